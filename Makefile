@@ -1,0 +1,39 @@
+# make demo · make test · make lint · make bench: each sets up what it needs first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := core plugins/ome-zarr plugins/threshold
+EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
+MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES),$(package)/pyproject.toml)
+TYPED := core/src plugins/ome-zarr/src plugins/threshold/src docs/demo
+
+.PHONY: demo test lint format clean
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/python docs/demo/demo.py $(if $(IMAGE),--image "$(IMAGE)")
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(TYPED)
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) demo-output
+
+# pip older than 25.1 knows no dependency groups, and one -e makes only one package editable.
+$(VENV)/pip.stamp:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	touch $@
+
+$(VENV)/%.stamp: $(MANIFESTS) $(VENV)/pip.stamp
+	$(BIN)/python -m pip install --quiet --group $* $(EDITABLE)
+	touch $@

@@ -1,0 +1,75 @@
+"""Segment images of any size: cut into tiles, run any segmenter on each, join the labels into one image.
+
+Everything public is in `__all__`. A name's module is imported when the name is first used, so that `import tilewright`
+stays light: plugins import it to be discovered.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .hookspecs import hookimpl
+from .specs import FormatSpec, Spec
+
+if TYPE_CHECKING:
+    from .errors import (
+        AlreadyExists,
+        InvalidImage,
+        InvalidLabels,
+        InvalidOption,
+        NotReadable,
+        PluginError,
+        SegmenterFailed,
+        StageMismatch,
+        TilewrightError,
+        UnknownComponent,
+    )
+    from .formats import open_image
+    from .image import Image, Level, Region
+    from .mergers import Overlap, Touch
+    from .pipeline import Pipeline, Result
+    from .registry import register
+    from .seams import Seam
+    from .sinks import LabelSpec, Sink
+    from .tilers import Auto, Grid, Needs
+    from .tiles import Tile, TileGrid
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "errors": (
+        "AlreadyExists",
+        "InvalidImage",
+        "InvalidLabels",
+        "InvalidOption",
+        "NotReadable",
+        "PluginError",
+        "SegmenterFailed",
+        "StageMismatch",
+        "TilewrightError",
+        "UnknownComponent",
+    ),
+    "formats": ("open_image",),
+    "image": ("Image", "Level", "Region"),
+    "mergers": ("Overlap", "Touch"),
+    "pipeline": ("Pipeline", "Result"),
+    "registry": ("register",),
+    "seams": ("Seam",),
+    "sinks": ("LabelSpec", "Sink"),
+    "tilers": ("Auto", "Grid", "Needs"),
+    "tiles": ("Tile", "TileGrid"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["FormatSpec", "Spec", "__version__", "hookimpl", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'tilewright' has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

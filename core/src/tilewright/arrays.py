@@ -1,0 +1,74 @@
+"""The writer `zarr-array`: labels as one plain zarr array, for use from Python."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from numpy.typing import NDArray
+
+from .image import Array, Region
+from .sinks import LabelSpec
+
+__all__ = ["ZarrArray"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZarrArray:
+    """Write a zarr v3 array with chunks of the tile's shape; provenance is its attribute `tilewright`."""
+
+    def __call__(self, path: str, spec: LabelSpec) -> ZarrArraySink:
+        import zarr
+
+        aside = spec.workdir / "labels.zarr"
+        if not aside.exists():
+            zarr.create_array(
+                aside,
+                shape=spec.shape,
+                dtype=spec.dtype,
+                chunks=tuple(max(1, min(t, n)) for t, n in zip(spec.tile or spec.shape, spec.shape, strict=True)),
+                dimension_names=list(spec.axes),
+                fill_value=0,
+            )
+        return ZarrArraySink(aside, Path(path))
+
+
+class ZarrArraySink:
+    """A zarr array beside its destination."""
+
+    def __init__(self, aside: Path, path: Path) -> None:
+        import zarr
+
+        self._aside, self._path = aside, path
+        self._array = zarr.open_array(aside, mode="r+")
+        self.block = self._array.chunks
+
+    def write(self, region: Region, labels: NDArray[Any]) -> None:
+        self._array[region] = labels
+
+    def finish(self, provenance: Mapping[str, Any]) -> None:
+        self._array.attrs["tilewright"] = dict(provenance)
+        replace_folder(self._aside, self._path)
+
+    def read(self) -> Array:
+        import zarr
+
+        return cast("Array", zarr.open_array(self._path, mode="r"))
+
+
+def replace_folder(aside: Path, path: Path) -> None:
+    """Put a finished folder into its place; what was there is moved aside first and removed last.
+
+    Both must lie on one file system. After a kill the same call finishes what was begun.
+    """
+    old = aside.with_name(aside.name + ".replaced")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if aside.exists():
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            path.rename(old)
+        aside.rename(path)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,49 @@
+"""The core's own components, offered through the same hooks as everyone's."""
+
+from __future__ import annotations
+
+from .hookspecs import hookimpl
+from .specs import FormatSpec, Spec
+
+
+@hookimpl
+def tilewright_tilers() -> list[Spec]:
+    return [
+        Spec(
+            name="grid",
+            target="tilewright.tilers:Grid",
+            summary="Tiles of one fixed shape with a fixed halo.",
+        ),
+        Spec(
+            name="auto",
+            target="tilewright.tilers:Auto",
+            summary="Tiles as large as a memory budget allows, aligned to the storage chunks.",
+        ),
+    ]
+
+
+@hookimpl
+def tilewright_mergers() -> list[Spec]:
+    return [
+        Spec(
+            name="touch",
+            target="tilewright.mergers:Touch",
+            summary="What touches across a seam is one object (exact for connected components).",
+        ),
+        Spec(
+            name="overlap",
+            target="tilewright.mergers:Overlap",
+            summary="What two tiles saw as the same object is one; the best view is drawn (for instances).",
+        ),
+    ]
+
+
+@hookimpl
+def tilewright_writers() -> list[FormatSpec]:
+    return [
+        FormatSpec(
+            name="zarr-array",
+            target="tilewright.arrays:ZarrArray",
+            summary="One plain zarr array, without metadata of an image.",
+        )
+    ]

@@ -1,0 +1,85 @@
+"""One way from what a user says to a component, and back to what a file or a provenance record holds.
+
+A component may be said as a name (`"grid"`), an instance (`Grid(tile=512)`), a function, or a mapping
+`{"name": "grid", "configuration": {"tile": 512}}`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from .errors import InvalidOption
+from .options import build
+from .registry import Registry, registry
+from .specs import Kind
+
+__all__ = ["component", "configuration", "declared", "name_of"]
+
+
+def component(kind: Kind, said: Any, *, among: Registry | None = None) -> Callable[..., Any]:
+    """Turn what a user said into a component of that kind.
+
+    UnknownComponent for a name that nobody offers, InvalidOption for anything that is no component.
+    """
+    if isinstance(said, str):
+        said = {"name": said}
+    if isinstance(said, Mapping):
+        return _from_configuration(kind, said, among or registry())
+    if isinstance(said, type):
+        return cast("Callable[..., Any]", build(said, {}, f"{kind} {said.__name__}"))
+    if callable(said):
+        return cast("Callable[..., Any]", said)
+    raise InvalidOption(
+        f"{said!r} is no {kind}; give a name, an instance, a function, or {{'name': ..., 'configuration': ...}}"
+    )
+
+
+def _from_configuration(kind: Kind, said: Mapping[str, Any], among: Registry) -> Callable[..., Any]:
+    extra = sorted(set(said) - {"name", "configuration", "distribution", "version"})
+    name, options = said.get("name"), said.get("configuration") or {}
+    if extra or not isinstance(name, str) or not isinstance(options, Mapping):
+        raise InvalidOption(f"{dict(said)!r} is no {kind}; write {{'name': ..., 'configuration': {{...}}}}")
+    return cast("Callable[..., Any]", build(among.load(kind, name), options, f"{kind} {name!r}"))
+
+
+def configuration(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:
+    """What a record holds of a component: its name, all its options, and the distribution that brought it.
+
+    One that no plugin offers is named by its module and qualified name, and has no distribution: a record of it tells
+    a person what ran, and cannot be run again from the record alone.
+    """
+    owner = registry().owner(kind, thing if not dataclasses.is_dataclass(thing) else type(thing))
+    record: dict[str, Any] = {"name": owner.spec.name if owner else name_of(kind, thing)}
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        record["configuration"] = {
+            field.name: _plain(getattr(thing, field.name)) for field in dataclasses.fields(thing) if field.init
+        }
+    if owner:
+        record |= {"distribution": owner.distribution, "version": owner.version}
+    return record
+
+
+def name_of(kind: Kind, thing: Callable[..., Any]) -> str:
+    """A short name for messages: the plugin's, else the function's or class's own."""
+    target = type(thing) if dataclasses.is_dataclass(thing) else thing
+    owner = registry().owner(kind, target)
+    if owner:
+        return owner.spec.name
+    target = target if hasattr(target, "__qualname__") else getattr(target, "func", type(target))
+    return f"{target.__module__}.{target.__qualname__}"
+
+
+def declared(thing: object, name: str, default: Any = None) -> Any:
+    """What a component declares of itself under that name (`axes`, `halo`, `merger` …), or the default."""
+    value = getattr(thing, name, None)
+    return default if value is None else value
+
+
+def _plain(value: Any) -> Any:
+    try:
+        return json.loads(json.dumps(value))
+    except (TypeError, ValueError):
+        return repr(value)

@@ -1,0 +1,112 @@
+"""Find the installed plugins and ask each for its components, so that a broken one costs only itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pluggy
+
+from . import hookspecs
+from .specs import KINDS, FormatSpec, Kind, Spec
+
+__all__ = ["DISABLE", "GROUP", "Component", "Plugin", "installed_plugins", "read_plugin"]
+
+GROUP = "tilewright"
+DISABLE = "TILEWRIGHT_DISABLE_PLUGINS"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """A component on offer: what it is, and which distribution of which version brought it."""
+
+    kind: Kind
+    spec: Spec
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """One plugin as found: its components, or the error that kept it from offering any."""
+
+    name: str
+    distribution: str
+    version: str
+    components: tuple[Component, ...] = ()
+    error: str = ""
+    disabled: bool = False
+
+
+def installed_plugins() -> list[Plugin]:
+    """Read every entry point of the group `tilewright`; one that fails is returned with its error and warned of."""
+    # importlib_metadata rather than the standard library's: it skips a distribution that is listed twice.
+    from importlib_metadata import entry_points
+
+    disabled = {_canonical(name) for name in os.environ.get(DISABLE, "").split(",")}
+    plugins = []
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        assert point.dist is not None
+        found = Plugin(name=point.name, distribution=point.dist.name, version=point.dist.version)
+        if {_canonical(found.name), _canonical(found.distribution)} & disabled:
+            plugins.append(replace(found, disabled=True))
+            continue
+        try:
+            module = point.load()
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's import raises must not take us down
+            plugins.append(replace(found, error=f"cannot be imported: {_describe(error)}"))
+        else:
+            plugins.append(read_plugin(module, found))
+    for plugin in plugins:
+        if plugin.error:
+            _warn_of(plugin)
+    return plugins
+
+
+def read_plugin(hooks: Any, plugin: Plugin) -> Plugin:
+    """Ask an object with hooks for its components. Anything wrong with it ends up in the returned plugin's error."""
+    try:
+        components = tuple(_components(hooks, plugin))
+    except Exception as error:  # noqa: BLE001 - as above, now for what its hooks raise
+        return replace(plugin, error=_describe(error))
+    return replace(plugin, components=components)
+
+
+def _components(hooks: Any, plugin: Plugin) -> Iterable[Component]:
+    # A manager for each plugin: what one of them does wrong is then known to be its own.
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    manager.register(hooks, name=plugin.name)
+    manager.check_pending()
+    for kind in KINDS:
+        for specs in getattr(manager.hook, f"tilewright_{kind}s")():
+            for spec in specs:
+                _check_spec(kind, spec)
+                yield Component(kind=kind, spec=spec, distribution=plugin.distribution, version=plugin.version)
+
+
+def _check_spec(kind: Kind, spec: object) -> None:
+    wanted = FormatSpec if kind in ("reader", "writer") else Spec
+    if not isinstance(spec, wanted):
+        raise TypeError(f"tilewright_{kind}s must return {wanted.__name__} objects, not {spec!r}")
+
+
+def _warn_of(plugin: Plugin) -> None:
+    warnings.warn(
+        f"plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is left out: {plugin.error}. "
+        f"Upgrade or uninstall {plugin.distribution}, or set {DISABLE}={plugin.name}",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()

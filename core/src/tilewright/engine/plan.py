@@ -1,0 +1,133 @@
+"""The plan of a run: everything that its tasks need to know, light enough to be sent to every worker."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..components import declared, name_of
+from ..errors import InvalidImage, InvalidLabels, InvalidOption, SegmenterFailed
+from ..image import SPATIAL, Image
+from ..labels import checked
+from ..tiles import Tile, TileGrid
+from .stage import Stage
+
+__all__ = ["Plan", "Source", "needed_axes", "separate_axes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the pixels come from: a path with the reader that opens it again in each worker, or an image as it is.
+
+    channels: None to leave the image as it is; a number picks one channel and drops `c`; a tuple keeps `c`.
+    """
+
+    path: str = ""
+    reader: Callable[[str], Image] | None = None
+    image: Image | None = None
+    channels: int | tuple[int, ...] | None = None
+
+    @cached_property
+    def opened(self) -> Image:
+        """The image with its channels chosen, opened once in each process."""
+        image = self.image if self.reader is None else self.reader(self.path)
+        assert image is not None
+        if self.channels is None:
+            return image
+        return image.select(self.channels) if isinstance(self.channels, int) else image.take(self.channels)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "opened"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One run: the source, the grid of its tiles, the components, and the stage that keeps what is done."""
+
+    source: Source
+    grid: TileGrid
+    segmenter: Callable[[NDArray[Any]], Any]
+    merger: Callable[..., Any]
+    stage_path: Path
+    min_size: int = 0
+
+    @cached_property
+    def stage(self) -> Stage:
+        return Stage(self.stage_path)
+
+    @cached_property
+    def wanted(self) -> str:
+        """The axes in which the segmenter is handed a tile."""
+        image = self.source.opened
+        return needed_axes(self.segmenter, image.spatial_axes)
+
+    @property
+    def owning(self) -> bool:
+        """Whether the merger says which tile draws an object, so that whole outer regions are kept."""
+        return hasattr(self.merger, "decide")
+
+    def pixels(self, tile: Tile) -> NDArray[Any]:
+        """Read a tile's outer region, in the segmenter's axes."""
+        image = self.source.opened
+        parts = dict(zip(self.grid.axes, tile.outer, strict=True))
+        block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
+        kept = [axis for axis in image.axes if axis in self.wanted]
+        block = block.reshape([n for n, axis in zip(block.shape, image.axes, strict=True) if axis in kept])
+        missing = [axis for axis in self.wanted if axis not in kept]
+        block = block.reshape((1,) * len(missing) + block.shape)
+        order = [*missing, *kept]
+        return np.ascontiguousarray(block.transpose([order.index(axis) for axis in self.wanted]))
+
+    def segment(self, tile: Tile) -> NDArray[Any]:
+        """Hand a tile to the segmenter, once, and return its labels over the outer region, in the grid's axes."""
+        pixels = self.pixels(tile)
+        spatial = [axis for axis in self.wanted if axis in SPATIAL]
+        shape = tuple(n for n, axis in zip(pixels.shape, self.wanted, strict=True) if axis in SPATIAL)
+        try:
+            labels = self.segmenter(pixels)
+        except Exception as error:
+            raise SegmenterFailed(f"{self._blame(tile)} raised {type(error).__name__}: {error}") from error
+        try:
+            found = checked(labels, shape)
+        except InvalidLabels as error:
+            raise InvalidLabels(f"{self._blame(tile)} {error}") from error.__cause__
+        order = [spatial.index(axis) for axis in self.grid.axes if axis in spatial]
+        order += [i for i in range(len(spatial)) if i not in order]
+        return found.transpose(order).reshape(tile.shape)
+
+    def batch(self) -> int:
+        """Tiles to a task: as many small ones as make a megapixel."""
+        return max(1, 2**20 // max(1, math.prod(self.grid.largest)))
+
+    def _blame(self, tile: Tile) -> str:
+        region = ", ".join(
+            f"{axis} {part.start}:{part.stop}" for axis, part in zip(self.grid.axes, tile.outer, strict=True)
+        )
+        return f"segmenter {name_of('segmenter', self.segmenter)!r}, tile {tile.index} ({region}):"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("stage", "wanted")}
+
+
+def needed_axes(segmenter: object, spatial: str) -> str:
+    """The axes a segmenter declares, else the image's spatial axes. InvalidOption if they are no axes."""
+    axes: str = declared(segmenter, "axes", spatial)
+    if not set(axes) <= set("c" + SPATIAL) or len(set(axes)) < len(axes) or not set(axes) & set(SPATIAL):
+        raise InvalidOption(f"a segmenter declares axes {axes!r}; it may declare c and any of z, y, x, each once")
+    return axes
+
+
+def separate_axes(image: Image, axes: str) -> str:
+    """The image's axes along which a segmenter with those axes never joins: `t`, and what it cannot see."""
+    separate = "".join(axis for axis in image.axes if axis != "c" and axis not in axes)
+    missing = [axis for axis in axes if axis in "yx" and axis not in image.axes]
+    if missing:
+        raise InvalidImage(f"the segmenter wants axes {axes!r}, but the image has {image.axes!r}")
+    return separate

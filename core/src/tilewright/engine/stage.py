@@ -1,0 +1,191 @@
+"""The stage: the folder in which a run keeps what it has done, so that a killed run goes on.
+
+Everything is a record appended to a pack, one pack for each process that works on the run. A record is a header with
+a checksum and its data, so what a kill cut short is recognised and done again; nothing is ever rewritten, and a record
+costs the same whether it is the first or the millionth. What is finished is what the packs hold: there is no second
+list that could disagree.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import struct
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numcodecs import blosc
+from numpy.typing import NDArray
+
+__all__ = ["Place", "Record", "Stage"]
+
+_HEADER = struct.Struct("<4sIQQII")  # magic, kind, number, payload length, table length, checksum
+_MAGIC = b"TWr1"
+_COMPRESS_FROM = 4096  # bytes; below, the codec's own overhead exceeds what it saves
+_SYNC_EVERY = 2**26  # bytes that a power cut may cost
+_KINDS = ("tile", "seams", "settled", "written")
+
+
+class Place(NamedTuple):
+    """Where a record lies: pack, offset and length in bytes."""
+
+    pack: int
+    offset: int
+    size: int
+
+
+class Record(NamedTuple):
+    """A record found in a pack: what it is of, and where it lies."""
+
+    kind: str
+    number: int
+    place: Place
+
+
+class Stage:
+    """A stage folder: append records, read them, and list what earlier runs appended."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, kind: str, number: int, arrays: Mapping[str, NDArray[Any]]) -> Place:
+        """Append one record of named arrays; an array of zeros takes no space."""
+        sections = {name: _encode(array) for name, array in arrays.items()}
+        table = json.dumps({name: head for name, (head, _) in sections.items()}, separators=(",", ":")).encode()
+        payload = b"".join(data for _, data in sections.values())
+        checksum = zlib.crc32(payload, zlib.crc32(table))
+        header = _HEADER.pack(_MAGIC, _KINDS.index(kind), number, len(payload), len(table), checksum)
+        return _pack_of(self.path).append(header + table + payload)
+
+    def read(self, place: Place, *names: str) -> dict[str, NDArray[Any]]:
+        """The named arrays of a record (all of them if none is named)."""
+        with self._open(place.pack) as file:
+            file.seek(place.offset)
+            head = file.read(min(place.size, 8192))
+            _, _, _, payload, length, _ = _HEADER.unpack_from(head)
+            start = _HEADER.size + length
+            if len(head) < start:
+                head += file.read(start - len(head))
+            table: dict[str, Any] = json.loads(head[_HEADER.size : start])
+            arrays, offset = {}, start
+            for name, (dtype, shape, stored, size) in table.items():
+                if not names or name in names:
+                    if offset + size <= len(head):
+                        data = head[offset : offset + size]
+                    else:
+                        file.seek(place.offset + offset)
+                        data = file.read(size)
+                    arrays[name] = _decode(data, dtype, shape, stored)
+                offset += size
+        return arrays
+
+    def records(self) -> Iterator[Record]:
+        """All records of earlier runs. A pack's torn end is passed over; what it held is not done."""
+        for path in sorted((self.path / "packs").glob("*.pack")):
+            yield from _scan(path)
+
+    def save(self, name: str, array: NDArray[Any]) -> None:
+        """Keep a table for the workers of later stages, whole or not at all."""
+        aside = self.path / f"{name}.{secrets.token_hex(4)}.partial"
+        with aside.open("wb") as file:
+            np.save(file, array)
+        aside.replace(self.path / f"{name}.npy")
+
+    def load(self, name: str) -> NDArray[Any]:
+        """A table that was saved, mapped into memory: a worker touches only the rows that it needs."""
+        table: NDArray[Any] = np.load(self.path / f"{name}.npy", mmap_mode="r" if self._rows(name) else None)
+        return table
+
+    def _rows(self, name: str) -> bool:
+        return (self.path / f"{name}.npy").stat().st_size > 4096  # an empty array cannot be mapped
+
+    def _open(self, pack: int) -> Any:
+        return (self.path / "packs" / f"{pack:08x}.pack").open("rb", buffering=0)
+
+
+class _Pack:
+    """The pack that this process appends to."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.number = secrets.randbits(32)
+        self._file = (folder / f"{self.number:08x}.pack").open("xb", buffering=0)
+        self._lock = threading.Lock()
+        self._end = self._unsynced = 0
+
+    def append(self, record: bytes) -> Place:
+        with self._lock:
+            place = Place(self.number, self._end, len(record))
+            written = self._file.write(record)
+            while written < len(record):
+                written += self._file.write(record[written:])
+            self._end += len(record)
+            self._unsynced += len(record)
+            if self._unsynced > _SYNC_EVERY:
+                os.fsync(self._file.fileno())
+                self._unsynced = 0
+        return place
+
+    def close(self) -> None:
+        with self._lock:
+            self._file.close()
+
+
+_packs: dict[tuple[int, Path], _Pack] = {}
+_packs_lock = threading.Lock()
+
+
+def _pack_of(stage: Path) -> _Pack:
+    key = (os.getpid(), stage)  # a forked child must not append to its parent's pack
+    with _packs_lock:
+        if key not in _packs:
+            _packs[key] = _Pack(stage / "packs")
+        return _packs[key]
+
+
+def close_pack(stage: Path) -> None:
+    """Close what this process has open of a stage, before its folder goes away."""
+    with _packs_lock:
+        pack = _packs.pop((os.getpid(), stage), None)
+    if pack:
+        pack.close()
+
+
+def _encode(array: NDArray[Any]) -> tuple[tuple[str, tuple[int, ...], str, int], bytes]:
+    if not array.any():
+        return (array.dtype.str, array.shape, "zeros", 0), b""
+    data = np.ascontiguousarray(array)
+    if data.nbytes < _COMPRESS_FROM:
+        raw = data.tobytes()
+        return (data.dtype.str, data.shape, "raw", len(raw)), raw
+    packed: bytes = blosc.compress(data, b"lz4", 1, blosc.SHUFFLE)
+    return (data.dtype.str, data.shape, "lz4", len(packed)), packed
+
+
+def _decode(data: bytes, dtype: str, shape: tuple[int, ...], stored: str) -> NDArray[Any]:
+    if stored == "zeros":
+        return np.zeros(shape, dtype)
+    raw = blosc.decompress(data) if stored == "lz4" else data
+    return np.frombuffer(raw, dtype).reshape(shape)
+
+
+def _scan(path: Path) -> Iterator[Record]:
+    pack, end = int(path.stem, 16), path.stat().st_size
+    with path.open("rb") as file:
+        offset = 0
+        while offset + _HEADER.size <= end:
+            file.seek(offset)
+            magic, kind, number, payload, table, checksum = _HEADER.unpack(file.read(_HEADER.size))
+            size = _HEADER.size + table + payload
+            if magic != _MAGIC or kind >= len(_KINDS) or offset + size > end:
+                return
+            # older bytes have been synced to the disk; only the last ones can be torn
+            if offset + size > end - 2 * _SYNC_EVERY and zlib.crc32(file.read(table + payload)) != checksum:
+                return
+            yield Record(_KINDS[kind], number, Place(pack, offset, size))
+            offset += size

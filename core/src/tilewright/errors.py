@@ -1,0 +1,58 @@
+"""Every error that tilewright raises on purpose.
+
+All of them are `TilewrightError`, so one `except` catches them; each is also the builtin that it stands for. A message
+says what is wrong, with both values, and what to do next.
+"""
+
+__all__ = [
+    "AlreadyExists",
+    "InvalidImage",
+    "InvalidLabels",
+    "InvalidOption",
+    "NotReadable",
+    "PluginError",
+    "SegmenterFailed",
+    "StageMismatch",
+    "TilewrightError",
+    "UnknownComponent",
+]
+
+
+class TilewrightError(Exception):
+    """The base of all errors raised on purpose by tilewright and its plugins."""
+
+
+class InvalidOption(TilewrightError, ValueError):
+    """An option or argument has a value that cannot be used, or does not exist."""
+
+
+class InvalidImage(TilewrightError, ValueError):
+    """An image or its metadata contradicts itself or lacks what the run needs."""
+
+
+class InvalidLabels(TilewrightError, ValueError):
+    """A segmenter returned something that is no label image of its tile."""
+
+
+class NotReadable(TilewrightError, OSError):
+    """A path does not exist, or no installed reader reads it."""
+
+
+class AlreadyExists(TilewrightError, FileExistsError):
+    """The destination holds something already, and it was not asked to be replaced."""
+
+
+class UnknownComponent(TilewrightError, LookupError):
+    """No installed plugin provides a component of that name, or more than one does."""
+
+
+class PluginError(TilewrightError, ImportError):
+    """A plugin could not be imported or does not keep the contract."""
+
+
+class SegmenterFailed(TilewrightError, RuntimeError):
+    """A segmenter raised an error on a tile; `__cause__` holds what it raised."""
+
+
+class StageMismatch(TilewrightError, RuntimeError):
+    """The stage of an earlier run belongs to other input or options than this run's."""

@@ -1,0 +1,106 @@
+"""Which reader opens a path and which writer makes one: by name, by suffix, by a look at the bytes, by priority."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from .components import component
+from .discovery import Component
+from .errors import NotReadable, UnknownComponent
+from .image import Image
+from .registry import registry
+from .specs import FormatSpec
+
+__all__ = ["choose_reader", "choose_writer", "open_image"]
+
+SNIFFED = 4096  # bytes
+
+
+def open_image(path: str | Path, *, reader: Any = None) -> Image:
+    """Open an image lazily, with the reader given (a name, instance, function or mapping) or the one that fits.
+
+    NotReadable if nothing is at the path or no installed reader reads it; UnknownComponent if two would.
+    """
+    opener = component("reader", reader) if reader is not None else choose_reader(str(path))
+    return cast("Image", opener(str(path)))
+
+
+def choose_reader(path: str) -> Callable[[str], Image]:
+    """The reader that fits a path.
+
+    Among those that claim the longest matching suffix, the ones whose `sniff` says no are left out; if nobody is left,
+    any reader that sniffs yes. Then the highest priority wins, and a tie is an error that names the candidates.
+    """
+    remote = "://" in path
+    if not remote and not Path(path).exists():
+        raise NotReadable(f"{path!r} does not exist")
+    first = b"" if remote else _first_bytes(Path(path))
+    known = registry().components("reader")
+    found = [c for c in _by_suffix(known, path) if _sniff(c, path, first, default=True)]
+    found = found or [c for c in known if _sniff(c, path, first, default=False)]
+    if not found:
+        names = ", ".join(f"{c.spec.name} ({' '.join(_format(c).suffixes)})" for c in known) or "none"
+        raise NotReadable(
+            f"no installed reader reads {path!r}; installed readers: {names}. "
+            "Install the plugin for its format, or name a reader"
+        )
+    return component("reader", _preferred(found, path).spec.name)
+
+
+def choose_writer(path: str) -> Callable[..., Any]:
+    """The writer that claims the longest suffix of a path."""
+    known = registry().components("writer")
+    found = _by_suffix(known, path)
+    if not found:
+        names = ", ".join(f"{c.spec.name} ({' '.join(_format(c).suffixes)})" for c in known if _format(c).suffixes)
+        raise UnknownComponent(
+            f"no installed writer claims the suffix of {path!r}; installed writers: {names or 'none'}. "
+            "Give the output one of these suffixes, or name a writer"
+        )
+    return component("writer", _preferred(found, path).spec.name)
+
+
+def _by_suffix(known: list[Component], path: str) -> list[Component]:
+    name = path.rstrip("/").lower()
+    lengths = [max((len(s) for s in _format(c).suffixes if name.endswith(s)), default=0) for c in known]
+    longest = max(lengths, default=0)
+    return [c for c, length in zip(known, lengths, strict=True) if length == longest > 0]
+
+
+def _preferred(found: list[Component], path: str) -> Component:
+    highest = max(_format(c).priority for c in found)
+    best = [c for c in found if _format(c).priority == highest]
+    if len(best) > 1:
+        names = " and ".join(f"{c.spec.name!r} ({c.distribution} {c.version})" for c in best)
+        raise UnknownComponent(f"{best[0].kind}s {names} both claim {path!r}; name the one to use")
+    return best[0]
+
+
+def _sniff(candidate: Component, path: str, first: bytes, *, default: bool) -> bool:
+    sniff = _format(candidate).sniff
+    if sniff is None:
+        return default
+    try:
+        return bool(sniff(path, first))
+    except Exception as error:  # noqa: BLE001 - one plugin's fault must not hide the other readers
+        warnings.warn(
+            f"reader {candidate.spec.name!r} of {candidate.distribution} failed to look at {path!r}: {error!r}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+
+
+def _first_bytes(path: Path) -> bytes:
+    if path.is_dir():
+        return b""
+    with path.open("rb") as file:
+        return file.read(SNIFFED)
+
+
+def _format(candidate: Component) -> FormatSpec:
+    assert isinstance(candidate.spec, FormatSpec)
+    return candidate.spec

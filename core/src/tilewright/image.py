@@ -1,0 +1,255 @@
+"""The image: a lazily readable array that knows its axes, spacing, units and channels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InvalidImage, InvalidOption
+
+__all__ = ["AXES", "SPATIAL", "Array", "Image", "Level", "Region"]
+
+AXES = "tczyx"
+SPATIAL = "zyx"
+
+Region = tuple[slice, ...]
+
+
+class Array(Protocol):
+    """What an image's data must offer: zarr, dask, numpy and memory-mapped arrays do."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def __getitem__(self, region: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """One resolution of a pyramid: its shape, and how its pixels lie in space, an entry for each axis of the image.
+
+    `scale` is the pixel size and `translation` the position of the first pixel's centre, in the image's units.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    scale: tuple[float, ...]
+    translation: tuple[float, ...] | None = None
+
+    def without(self, position: int) -> Level:
+        """The level without the axis at that position."""
+
+        def cut(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return values[:position] + values[position + 1 :]
+
+        return replace(
+            self,
+            shape=cut(self.shape),
+            scale=cut(self.scale),
+            translation=None if self.translation is None else cut(self.translation),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Image:
+    """An N-D array with named axes, read region by region.
+
+    data: any `Array`; nothing of it is read until a region is asked for.
+    axes: one letter for each dimension out of `t c z y x`, each at most once, in the data's order, with at least one
+        of `z y x`. A single spatial axis makes a 1-D image, which in-memory arrays may be.
+    spacing: pixel size by axis, in `units`; an axis that is left out has spacing 1 and no unit.
+    channels: names by index along `c`, possibly none.
+    levels: the source's pyramid from this resolution down, this one first; empty if it has none.
+    source, format: where it was read from and as what (`"ome-zarr 0.5"`), both empty for an array in memory.
+
+    InvalidImage if the axes do not fit the data or a spacing is no positive number.
+
+    >>> import numpy as np
+    >>> image = Image(data=np.zeros((3, 8, 8)), axes="cyx", spacing={"y": 0.5, "x": 0.5}, channels=("DAPI",))
+    Traceback (most recent call last):
+    tilewright.errors.InvalidImage: image 'image' has 3 channels along c, but 1 channel names: DAPI
+    """
+
+    data: Array
+    axes: str
+    spacing: Mapping[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+    name: str = "image"
+    levels: tuple[Level, ...] = ()
+    source: str = ""
+    format: str = ""
+
+    def __post_init__(self) -> None:
+        shape = self.shape
+        if len(shape) != len(self.axes):
+            raise InvalidImage(
+                f"image {self.name!r} has {len(shape)} dimensions {shape}, but axes {self.axes!r}; "
+                "give one letter of 't c z y x' for each dimension"
+            )
+        if len(set(self.axes)) < len(self.axes) or not set(self.axes) <= set(AXES):
+            raise InvalidImage(f"axes {self.axes!r} are not distinct letters out of 't c z y x'")
+        if not self.spatial_axes:
+            raise InvalidImage(f"axes {self.axes!r} have none of 'z y x', so there is nothing to segment")
+        for axis, step in self.spacing.items():
+            if not (math.isfinite(step) and step > 0):
+                raise InvalidImage(f"image {self.name!r} has spacing {step} along {axis}; it must be positive")
+        if self.channels and len(self.channels) != self.size("c"):
+            raise InvalidImage(
+                f"image {self.name!r} has {self.size('c')} channels along c, but {len(self.channels)} channel "
+                f"names: {', '.join(self.channels)}"
+            )
+        if np.dtype(self.dtype).kind not in "buif":
+            raise InvalidImage(f"image {self.name!r} has dtype {self.dtype}; pixels must be real numbers")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(int(length) for length in self.data.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.data.dtype)
+
+    @property
+    def spatial_axes(self) -> str:
+        """The image's axes out of `z y x`, in its order."""
+        return "".join(axis for axis in self.axes if axis in SPATIAL)
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """The unit in which the data is best read: its shards, chunks, or (without either) its whole shape."""
+        for unit in (getattr(self.data, "shards", None), getattr(self.data, "chunks", None)):
+            if unit:
+                sizes = (max(step, default=1) if isinstance(step, tuple) else int(step) for step in unit)
+                return tuple(max(1, min(step, n)) for step, n in zip(sizes, self.shape, strict=True))
+        return tuple(max(1, length) for length in self.shape)
+
+    def size(self, axis: str) -> int:
+        """The number of pixels along an axis; 1 for an axis that the image does not have."""
+        return self.shape[self.axes.index(axis)] if axis in self.axes else 1
+
+    def read(self, region: Region) -> NDArray[Any]:
+        """The pixels of a region, an array of the caller's own: writing to it never reaches the source."""
+        block = self.data[region]
+        if hasattr(block, "compute"):  # dask: in this thread, because the run has its own parallelism
+            block = block.compute(scheduler="synchronous")
+        pixels = np.asarray(block)
+        return pixels.copy() if isinstance(self.data, np.ndarray) else pixels
+
+    def channel_index(self, channel: int | str) -> int:
+        """The position along `c` of a channel said by index (negative from the end) or name."""
+        if "c" not in self.axes:
+            raise InvalidOption(f"channel {channel!r} was asked for, but the image's axes {self.axes!r} have no c")
+        count, names = self.size("c"), f" ({', '.join(self.channels)})" if self.channels else ""
+        if isinstance(channel, str):
+            if self.channels.count(channel) == 1:
+                return self.channels.index(channel)
+            if not channel.lstrip("-").isdigit():
+                raise InvalidOption(f"there is no one channel {channel!r}; the image has {count} channels{names}")
+            channel = int(channel)
+        if not -count <= channel < count:
+            raise InvalidOption(f"channel {channel} does not exist; the image has {count} channels{names}")
+        return channel % count
+
+    def select(self, channel: int | str) -> Image:
+        """The image of one channel, without the axis `c`, as lazy as this one."""
+        index, position = self.channel_index(channel), self.axes.index("c")
+        return replace(
+            self,
+            data=_Channel(self.data, position, index),
+            axes=self.axes.replace("c", ""),
+            channels=(),
+            levels=tuple(level.without(position) for level in self.levels),
+        )
+
+    def take(self, channels: Sequence[int | str]) -> Image:
+        """The image of some channels in the order given, still with its axis `c`, as lazy as this one."""
+        chosen = [self.channel_index(channel) for channel in channels]
+        position = self.axes.index("c")
+        return replace(
+            self,
+            data=_Channels(self.data, position, chosen),
+            channels=tuple(self.channels[i] for i in chosen) if self.channels else (),
+            levels=self.levels,
+        )
+
+    def sample(self, pixels: int = 2**22, blocks: int = 64) -> Iterator[NDArray[Any]]:
+        """Blocks spread evenly over the whole image that hold at most about `pixels` values together.
+
+        For what has to be fixed once for all tiles (`prepare`): each block lies in one storage chunk, there are at
+        most `blocks` of them, and which they are depends on the image alone. An image that is no larger than the
+        budget is returned whole, chunk by chunk.
+        """
+        chunks = self.chunks
+        counts = tuple(-(-n // c) for n, c in zip(self.shape, chunks, strict=True))
+        total = math.prod(counts)
+        whole = math.prod(self.shape) <= pixels
+        taken = range(total) if whole else _spread(total, min(blocks, total))
+        limit = math.prod(chunks) if whole else max(1, pixels // len(taken))
+        for number in taken:
+            index = np.unravel_index(number, counts)
+            yield self.read(_central(index, chunks, self.shape, limit))
+
+
+class _Channel:
+    """One index along one axis of an array, lazily."""
+
+    def __init__(self, data: Array, position: int, index: int) -> None:
+        self._data, self._position, self._index = data, position, index
+        unit = getattr(data, "shards", None) or getattr(data, "chunks", None)
+        self.chunks = self._without(tuple(unit)) if unit else None
+        self.shape = self._without(tuple(data.shape))
+        self.dtype = data.dtype
+
+    def _without(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return values[: self._position] + values[self._position + 1 :]
+
+    def __getitem__(self, region: Any) -> Any:
+        full = region if isinstance(region, tuple) else (region,)
+        full += (slice(None),) * (len(self.shape) - len(full))
+        return self._data[(*full[: self._position], self._index, *full[self._position :])]
+
+
+class _Channels(_Channel):
+    """Some indices along one axis of an array, in a given order, lazily."""
+
+    def __init__(self, data: Array, position: int, indices: list[int]) -> None:
+        super().__init__(data, position, 0)
+        self._indices = indices
+        self.shape = (*data.shape[:position], len(indices), *data.shape[position + 1 :])
+        if self.chunks:
+            self.chunks = (*self.chunks[:position], len(indices), *self.chunks[position:])
+
+    def __getitem__(self, region: Any) -> Any:
+        full = region if isinstance(region, tuple) else (region,)
+        full += (slice(None),) * (len(self.shape) - len(full))
+        before, after = full[: self._position], full[self._position + 1 :]
+        taken = self._indices[full[self._position]]
+        planes = [self._data[(*before, slice(i, i + 1), *after)] for i in taken]
+        return np.concatenate([np.asarray(plane) for plane in planes], axis=self._position)
+
+
+def _spread(total: int, count: int) -> list[int]:
+    """`count` numbers below `total` with even gaps, shifted so that they do not fall on one column of a grid."""
+    golden = (math.sqrt(5) - 1) / 2
+    return sorted({int((k + (k * golden) % 1) * total / count) for k in range(count)})
+
+
+def _central(index: Sequence[Any], chunks: Sequence[int], shape: Sequence[int], limit: int) -> Region:
+    """The middle of a storage chunk, cut down to at most about `limit` pixels."""
+    starts = [int(i) * c for i, c in zip(index, chunks, strict=True)]
+    lengths = [min(c, n - s) for s, c, n in zip(starts, chunks, shape, strict=True)]
+    while math.prod(lengths) > limit:
+        longest = lengths.index(max(lengths))
+        shrunk = max(1, min(lengths[longest] - 1, int(lengths[longest] * limit / math.prod(lengths))))
+        lengths[longest] = max(shrunk, lengths[longest] // 2, 1)
+    offsets = [
+        s + (min(c, n - s) - length) // 2 for s, c, n, length in zip(starts, chunks, shape, lengths, strict=True)
+    ]
+    return tuple(slice(o, o + length) for o, length in zip(offsets, lengths, strict=True))

@@ -1,0 +1,91 @@
+"""Label blocks as runs: checking what a segmenter returned, and giving each object a small id of its own.
+
+A run is a stretch of equal values along the flattened block. A block of a megapixel has some ten thousand runs, so
+what is counted by run costs little, and nothing here is as long as the largest id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InvalidLabels
+
+__all__ = ["Runs", "checked", "smallest_dtype"]
+
+IdArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Runs:
+    """The objects of a label block, numbered 1..n by their first pixel in raster order.
+
+    labels: the block with those numbers, in the smallest unsigned dtype that holds them.
+    first: for each object the flat position of its first pixel in the block, ascending.
+    area: for each object its number of pixels.
+    """
+
+    labels: NDArray[np.unsignedinteger[Any]]
+    first: IdArray
+    area: IdArray
+
+    @classmethod
+    def of(cls, block: NDArray[Any]) -> Runs:
+        """The runs of a block of non-negative integers, of any dtype and with any ids."""
+        flat = np.ascontiguousarray(block).ravel()
+        if not flat.size or not flat.any():
+            nothing = np.zeros(0, np.int64)
+            return cls(labels=np.zeros(block.shape, np.uint8), first=nothing, area=nothing)
+        starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
+        run_lengths = np.diff(starts, append=flat.size)
+        ids, first_run, of_run = np.unique(flat[starts], return_index=True, return_inverse=True)
+        order = np.argsort(np.where(ids == 0, -1, first_run), kind="stable")
+        number = np.empty(len(ids), np.int64)
+        number[order] = np.arange(len(ids)) + (ids[order[0]] != 0)
+        numbers = number[of_run]
+        n = int(number.max())
+        labels = np.repeat(numbers.astype(smallest_dtype(n)), run_lengths).reshape(block.shape)
+        area = np.bincount(numbers, weights=run_lengths, minlength=n + 1)[1:]
+        objects = order[ids[order] != 0]
+        return cls(labels=labels, first=starts[first_run[objects]], area=area.astype(np.int64))
+
+
+def smallest_dtype(largest: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """The smallest unsigned dtype that holds a number."""
+    return np.dtype(np.min_scalar_type(largest))
+
+
+def checked(labels: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """What a segmenter returned, as an array of non-negative integers of the given shape.
+
+    Whole floats and booleans are taken. InvalidLabels says what is wrong with anything else; the caller adds which
+    segmenter and tile it was.
+    """
+    try:
+        array = np.asarray(labels)
+    except ValueError as error:
+        raise InvalidLabels(f"returned {type(labels).__name__}, which is no array ({error})") from error
+    if array.shape != shape:
+        raise InvalidLabels(f"returned shape {array.shape} for pixels whose spatial shape is {shape}")
+    if array.dtype.kind == "f":
+        return _whole(array)
+    if array.dtype.kind == "b":
+        return array.view(np.uint8)
+    if array.dtype.kind not in "iu":
+        raise InvalidLabels(f"returned dtype {array.dtype}; labels are integers")
+    if array.dtype.kind == "i" and array.size and array.min() < 0:
+        raise InvalidLabels(f"returned the negative label {array.min()}; 0 is background, objects are positive")
+    return array
+
+
+def _whole(array: NDArray[Any]) -> NDArray[Any]:
+    bad = ~np.isfinite(array)
+    if bad.any():
+        raise InvalidLabels(f"returned {array[bad][0]}; labels are finite whole numbers")
+    bad = (array < 0) | (array >= 2.0**64) | (array != np.floor(array))
+    if bad.any():
+        raise InvalidLabels(f"returned {array[bad][0]}; labels are whole numbers from 0 to 2^64-1")
+    return array.astype(np.uint64)

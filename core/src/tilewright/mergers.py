@@ -1,0 +1,118 @@
+"""The built-in mergers: which labels on two sides of a seam are one object."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InvalidOption
+from .ownership import Copies, Decision, Evidence, Rule, decide
+from .seams import Seam
+
+__all__ = ["Overlap", "Touch", "count_pairs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Touch:
+    """What touches across the seam is one object: exact for connected components.
+
+    `connectivity` is that of the segmenter: 1 joins pixels that share a face, 2 also those that share an edge, and so
+    on to the number of spatial dimensions (as in `scipy.ndimage.generate_binary_structure`).
+
+    >>> from tilewright import TileGrid
+    >>> grid = TileGrid.regular("yx", shape=(2, 2), tile=(1, 2), halo=(0, 0))
+    >>> faces = np.array([[1, 0]], np.uint8), np.array([[0, 1]], np.uint8)
+    >>> seam = Seam(lower=grid[0], upper=grid[1], offset=(1, 0), labels=faces)
+    >>> Touch()(seam).tolist(), Touch(connectivity=2)(seam).tolist()
+    ([], [[1, 1]])
+    """
+
+    connectivity: int = field(default=1, metadata={"help": "1: shared faces; 2: edges too; 3: corners too"})
+
+    sees: ClassVar[str] = "faces"
+
+    def __post_init__(self) -> None:
+        if self.connectivity < 1:
+            raise InvalidOption(f"connectivity must be at least 1, not {self.connectivity}")
+
+    @property
+    def diagonals(self) -> int:
+        """Tiles that meet across more axes than this have no pixels that touch."""
+        return self.connectivity
+
+    def __call__(self, seam: Seam) -> NDArray[np.int64]:
+        lower, upper = seam.labels
+        steps = [(0,) if o else (-1, 0, 1) for o in seam.offset]
+        free = self.connectivity - sum(map(bool, seam.offset))
+        found = [count_pairs(lower[here], upper[there])[:, :2] for here, there in _shifts(steps, free, lower.shape)]
+        pairs = np.concatenate(found) if found else np.zeros((0, 2), np.int64)
+        pairs = pairs[(pairs > 0).all(axis=1)]
+        return np.unique(pairs, axis=0) if len(found) > 1 else pairs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlap:
+    """What two tiles saw as the same object where both looked is one object, drawn from the best view of it.
+
+    For segmenters that return instances (StarDist, Cellpose): touching cells stay apart. Needs a halo of at least one
+    pixel; a good one is the context that the network needs and the size of a typical object. An object that a tile
+    sees whole is drawn from the tile that sees it best; objects that no tile sees whole are united. The rule and its
+    numbers are in `ownership.Rule`.
+    """
+
+    best_at: int = field(
+        default=12,
+        metadata={"help": "pixels from a tile's edge beyond which all views of an object are as good"},
+    )
+    free: float = field(default=0.7, metadata={"help": "share of its pixels that a view must find free to be drawn"})
+    same: float = field(default=0.3, metadata={"help": "agreement from which cut views of an object are united"})
+
+    sees: ClassVar[str] = "overlap"
+
+    def __call__(self, seam: Seam) -> NDArray[np.int64]:
+        """Columns: label in lower, label in upper, pixels shared, pixels of either in the region that both saw."""
+        lower, upper = seam.labels
+        counts = count_pairs(lower, upper)
+        seen_lower = _sums(counts[:, 0], counts[:, 2])
+        seen_upper = _sums(counts[:, 1], counts[:, 2])
+        both = counts[(counts[:, 0] > 0) & (counts[:, 1] > 0)]
+        return np.column_stack([both, seen_lower[both[:, 0]], seen_upper[both[:, 1]]])
+
+    def decide(self, copies: Copies, evidence: Evidence) -> Decision:
+        """Which copies are drawn, in which order, and which of them are one object."""
+        return decide(copies, evidence, Rule(best_at=self.best_at, free=self.free, same=self.same))
+
+
+def count_pairs(lower: NDArray[Any], upper: NDArray[Any]) -> NDArray[np.int64]:
+    """How often each pair of labels lies on the same pixel: rows of label, label, pixels.
+
+    Both arrays hold a tile's own small ids; a pair of two backgrounds is counted too.
+    """
+    if not lower.size:
+        return np.zeros((0, 3), np.int64)
+    width = np.int64(upper.max()) + 1
+    keys = lower.astype(np.int64).ravel() * width + upper.ravel()
+    starts = np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1))
+    unique, run = np.unique(keys[starts], return_inverse=True)
+    pixels = np.bincount(run, weights=np.diff(starts, append=keys.size)).astype(np.int64)
+    return np.column_stack([unique // width, unique % width, pixels])
+
+
+def _sums(labels: NDArray[np.int64], pixels: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.bincount(labels, weights=pixels).astype(np.int64)
+
+
+def _shifts(
+    steps: list[tuple[int, ...]], free: int, shape: tuple[int, ...]
+) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    """The pairs of windows of two facing planes in which pixels lie that touch across them."""
+    for shift in itertools.product(*steps):
+        if sum(map(bool, shift)) <= free:
+            here = tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(shift, shape, strict=True))
+            there = tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(shift, shape, strict=True))
+            yield here, there

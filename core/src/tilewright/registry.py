@@ -1,0 +1,102 @@
+"""Names to components: one registry of all that is installed or registered by hand."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from typing import Any
+
+from .discovery import Component, Plugin, installed_plugins, read_plugin
+from .errors import PluginError, UnknownComponent
+from .specs import Kind
+
+__all__ = ["Registry", "register", "registry", "unregister"]
+
+
+class Registry:
+    """The components that a set of plugins offers, by kind and name."""
+
+    def __init__(self, plugins: list[Plugin]) -> None:
+        self.plugins = tuple(plugins)
+
+    def components(self, kind: Kind) -> list[Component]:
+        """All components of a kind, in the order of their plugins."""
+        return [c for plugin in self.plugins for c in plugin.components if c.kind == kind]
+
+    def find(self, kind: Kind, name: str) -> Component:
+        """The one component of that kind and name.
+
+        UnknownComponent if there is none (saying what resembles it and which plugins are broken), or if two
+        distributions offer it (naming both).
+        """
+        found = [c for c in self.components(kind) if c.spec.name == name]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            by = " and ".join(f"{c.distribution} {c.version}" for c in found)
+            raise UnknownComponent(
+                f"{kind} {name!r} is offered by {by}; uninstall one, or leave one out with "
+                f"TILEWRIGHT_DISABLE_PLUGINS={found[0].distribution}"
+            )
+        raise UnknownComponent(self._unknown(kind, name))
+
+    def load(self, kind: Kind, name: str) -> Any:
+        """Import the component of that kind and name."""
+        component = self.find(kind, name)
+        try:
+            return component.spec.load()
+        except (ImportError, AttributeError) as error:
+            raise PluginError(
+                f"{kind} {name!r} of {component.distribution} {component.version} cannot be loaded from "
+                f"{component.spec.target!r}: {error}"
+            ) from error
+
+    def owner(self, kind: Kind, target: object) -> Component | None:
+        """The component whose target is this class or function, or None if no plugin offers it."""
+        path = f"{getattr(target, '__module__', '')}:{getattr(target, '__qualname__', '')}"
+        for component in self.components(kind):
+            if component.spec.target == path:
+                return component
+        return None
+
+    def _unknown(self, kind: Kind, name: str) -> str:
+        names = sorted({c.spec.name for c in self.components(kind)})
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; installed are: {', '.join(names) or 'none'}"
+        broken = "".join(
+            f"; plugin {p.name!r} of {p.distribution} might have: it is broken ({p.error})"
+            for p in self.plugins
+            if p.error
+        )
+        return f"no installed plugin offers a {kind} {name!r}{hint}{broken}"
+
+
+_by_hand: list[Plugin] = []
+
+
+@functools.cache
+def _installed() -> tuple[Plugin, ...]:
+    return tuple(installed_plugins())
+
+
+def registry() -> Registry:
+    """The registry of this process: installed plugins (read once), and what `register` added."""
+    return Registry([*_installed(), *_by_hand])
+
+
+def register(hooks: Any, name: str = "") -> None:
+    """Add the components of an object with hooks, a module or an instance, for this process.
+
+    PluginError if its hooks do not keep the contract: here the author is at hand.
+    """
+    label = name or getattr(hooks, "__name__", type(hooks).__name__)
+    plugin = read_plugin(hooks, Plugin(name=label, distribution=f"register({label})", version="0"))
+    if plugin.error:
+        raise PluginError(f"{label!r} cannot be registered: {plugin.error}")
+    unregister(label)
+    _by_hand.append(plugin)
+
+
+def unregister(name: str) -> None:
+    """Take back what was registered under that name; nothing happens if nothing was."""
+    _by_hand[:] = [plugin for plugin in _by_hand if plugin.name != name]

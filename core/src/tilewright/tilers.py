@@ -1,0 +1,132 @@
+"""The built-in tilers: a fixed shape, and one chosen for a memory budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .errors import InvalidOption
+from .image import SPATIAL, Image
+from .tiles import TileGrid
+
+__all__ = ["Auto", "Grid", "Needs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a segmenter declares that a tiler has to respect.
+
+    separate: axes along which objects never join; a tile has one plane of them (`TileGrid.with_separate` sees to it
+        if a tiler does not).
+    halo, stride: by axis, 0 and 1 where an axis is left out.
+    memory: bytes that a call takes for a tile of a shape and dtype, or None if the segmenter does not say.
+    """
+
+    separate: str = ""
+    halo: Mapping[str, int] = field(default_factory=dict)
+    stride: Mapping[str, int] = field(default_factory=dict)
+    memory: Callable[[tuple[int, ...], np.dtype[np.generic]], int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Tiles of one shape, the same everywhere but at the image's end.
+
+    >>> import numpy as np
+    >>> image = Image(data=np.zeros((100, 90)), axes="yx")
+    >>> Grid(tile=64, halo=(8, 0))(image, Needs()).cores
+    ((64, 36), (64, 26))
+    """
+
+    tile: int | tuple[int, ...] | None = field(
+        default=None,
+        metadata={"help": "core length, one for all spatial axes or one for each axis; None: the storage chunks"},
+    )
+    halo: int | tuple[int, ...] | None = field(
+        default=None,
+        metadata={"help": "context on either side, likewise; None: what the segmenter asks for, else 0"},
+    )
+
+    def __call__(self, image: Image, needs: Needs) -> TileGrid:
+        tile = image.chunks if self.tile is None else spread("tile", self.tile, image.axes)
+        return TileGrid.regular(
+            image.axes,
+            shape=image.shape,
+            tile=tile,
+            halo=_halo(self.halo, image.axes, tile, needs),
+            stride=[needs.stride.get(axis, 1) for axis in image.axes],
+            separate=needs.separate,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Auto:
+    """Tiles as large as `memory` allows for one tile's work, in whole storage chunks and near to cubes.
+
+    The work is what the segmenter says that it takes (`memory(shape, dtype)`), else the pixels twice and 16 bytes a
+    pixel for labels. A storage chunk that is itself too large is halved until it fits. The grid depends on the image
+    and the options alone, never on the machine, so that a killed run finds its tiles again elsewhere.
+    """
+
+    memory: int = field(default=128 * 2**20, metadata={"help": "bytes that one tile's work may take"})
+    halo: int | tuple[int, ...] | None = Grid.halo
+
+    def __call__(self, image: Image, needs: Needs) -> TileGrid:
+        if self.memory < 1:
+            raise InvalidOption(f"memory must be a positive number of bytes, not {self.memory}")
+        halo = _halo(self.halo, image.axes, None, needs)
+        start = [1 if a in needs.separate else c for a, c in zip(image.axes, image.chunks, strict=True)]
+        tile = self._fit(start, image, halo, needs)
+        return Grid(tile=tuple(tile), halo=halo)(image, needs)
+
+    def _fit(self, tile: list[int], image: Image, halo: Sequence[int], needs: Needs) -> list[int]:
+        def fits(candidate: Sequence[int]) -> bool:
+            outer = tuple(min(n, t + 2 * h) for n, t, h in zip(image.shape, candidate, halo, strict=True))
+            return _work(outer, image.dtype, needs) <= self.memory
+
+        while not fits(tile) and max(tile) > 1:
+            longest = tile.index(max(tile))
+            tile[longest] = -(-tile[longest] // 2)
+        growing = [i for i, axis in enumerate(image.axes) if axis in SPATIAL and axis not in needs.separate]
+        while growing := [i for i in growing if tile[i] < image.shape[i]]:
+            shortest = min(growing, key=lambda i: tile[i])
+            larger = [2 * t if i == shortest else t for i, t in enumerate(tile)]
+            if fits(larger):
+                tile = larger
+            else:
+                growing.remove(shortest)
+        return tile
+
+
+def spread(what: str, value: int | Sequence[int], axes: str) -> tuple[int, ...]:
+    """One number for each axis: from one for all spatial axes, one for each spatial axis, or one for each axis."""
+    values = tuple(value) if not isinstance(value, int) else (value,) * sum(a in SPATIAL for a in axes)
+    spatial = [axis for axis in axes if axis in SPATIAL]
+    if len(values) == len(axes):
+        return values
+    if len(values) != len(spatial):
+        raise InvalidOption(
+            f"{what} {list(values)} has {len(values)} numbers, but the axes {axes!r} need {len(axes)}, "
+            f"or {len(spatial)} for {''.join(spatial)!r}"
+        )
+    rest = iter(values)
+    return tuple(next(rest) if axis in SPATIAL else 1 if what == "tile" else 0 for axis in axes)
+
+
+def _halo(said: int | tuple[int, ...] | None, axes: str, tile: Sequence[int] | None, needs: Needs) -> tuple[int, ...]:
+    """The halo by axis. One number for all gives none to an axis whose tiles have length 1: those are planes."""
+    if said is None:
+        return tuple(needs.halo.get(axis, 0) for axis in axes)
+    halo = spread("halo", said, axes)
+    if isinstance(said, int) and tile is not None:
+        return tuple(0 if t == 1 else h for h, t in zip(halo, tile, strict=True))
+    return halo
+
+
+def _work(shape: tuple[int, ...], dtype: np.dtype[np.generic], needs: Needs) -> int:
+    if needs.memory is not None:
+        return needs.memory(shape, dtype)
+    return math.prod(shape) * (2 * dtype.itemsize + 16)

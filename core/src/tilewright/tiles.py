@@ -1,0 +1,240 @@
+"""Tiles and their grid: cores that partition the image, and halos that give each core its context."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from .errors import InvalidOption
+from .image import Region
+
+__all__ = ["Tile", "TileGrid", "per_axis"]
+
+MAX_TILES = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One cell of a grid: its place in it, its core, and its outer region (the core and its halo, clipped)."""
+
+    number: int
+    index: tuple[int, ...]
+    core: Region
+    outer: Region
+
+    @property
+    def inner(self) -> Region:
+        """The core, in coordinates of the outer region."""
+        return relative(self.core, self.outer)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the outer region: what a segmenter is handed."""
+        return lengths(self.outer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileGrid:
+    """How an image is cut: by axis, the lengths of the cores one after the other, and the halo on either side.
+
+    axes: one letter an axis, as the label image has them (no `c`).
+    cores: for each axis the core lengths, all positive; they need not be equal.
+    halo: pixels on either side, for each axis; may be larger than a core. Halos are clipped at the image border.
+    stride: outer regions start and stop at multiples of it (a network's downsampling factor), or at the border.
+    separate: the axes along which objects never join (`t`, or `z` for a 2-D segmenter); their cores have length 1 and
+        no halo.
+
+    The cores partition the image exactly (law 1). Tiles are numbered in raster order.
+
+    >>> grid = TileGrid.regular("yx", shape=(5, 8), tile=(4, 4), halo=(1, 0))
+    >>> [(tile.core, tile.outer) for tile in grid][-1]
+    ((slice(4, 5, None), slice(4, 8, None)), (slice(3, 5, None), slice(4, 8, None)))
+    """
+
+    axes: str
+    cores: tuple[tuple[int, ...], ...]
+    halo: tuple[int, ...]
+    stride: tuple[int, ...] = ()
+    separate: str = ""
+    _starts: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        stride = self.stride or (1,) * len(self.axes)
+        object.__setattr__(self, "stride", stride)
+        if not len(self.axes) == len(self.cores) == len(self.halo) == len(stride):
+            raise InvalidOption(
+                f"a grid over axes {self.axes!r} needs core lengths, halo and stride for each of them; "
+                f"there are {len(self.cores)}, {len(self.halo)} and {len(stride)}"
+            )
+        for axis, core, halo, step in zip(self.axes, self.cores, self.halo, stride, strict=True):
+            if halo < 0 or step < 1 or any(n < 1 for n in core):
+                raise InvalidOption(f"axis {axis}: core lengths must be positive, halo ≥ 0, stride ≥ 1")
+            if axis in self.separate and (halo or any(n != 1 for n in core)):
+                raise InvalidOption(f"axis {axis} never joins, so its cores have length 1 and no halo")
+        if len(self) > MAX_TILES:
+            raise InvalidOption(f"{len(self):,} tiles are more than {MAX_TILES:,}; choose larger tiles")
+        starts = tuple(tuple(itertools.accumulate(core, initial=0)) for core in self.cores)
+        object.__setattr__(self, "_starts", starts)
+
+    @classmethod
+    def regular(
+        cls,
+        axes: str,
+        *,
+        shape: Sequence[int],
+        tile: Sequence[int],
+        halo: Sequence[int],
+        stride: Sequence[int] = (),
+        separate: str = "",
+    ) -> TileGrid:
+        """A grid of equal cores; the last one along each axis may be shorter, and none is longer than the image.
+
+        Along a separate axis the tile's length and halo are taken as 1 and 0.
+        """
+        tile = per_axis("tile", tile, axes)
+        halo = per_axis("halo", halo, axes, least=0)
+        single = [axis in separate for axis in axes]
+        return cls(
+            axes=axes,
+            cores=tuple(_cut(n, 1 if one else t) for n, t, one in zip(shape, tile, single, strict=True)),
+            halo=tuple(0 if one else h for h, one in zip(halo, single, strict=True)),
+            stride=tuple(1 if one else s for s, one in zip(stride or [1] * len(axes), single, strict=True)),
+            separate=separate,
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The image's shape along the grid's axes."""
+        return tuple(sum(core) for core in self.cores)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The number of tiles along each axis."""
+        return tuple(len(core) for core in self.cores)
+
+    @property
+    def largest(self) -> tuple[int, ...]:
+        """The largest core length along each axis (1 along one that has no pixels)."""
+        return tuple(max(core, default=1) for core in self.cores)
+
+    @cached_property
+    def reach(self) -> tuple[int, ...]:
+        """For each axis, how many tiles further on a tile can be whose outer region still shares pixels."""
+        return tuple(self._reach(axis) for axis in range(len(self.axes)))
+
+    def __len__(self) -> int:
+        return math.prod(self.counts)
+
+    def __iter__(self) -> Iterator[Tile]:
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> Tile:
+        if not 0 <= number < len(self):
+            raise IndexError(f"tile {number} of {len(self)}")
+        index = []
+        for count in reversed(self.counts):
+            number, position = divmod(number, count)
+            index.append(position)
+        return self.at(tuple(reversed(index)))
+
+    def at(self, index: Sequence[int]) -> Tile:
+        """The tile at a place of the grid."""
+        spans = [self._span(axis, position) for axis, position in enumerate(index)]
+        return Tile(
+            number=self.number(index),
+            index=tuple(index),
+            core=tuple(core for core, _ in spans),
+            outer=tuple(outer for _, outer in spans),
+        )
+
+    def number(self, index: Sequence[int]) -> int:
+        """The place in raster order of a tile at that index."""
+        number = 0
+        for position, count in zip(index, self.counts, strict=True):
+            number = number * count + position
+        return number
+
+    def touching(self, region: Region) -> Iterator[Tile]:
+        """The tiles whose cores share pixels with a region that is not empty."""
+        spans = [
+            range(bisect_right(starts, part.start) - 1, bisect_right(starts, part.stop - 1))
+            for starts, part in zip(self._starts, region, strict=True)
+        ]
+        return (self.at(index) for index in itertools.product(*spans))
+
+    def around(self, tile: Tile, reach: Sequence[int]) -> Iterator[tuple[tuple[int, ...], Tile]]:
+        """The tiles at most `reach` steps away along each axis, with their offsets; the tile itself is among them."""
+        steps = [
+            range(max(-r, -i), min(r, count - 1 - i) + 1)
+            for r, i, count in zip(reach, tile.index, self.counts, strict=True)
+        ]
+        for offset in itertools.product(*steps):
+            yield offset, self.at([i + o for i, o in zip(tile.index, offset, strict=True)])
+
+    def with_separate(self, axes: str) -> TileGrid:
+        """The same grid, cut into single planes along those axes, along which nothing joins."""
+        single = [axis in axes for axis in self.axes]
+        return replace(
+            self,
+            cores=tuple((1,) * sum(c) if one else c for c, one in zip(self.cores, single, strict=True)),
+            halo=tuple(0 if one else h for h, one in zip(self.halo, single, strict=True)),
+            stride=tuple(1 if one else s for s, one in zip(self.stride, single, strict=True)),
+            separate="".join(axis for axis in self.axes if axis in axes + self.separate),
+        )
+
+    def _span(self, axis: int, position: int) -> tuple[slice, slice]:
+        start, stop = self._starts[axis][position], self._starts[axis][position + 1]
+        halo, step, length = self.halo[axis], self.stride[axis], self._starts[axis][-1]
+        first = max(0, (start - halo) // step * step)
+        last = min(length, -(-(stop + halo) // step) * step)
+        return slice(start, stop), slice(first, last)
+
+    def _reach(self, axis: int) -> int:
+        starts, step = self._starts[axis], self.stride[axis]
+        if not self.halo[axis] and step == 1:
+            return 0
+        furthest = 0
+        for position in range(len(self.cores[axis])):
+            stop = self._span(axis, position)[1].stop
+            # the last tile whose outer region begins before this one's ends; its core begins at most so much later
+            last = min(bisect_right(starts, stop + self.halo[axis] + step - 1), len(self.cores[axis])) - 1
+            while last > position and self._span(axis, last)[1].start >= stop:
+                last -= 1
+            furthest = max(furthest, last - position)
+        return furthest
+
+
+def lengths(region: Region) -> tuple[int, ...]:
+    """The shape of a region."""
+    return tuple(part.stop - part.start for part in region)
+
+
+def relative(region: Region, origin: Region) -> Region:
+    """A region in the coordinates of another that holds it."""
+    return tuple(slice(r.start - o.start, r.stop - o.start) for r, o in zip(region, origin, strict=True))
+
+
+def common(one: Region, other: Region) -> Region | None:
+    """The pixels that two regions share, or None if there are none."""
+    both = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return both if all(part.start < part.stop for part in both) else None
+
+
+def per_axis(what: str, value: int | Sequence[int], axes: str, *, least: int = 1) -> tuple[int, ...]:
+    """One whole number an axis, from one for all or a sequence. InvalidOption if too few, too many or too small."""
+    values = (value,) * len(axes) if isinstance(value, int) else tuple(value)
+    if len(values) != len(axes):
+        raise InvalidOption(f"{what} {list(values)} has {len(values)} numbers, but the axes {axes!r} need {len(axes)}")
+    for number in values:
+        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+            raise InvalidOption(f"{what} {list(values)} must be whole numbers of at least {least}, not {number!r}")
+    return values
+
+
+def _cut(length: int, step: int) -> tuple[int, ...]:
+    whole, rest = divmod(length, step)
+    return (step,) * whole + ((rest,) if rest else ())

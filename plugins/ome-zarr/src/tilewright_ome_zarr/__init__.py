@@ -1,0 +1,1 @@
+"""tilewright-ome-zarr: hooks only."""

@@ -1,0 +1,1 @@
+"""tilewright-threshold: hooks only."""
