@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from .formats import open_image
     from .image import Image, Level, Region
     from .mergers import Overlap, Touch
-    from .pipeline import Pipeline, Result
+    from .pipeline import Pipeline
     from .registry import register
+    from .result import Result
     from .seams import Seam
     from .sinks import LabelSpec, Sink
     from .tilers import Auto, Grid, Needs
@@ -53,8 +54,9 @@ _HOMES = {
     "formats": ("open_image",),
     "image": ("Image", "Level", "Region"),
     "mergers": ("Overlap", "Touch"),
-    "pipeline": ("Pipeline", "Result"),
+    "pipeline": ("Pipeline",),
     "registry": ("register",),
+    "result": ("Result",),
     "seams": ("Seam",),
     "sinks": ("LabelSpec", "Sink"),
     "tilers": ("Auto", "Grid", "Needs"),
@@ -62,7 +64,7 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = ["FormatSpec", "Spec", "__version__", "hookimpl", *_HOME]
+__all__ = ["FormatSpec", "Spec", "__version__", "hookimpl", *_HOME]  # noqa: PLE0604 - the starred names are strings
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ from .specs import Kind
 __all__ = ["component", "configuration", "declared", "name_of"]
 
 
-def component(kind: Kind, said: Any, *, among: Registry | None = None) -> Callable[..., Any]:
+def component(kind: Kind, said: object, *, among: Registry | None = None) -> Callable[..., Any]:
     """Turn what a user said into a component of that kind.
 
     UnknownComponent for a name that nobody offers, InvalidOption for anything that is no component.
@@ -45,7 +45,7 @@ def _from_configuration(kind: Kind, said: Mapping[str, Any], among: Registry) ->
     return cast("Callable[..., Any]", build(among.load(kind, name), options, f"{kind} {name!r}"))
 
 
-def configuration(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:
+def configuration(kind: Kind, thing: object) -> dict[str, Any]:
     """What a record holds of a component: its name, all its options, and the distribution that brought it.
 
     One that no plugin offers is named by its module and qualified name, and has no distribution: a record of it tells
@@ -62,14 +62,14 @@ def configuration(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:
     return record
 
 
-def name_of(kind: Kind, thing: Callable[..., Any]) -> str:
+def name_of(kind: Kind, thing: object) -> str:
     """A short name for messages: the plugin's, else the function's or class's own."""
     target = type(thing) if dataclasses.is_dataclass(thing) else thing
     owner = registry().owner(kind, target)
     if owner:
         return owner.spec.name
-    target = target if hasattr(target, "__qualname__") else getattr(target, "func", type(target))
-    return f"{target.__module__}.{target.__qualname__}"
+    named: Any = target if hasattr(target, "__qualname__") else getattr(target, "func", type(target))
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def declared(thing: object, name: str, default: Any = None) -> Any:

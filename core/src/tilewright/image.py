@@ -200,6 +200,9 @@ class Image:
 class _Channel:
     """One index along one axis of an array, lazily."""
 
+    chunks: tuple[Any, ...] | None
+    shape: tuple[int, ...]
+
     def __init__(self, data: Array, position: int, index: int) -> None:
         self._data, self._position, self._index = data, position, index
         unit = getattr(data, "shards", None) or getattr(data, "chunks", None)
@@ -230,7 +233,7 @@ class _Channels(_Channel):
         full = region if isinstance(region, tuple) else (region,)
         full += (slice(None),) * (len(self.shape) - len(full))
         before, after = full[: self._position], full[self._position + 1 :]
-        taken = self._indices[full[self._position]]
+        taken = np.array(self._indices)[full[self._position]].tolist()
         planes = [self._data[(*before, slice(i, i + 1), *after)] for i in taken]
         return np.concatenate([np.asarray(plane) for plane in planes], axis=self._position)
 

@@ -47,7 +47,7 @@ class Touch:
 
     def __call__(self, seam: Seam) -> NDArray[np.int64]:
         lower, upper = seam.labels
-        steps = [(0,) if o else (-1, 0, 1) for o in seam.offset]
+        steps: list[tuple[int, ...]] = [(0,) if o else (-1, 0, 1) for o in seam.offset]
         free = self.connectivity - sum(map(bool, seam.offset))
         found = [count_pairs(lower[here], upper[there])[:, :2] for here, there in _shifts(steps, free, lower.shape)]
         pairs = np.concatenate(found) if found else np.zeros((0, 2), np.int64)

@@ -230,7 +230,7 @@ def per_axis(what: str, value: int | Sequence[int], axes: str, *, least: int = 1
     if len(values) != len(axes):
         raise InvalidOption(f"{what} {list(values)} has {len(values)} numbers, but the axes {axes!r} need {len(axes)}")
     for number in values:
-        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+        if type(number) is not int or number < least:
             raise InvalidOption(f"{what} {list(values)} must be whole numbers of at least {least}, not {number!r}")
     return values
 

@@ -63,6 +63,11 @@ class Plan:
         return Stage(self.stage_path)
 
     @cached_property
+    def tiles(self) -> NDArray[Any]:
+        """The table of staged tiles (`Index`), once all are: for the stages after segmenting."""
+        return self.stage.load("tiles")
+
+    @cached_property
     def wanted(self) -> str:
         """The axes in which the segmenter is handed a tile."""
         image = self.source.opened
@@ -113,7 +118,7 @@ class Plan:
         return f"segmenter {name_of('segmenter', self.segmenter)!r}, tile {tile.index} ({region}):"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("stage", "wanted")}
+        return {name: value for name, value in vars(self).items() if name not in ("stage", "tiles", "wanted")}
 
 
 def needed_axes(segmenter: object, spatial: str) -> str:

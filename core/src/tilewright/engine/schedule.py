@@ -16,22 +16,23 @@ T = TypeVar("T")
 
 
 class Crew:
-    """Workers that share one plan: threads of this process, or the workers of a `distributed` client."""
+    """Workers to share tasks: threads of this process, or the workers of a `distributed` client."""
 
-    def __init__(self, executor: Executor, plan: Any, workers: int) -> None:
-        self._executor, self._plan, self.workers = executor, plan, workers
+    def __init__(self, executor: Executor, workers: int, share: Callable[[Any], Any]) -> None:
+        self._executor, self.workers, self._share = executor, workers, share
 
-    def each(self, work: Callable[..., T], batches: Iterable[Any]) -> Iterator[T]:
+    def each(self, work: Callable[..., T], plan: Any, batches: Iterable[Any]) -> Iterator[T]:
         """Yield `work(plan, batch)` for every batch as they finish, a few for each worker under way at a time.
 
-        The first error is raised once what is running has ended: those tasks keep what they have done.
+        The plan travels to each worker once. The first error is raised once what is running has ended: those tasks
+        keep what they have done.
         """
-        rest = iter(batches)
+        rest, plan = iter(batches), self._share(plan)
         running: set[Future[T]] = set()
         try:
             while True:
                 for batch in itertools.islice(rest, 3 * self.workers - len(running)):
-                    running.add(self._executor.submit(work, self._plan, batch))
+                    running.add(self._executor.submit(work, plan, batch))
                 if not running:
                     return
                 done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -44,16 +45,16 @@ class Crew:
 
 
 @contextmanager
-def crew(plan: Any, workers: int | None) -> Iterator[Crew]:
+def crew(workers: int | None) -> Iterator[Crew]:
     """The active `distributed` client's workers if there is one, else `workers` threads (one for each CPU)."""
     client = _active_client()
     if client is not None:
-        shared = client.scatter(plan, broadcast=True)
-        yield Crew(client.get_executor(pure=False), shared, sum(client.nthreads().values()) or 1)
+        threads = sum(client.nthreads().values()) or 1
+        yield Crew(client.get_executor(pure=False), threads, lambda plan: client.scatter(plan, broadcast=True))
         return
     count = workers or cpus()
     with ThreadPoolExecutor(count, thread_name_prefix="tilewright") as pool:
-        yield Crew(pool, plan, count)
+        yield Crew(pool, count, lambda plan: plan)
 
 
 def cpus() -> int:

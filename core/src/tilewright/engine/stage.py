@@ -67,7 +67,7 @@ class Stage:
         with self._open(place.pack) as file:
             file.seek(place.offset)
             head = file.read(min(place.size, 8192))
-            _, _, _, payload, length, _ = _HEADER.unpack_from(head)
+            _, _, _, _, length, _ = _HEADER.unpack_from(head)
             start = _HEADER.size + length
             if len(head) < start:
                 head += file.read(start - len(head))

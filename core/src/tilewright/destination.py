@@ -1,0 +1,93 @@
+"""Where the labels go: the path, its writer, and the stage beside it, with nothing of the user's in danger."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .components import component, name_of
+from .errors import AlreadyExists, InvalidOption
+from .formats import choose_writer
+
+__all__ = ["Destination"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """A path for labels, the writer that makes it, and the folder of the run's stage.
+
+    temporary: the folder to remove once nobody needs the labels any more, if the user named no destination.
+    """
+
+    path: str
+    writer: Callable[..., Any]
+    stage: Path
+    temporary: Path | None = None
+
+    @classmethod
+    def find(
+        cls,
+        said: str | Path | None,
+        *,
+        source: str,
+        name: str,
+        writer: Any = None,
+        stage_dir: str | Path | None = None,
+    ) -> Destination:
+        """Resolve what the user said.
+
+        None puts labels of that name where the writer puts labels of the source image (an OME-Zarr's own `labels`
+        group), or, for an image in memory, into a temporary folder. InvalidOption if the writer knows no such place.
+        """
+        if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
+            raise InvalidOption(f"name {name!r} is no name for labels; use letters, digits, '-', '_' and '.'")
+        if said is None and not source:
+            return cls._temporary(name, component("writer", writer or "zarr-array"), stage_dir)
+        chosen = component("writer", writer) if writer is not None else choose_writer(str(said or source))
+        if said is None:
+            place = getattr(chosen, "destination", None)
+            if place is None:
+                raise InvalidOption(f"writer {name_of('writer', chosen)!r} needs a destination; give an output path")
+            said = place(source, name)
+        path = str(Path(said).absolute())
+        return cls(path=path, writer=chosen, stage=_stage(path, chosen, stage_dir))
+
+    @classmethod
+    def _temporary(cls, name: str, writer: Callable[..., Any], stage_dir: str | Path | None) -> Destination:
+        folder = Path(tempfile.mkdtemp(prefix="tilewright-"))
+        path = str(folder / name)
+        return cls(path=path, writer=writer, stage=_stage(path, writer, stage_dir), temporary=folder)
+
+    def check(self, source: str, *, overwrite: bool) -> None:
+        """Refuse, before any work, a destination that is taken or that would destroy the source."""
+        exists = getattr(self.writer, "exists", None)
+        if source and _would_destroy(Path(self.path), Path(source)):
+            raise InvalidOption(f"the destination {self.path} would overwrite the image {source}; choose another one")
+        if not overwrite and (exists(self.path) if exists else Path(self.path).exists()):
+            raise AlreadyExists(
+                f"{self.path} exists; choose another destination, or pass overwrite=True (--overwrite) to replace it"
+            )
+
+
+def _stage(path: str, writer: Callable[..., Any], stage_dir: str | Path | None) -> Path:
+    """The stage folder: beside the output, or, for an output inside a larger store, beside that store."""
+    beside = getattr(writer, "beside", None)
+    home = Path(beside(path)) if beside else Path(path)
+    inside = Path(path).relative_to(home).parts
+    name = ".".join((home.name, *inside)) + ".tilewright"
+    return (Path(stage_dir).absolute() if stage_dir else home.parent) / name
+
+
+def _would_destroy(path: Path, source: Path) -> bool:
+    """Whether writing at a path would replace the source: the path is the source, holds it, or is a part of it.
+
+    The one part of an image that is not its own is its `labels`.
+    """
+    path, source = path.resolve(), source.resolve()
+    if source.is_relative_to(path):
+        return True
+    return path.is_relative_to(source) and path.relative_to(source).parts[0] != "labels"

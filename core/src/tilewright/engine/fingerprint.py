@@ -1,0 +1,139 @@
+"""What decides the labels, as a record: a stage is gone on with only by a run whose record is the same."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..components import configuration
+from ..errors import AlreadyExists, StageMismatch
+from ..image import Image
+from ..specs import Kind
+from .plan import Plan
+
+__all__ = ["claim", "fingerprint", "identity"]
+
+RECORD = "plan.json"
+
+
+def fingerprint(plan: Plan, writer: Callable[..., Any], path: str) -> dict[str, Any]:
+    """The record of a run, in plain JSON values."""
+    from .. import __version__
+
+    grid = plan.grid
+    record = {
+        "tilewright": __version__,
+        "destination": path,
+        "source": plan.source.path or _content(plan.source.opened),
+        "image": [plan.source.opened.axes, list(plan.source.opened.shape), str(plan.source.opened.dtype)],
+        "reader": identity("reader", plan.source.reader) if plan.source.reader else None,
+        "channels": plan.source.channels,
+        "grid": [grid.axes, grid.cores, grid.halo, grid.stride, grid.separate],
+        "segmenter": identity("segmenter", plan.segmenter),
+        "merger": identity("merger", plan.merger),
+        "min_size": plan.min_size,
+        "writer": identity("writer", writer),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(record))
+    return plain
+
+
+def identity(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:
+    """What tells a component from another: its record, and for a function also its code and what it closes over."""
+    record = configuration(kind, thing)
+    if not dataclasses.is_dataclass(thing):
+        record["code"] = _digest(_code(thing).encode())
+    return record
+
+
+def claim(stage: Path, record: dict[str, Any], *, resume: bool) -> None:
+    """Make a stage folder this run's own: a new one, or one that a run with the same record left.
+
+    StageMismatch if another run left it (saying what differs), unless `resume` is false: then it is emptied.
+    AlreadyExists if the folder was not made by tilewright.
+    """
+    file = stage / RECORD
+    if stage.exists() and any(stage.iterdir()) and not file.exists():
+        raise AlreadyExists(f"{stage} is no stage of tilewright; move it away, or choose another stage folder")
+    if file.exists() and not resume:
+        remove(stage)
+    if file.exists():
+        differs = _differences(json.loads(file.read_text()), record)
+        if differs:
+            raise StageMismatch(
+                f"an unfinished run left its stage in {stage}, with other {differs}; repeat that run, or start anew "
+                "with resume=False (--no-resume on the command line), which discards it"
+            )
+        return
+    stage.mkdir(parents=True, exist_ok=True)
+    aside = stage / f"{RECORD}.partial"
+    aside.write_text(json.dumps(record, indent=1))
+    aside.replace(file)
+
+
+def remove(stage: Path) -> None:
+    """Remove a stage that tilewright made; its record goes last, so that a kill leaves it recognisable."""
+    import shutil
+
+    if not (stage / RECORD).exists():
+        return
+    for entry in stage.iterdir():
+        if entry.name == RECORD:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    (stage / RECORD).unlink()
+    stage.rmdir()
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key} ({json.dumps(old.get(key))} there, {json.dumps(new.get(key))} now)"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    )
+
+
+def _content(image: Image) -> str:
+    """The identity of an image in memory: a digest of its pixels, or the name that dask or zarr gives it."""
+    data = image.data
+    if isinstance(data, np.ndarray):
+        return f"pixels {_digest(data.tobytes())}"
+    return f"{type(data).__name__} {getattr(data, 'name', '')} {getattr(data, 'store', '')}"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _code(thing: object) -> str:
+    """A text that changes with a function's code: its bytecode and constants, its defaults, and what it closes over."""
+    if isinstance(thing, types.MethodType):
+        return f"{_code(thing.__func__)} of {_code(thing.__self__)}"
+    if hasattr(thing, "func") and hasattr(thing, "keywords"):  # functools.partial
+        return f"partial {_code(thing.func)} {_code(getattr(thing, 'args', ()))} {_code(thing.keywords)}"
+    if isinstance(thing, types.FunctionType):
+        cells = [cell.cell_contents for cell in thing.__closure__ or ()]
+        return f"{_code(thing.__code__)} {_code(thing.__defaults__)} {_code(thing.__kwdefaults__)} {_code(cells)}"
+    if isinstance(thing, types.CodeType):
+        return f"{thing.co_code.hex()} {thing.co_names} {_code(thing.co_consts)}"
+    if isinstance(thing, tuple | list):
+        return "[" + " ".join(_code(each) for each in thing) + "]"
+    if isinstance(thing, frozenset | set):
+        return "{" + " ".join(sorted(_code(each) for each in thing)) + "}"
+    if isinstance(thing, dict):
+        return "{" + " ".join(f"{_code(key)}: {_code(value)}" for key, value in thing.items()) + "}"
+    if isinstance(thing, np.ndarray):
+        return f"{_digest(thing.tobytes())} {thing.shape}"
+    if isinstance(thing, str | bytes | int | float | complex | bool | types.NoneType):
+        return repr(thing)
+    return f"{type(thing).__module__}.{getattr(thing, '__qualname__', type(thing).__qualname__)}"

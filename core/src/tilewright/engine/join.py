@@ -1,0 +1,191 @@
+"""The stage that joins: seams are compared in parallel, then every object gets its number.
+
+Objects are numbered 1..N by their first pixel in raster order, so the numbers do not depend on the tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..components import declared, name_of
+from ..errors import InvalidLabels
+from ..image import Region
+from ..labels import Runs
+from ..seams import Seam
+from ..tiles import Tile, common, lengths, relative
+from .plan import Plan
+from .segment import Staged, facing, strip, whole_image
+from .stage import Place
+
+__all__ = ["Objects", "compare", "index_of", "linked", "numbered", "settle"]
+
+Ints = NDArray[np.int64]
+
+INDEX = np.dtype([("pack", "u4"), ("offset", "u8"), ("size", "u8"), ("objects", "u8"), ("before", "u8")])
+"""A row for each tile: where its record lies, its number of objects, and how many the tiles before it have."""
+
+
+def index_of(staged: Mapping[int, Staged], count: int) -> NDArray[Any]:
+    """The table of `count` tiles, one row each, from what was staged of them."""
+    index = np.zeros(count, INDEX)
+    for number, (_, place, objects) in staged.items():
+        index[number] = (*place, objects, 0)
+    index["before"] = np.cumsum(index["objects"]) - index["objects"]
+    return index
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Objects:
+    """What is to be numbered: for each piece of an object its group, its first pixel and its number of pixels."""
+
+    group: Ints
+    first: Ints
+    area: Ints
+
+
+def compare(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
+    """Show the merger every seam between these tiles and those after them; stage what it says."""
+    done = []
+    for number in numbers:
+        found = [_judge(plan, seam) for seam in _seams(plan, plan.grid[number])]
+        pairs = np.concatenate(found) if found else np.zeros((0, 3), np.int64)
+        place = plan.stage.append("seams", number, {"pairs": pairs})
+        done.append(Staged(number, place, len(pairs)))
+    return done
+
+
+def _seams(plan: Plan, tile: Tile) -> Iterator[Seam]:
+    grid, index = plan.grid, plan.tiles
+    if not index[tile.number]["objects"]:
+        return
+    dimensions = len(grid.axes)
+    reach = grid.reach if plan.owning else tuple(int(axis not in grid.separate) for axis in grid.axes)
+    diagonals: int = declared(plan.merger, "diagonals", dimensions)
+    own = _record(plan, tile, None)
+    for offset, other in grid.around(tile, reach):
+        if other.number <= tile.number or not index[other.number]["objects"]:
+            continue
+        if sum(map(bool, offset)) > diagonals:
+            continue
+        seam = _seam(plan, tile, other, offset, own)
+        if seam is not None:
+            yield seam
+
+
+def _seam(plan: Plan, lower: Tile, upper: Tile, offset: tuple[int, ...], own: dict[str, Any]) -> Seam | None:
+    back = tuple(-step for step in offset)
+    region = common(lower.outer, upper.outer) if plan.owning else None
+    if plan.owning and region is None:
+        return None
+    labels = (
+        _part(plan, lower, offset, region or facing(lower, offset), own),
+        _part(plan, upper, back, region or facing(upper, back), None),
+    )
+    return Seam(lower=lower, upper=upper, offset=offset, labels=labels, region=region)
+
+
+def _part(plan: Plan, tile: Tile, offset: Sequence[int], region: Region, own: dict[str, Any] | None) -> NDArray[Any]:
+    """A part of a tile's labels that lies in the strip towards an offset."""
+    axis = next(i for i, step in enumerate(offset) if step)
+    step = 1 if offset[axis] > 0 else -1
+    name = plan.grid.axes[axis] + ("+" if step > 0 else "-")
+    labels = (own or _record(plan, tile, name))[name]
+    return labels[relative(region, strip(plan.grid, tile, axis, step, overlapping=plan.owning))]
+
+
+def _record(plan: Plan, tile: Tile, name: str | None) -> dict[str, NDArray[Any]]:
+    row = plan.tiles[tile.number]
+    place = Place(int(row["pack"]), int(row["offset"]), int(row["size"]))
+    names = [letter + side for letter in plan.grid.axes for side in "+-"] if name is None else [name]
+    return plan.stage.read(place, *names)
+
+
+def _judge(plan: Plan, seam: Seam) -> Ints:
+    """What the merger says of a seam, as rows of upper tile, label in lower, label in upper, and what it adds."""
+    said = np.asarray(plan.merger(seam))
+    columns = 5 if plan.owning else 2
+    if said.ndim != 2 or said.shape[1] != columns or said.dtype.kind not in "iu":
+        raise InvalidLabels(
+            f"merger {name_of('merger', plan.merger)!r} returned {said.dtype} of shape {said.shape} for the seam of "
+            f"tiles {seam.lower.index} and {seam.upper.index}; it must return whole numbers of shape (n, {columns})"
+        )
+    for side, labels in enumerate(seam.labels):
+        if len(said) and not (said[:, side].min() > 0 and said[:, side].max() <= labels.max()):
+            raise InvalidLabels(
+                f"merger {name_of('merger', plan.merger)!r} named a label that is not on the seam of tiles "
+                f"{seam.lower.index} and {seam.upper.index}"
+            )
+    return np.column_stack([np.full(len(said), seam.upper.number), said]).astype(np.int64)
+
+
+def settle(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
+    """Draw the cores of tiles: each pixel goes to the best copy that is drawn there, whichever tile saw it."""
+    ranks, groups = plan.stage.load("rank"), plan.stage.load("group")
+    return [_settle_tile(plan, plan.grid[number], ranks, groups) for number in numbers]
+
+
+def _settle_tile(plan: Plan, tile: Tile, ranks: Ints, groups: Ints) -> Staged:
+    shape = lengths(tile.core)
+    best = np.full(shape, np.iinfo(np.int64).max)
+    drawn = np.zeros(shape, np.int64)
+    for offset, other in plan.grid.around(tile, plan.grid.reach):
+        row = plan.tiles[other.number]
+        region = common(tile.core, other.outer)
+        if region is None or not row["objects"]:
+            continue
+        labels = _part_or_whole(plan, other, offset, region)
+        objects = slice(int(row["before"]), int(row["before"] + row["objects"]))
+        rank = np.concatenate([[-1], ranks[objects]])[labels]
+        here = relative(region, tile.core)
+        wins = (rank >= 0) & (rank < best[here])
+        best[here][wins] = rank[wins]
+        drawn[here][wins] = groups[objects][labels[wins].astype(np.int64) - 1] + 1
+    return _stage_settled(plan, tile, drawn)
+
+
+def _part_or_whole(plan: Plan, other: Tile, offset: Sequence[int], region: Region) -> NDArray[Any]:
+    if any(offset):
+        return _part(plan, other, [-step for step in offset], region, None)
+    return _record(plan, other, "labels")["labels"][relative(region, other.outer)]
+
+
+def _stage_settled(plan: Plan, tile: Tile, drawn: Ints) -> Staged:
+    runs = Runs.of(drawn)
+    arrays: dict[str, NDArray[Any]] = {"objects": np.array([len(runs.first)])}
+    if len(runs.first):
+        arrays |= {
+            "labels": runs.labels,
+            "first": whole_image(runs.first, tile.core, plan.grid),
+            "area": runs.area,
+            "group": drawn.ravel()[runs.first] - 1,
+        }
+    return Staged(tile.number, plan.stage.append("settled", tile.number, arrays), len(runs.first))
+
+
+def numbered(objects: Objects, min_size: int) -> tuple[NDArray[np.unsignedinteger[Any]], int]:
+    """For each piece its object's number, 1..N by first pixel in raster order, and N.
+
+    Objects with fewer than `min_size` pixels get 0. The numbers are uint32 unless N needs uint64.
+    """
+    groups, group = np.unique(objects.group, return_inverse=True)
+    first = np.full(len(groups), np.iinfo(np.int64).max)
+    np.minimum.at(first, group, objects.first)
+    kept = np.bincount(group, weights=objects.area, minlength=len(groups)) >= min_size
+    order = np.argsort(first, kind="stable")
+    order = order[kept[order]]
+    dtype = np.dtype(np.uint32 if len(order) < 2**32 else np.uint64)
+    number: NDArray[np.unsignedinteger[Any]] = np.zeros(len(groups), dtype)
+    number[order] = np.arange(1, len(order) + 1, dtype=dtype)
+    return number[group], len(order)
+
+
+def linked(before: Ints, lower: Ints, pairs: Ints) -> Ints:
+    """Rows of `compare`, with each tile and label of it turned into a place in the table of all objects."""
+    at_lower = before[lower] + pairs[:, 1] - 1
+    at_upper = before[pairs[:, 0]] + pairs[:, 2] - 1
+    return np.column_stack([at_lower, at_upper, pairs[:, 3:]])

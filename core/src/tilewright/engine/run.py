@@ -1,0 +1,166 @@
+"""One run through the stages, each going on from what the stage folder holds already."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ownership import Copies, Evidence, united
+from ..sinks import Sink
+from .join import Objects, compare, index_of, linked, numbered, settle
+from .plan import Plan
+from .schedule import Crew, batched
+from .segment import Staged, segment
+from .stage import Place
+from .write import Writing, blocks_of, write
+
+__all__ = ["Outcome", "Progress", "Run"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage's name, how much of it is done, and how much there is."""
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What is known once the labels are numbered."""
+
+    n_objects: int
+    dtype: np.dtype[np.unsignedinteger[Any]]
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One execution of a plan by a crew. `seconds` fills up by stage."""
+
+    plan: Plan
+    crew: Crew
+    progress: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._earlier: dict[str, dict[int, Place]] = {}
+        for record in self.plan.stage.records():
+            self._earlier.setdefault(record.kind, {})[record.number] = record.place
+
+    def segment(self) -> None:
+        """Segment every tile that is not staged yet."""
+        with self._timed("segment"):
+            everything = range(len(self.plan.grid))
+            staged = self._do("segment", "tile", segment, self.plan, everything)
+            self.plan.stage.save("tiles", index_of(staged, len(everything)))
+
+    def join(self) -> Outcome:
+        """Compare the seams, unite what is one object, and give every object its number."""
+        with self._timed("join"):
+            index = self.plan.tiles
+            busy = np.flatnonzero(index["objects"]).tolist()
+            seams = self._do("join", "seams", compare, self.plan, busy)
+            pairs = self._pairs(index, seams)
+            objects = self._settled(index, busy, pairs) if self.plan.owning else self._united(index, busy, pairs)
+            numbers, count = numbered(objects, self.plan.min_size)
+            self.plan.stage.save("numbers", numbers)
+        return Outcome(n_objects=count, dtype=numbers.dtype)
+
+    def write(self, sink: Sink, outcome: Outcome) -> None:
+        """Write every block that is not written yet."""
+        with self._timed("write"):
+            writing = Writing(plan=self.plan, sink=sink, blocks=blocks_of(sink, self.plan.grid), dtype=outcome.dtype)
+            self._do("write", "written", write, writing, range(len(writing.blocks)))
+
+    def finish(self, sink: Sink, provenance: Mapping[str, Any]) -> None:
+        """Have the sink put its output into place."""
+        with self._timed("finish"):
+            sink.finish(provenance)
+
+    def _do(
+        self,
+        stage: str,
+        kind: str,
+        work: Callable[[Any, Sequence[int]], list[Staged]],
+        shared: Any,
+        numbers: Sequence[int],
+    ) -> dict[int, Staged]:
+        """Do the numbers that no earlier run did, and return what is staged of all."""
+        staged = self._reuse(kind, numbers)
+        rest = [number for number in numbers if number not in staged]
+        self.progress(stage, len(staged), len(numbers))
+        for done in self.crew.each(work, shared, batched(rest, self._batch(len(rest)))):
+            staged.update((each.number, each) for each in done)
+            self.progress(stage, len(staged), len(numbers))
+        return staged
+
+    def _reuse(self, kind: str, numbers: Sequence[int]) -> dict[int, Staged]:
+        earlier = self._earlier.get(kind, {})
+        if kind == "written":
+            return {number: Staged(number, place, 0) for number, place in earlier.items()}
+        what = "pairs" if kind == "seams" else "objects"
+        places = [(number, earlier[number]) for number in numbers if number in earlier]
+        counts = self._read([place for _, place in places], what)
+        return {
+            number: Staged(number, place, len(count[what]) if kind == "seams" else int(count[what][0]))
+            for (number, place), count in zip(places, counts, strict=True)
+        }
+
+    def _batch(self, count: int) -> int:
+        """Tiles to a task: many where they are small, but enough tasks to keep everybody busy to the end."""
+        return max(1, min(self.plan.batch(), count // (8 * self.crew.workers)))
+
+    def _read(self, places: Sequence[Place], *names: str) -> Iterator[dict[str, NDArray[Any]]]:
+        """Arrays of records in the order of their places."""
+        return (self.plan.stage.read(place, *names) for place in places)
+
+    def _pairs(self, index: NDArray[Any], seams: Mapping[int, Staged]) -> Ints:
+        found = [seams[number] for number in sorted(seams) if seams[number].objects]
+        columns = 6 if self.plan.owning else 3
+        if not found:
+            return np.zeros((0, columns - 1), np.int64)
+        pairs = np.concatenate([each["pairs"] for each in self._read([staged.place for staged in found], "pairs")])
+        lower = np.repeat([staged.number for staged in found], [staged.objects for staged in found])
+        return linked(index["before"].astype(np.int64), lower, pairs)
+
+    def _columns(self, index: NDArray[Any], busy: Sequence[int], *names: str) -> list[Ints]:
+        """Arrays that hold one entry an object, of all tiles one after the other."""
+        places = [Place(*(int(part) for part in row)) for row in index[busy][["pack", "offset", "size"]].tolist()]
+        columns = [np.zeros(int(index["objects"].sum()), np.int64) for _ in names]
+        at = 0
+        for arrays in self._read(places, *names):
+            count = len(arrays[names[0]])
+            for column, name in zip(columns, names, strict=True):
+                column[at : at + count] = arrays[name]
+            at += count
+        return columns
+
+    def _united(self, index: NDArray[Any], busy: Sequence[int], pairs: Ints) -> Objects:
+        first, area = self._columns(index, busy, "first", "area")
+        self.plan.stage.save("pieces", index)
+        return Objects(group=united(len(first), pairs[:, 0], pairs[:, 1]), first=first, area=area)
+
+    def _settled(self, index: NDArray[Any], busy: Sequence[int], pairs: Ints) -> Objects:
+        area, core_area, margin = self._columns(index, busy, "area", "core_area", "margin")
+        lower, upper, shared, seen_lower, seen_upper = pairs.T
+        decision = self.plan.merger.decide(  # type: ignore[attr-defined]  # an owning merger has it
+            Copies(area=area, core_area=core_area, margin=margin),
+            Evidence(lower=lower, upper=upper, shared=shared, seen_lower=seen_lower, seen_upper=seen_upper),
+        )
+        self.plan.stage.save("rank", decision.rank)
+        self.plan.stage.save("group", decision.group)
+        tiles = range(len(self.plan.grid))
+        settled = index_of(self._do("settle", "settled", settle, self.plan, tiles), len(tiles))
+        self.plan.stage.save("pieces", settled)
+        busy = np.flatnonzero(settled["objects"]).tolist()
+        group, first, area = self._columns(settled, busy, "group", "first", "area")
+        return Objects(group=group, first=first, area=area)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - start

@@ -1,0 +1,107 @@
+"""The stage that segments: each tile is read once, segmented once, checked, and staged with ids of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ..image import Region
+from ..labels import Runs, smallest_dtype
+from ..tiles import Tile, TileGrid, relative
+from .plan import Plan
+from .stage import Place
+
+__all__ = ["Staged", "facing", "segment", "strip", "strips_of"]
+
+Labels = NDArray[np.unsignedinteger[Any]]
+
+
+class Staged(NamedTuple):
+    """A record in the stage, and the number of objects that it holds."""
+
+    number: int
+    place: Place
+    objects: int
+
+
+def segment(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
+    """Segment tiles and stage what comes out: their labels, their objects, and the strips that their seams need."""
+    return [_segment_tile(plan, plan.grid[number]) for number in numbers]
+
+
+def _segment_tile(plan: Plan, tile: Tile) -> Staged:
+    labels = plan.segment(tile)
+    kept = tile.outer if plan.owning else tile.core
+    runs = Runs.of(labels if plan.owning else labels[tile.inner])
+    arrays: dict[str, NDArray[Any]] = {"objects": np.array([len(runs.first)])}
+    if len(runs.first):
+        arrays |= {"labels": runs.labels, "area": _small(runs.area)}
+        arrays |= _copies(runs, tile, plan.grid) if plan.owning else {"first": whole_image(runs.first, kept, plan.grid)}
+        for name, region in strips_of(plan.grid, tile, overlapping=plan.owning):
+            arrays[name] = runs.labels[relative(region, kept)]
+    place = plan.stage.append("tile", tile.number, arrays)
+    return Staged(tile.number, place, len(runs.first))
+
+
+def whole_image(flat: NDArray[np.int64], region: Region, grid: TileGrid) -> NDArray[np.int64]:
+    """Flat positions in a region as flat positions in the image."""
+    shape = [part.stop - part.start for part in region]
+    position = np.unravel_index(flat, shape)
+    shifted = [p + part.start for p, part in zip(position, region, strict=True)]
+    places: NDArray[np.int64] = np.ravel_multi_index(shifted, grid.shape).astype(np.int64)
+    return places
+
+
+def strips_of(grid: TileGrid, tile: Tile, *, overlapping: bool) -> Iterator[tuple[str, Region]]:
+    """The parts of a tile that its seams need, one for each side on which it has a neighbour, by name.
+
+    The facing plane of the core; or, where labels overlap, what the neighbour's outer region shares. A tile further
+    on, or one that meets this one at a corner, shares a part of it.
+    """
+    for axis, letter in enumerate(grid.axes):
+        if letter in grid.separate:
+            continue
+        for side, step in (("-", -1), ("+", 1)):
+            if 0 <= tile.index[axis] + step < grid.counts[axis]:
+                yield letter + side, strip(grid, tile, axis, step, overlapping=overlapping)
+
+
+def strip(grid: TileGrid, tile: Tile, axis: int, step: int, *, overlapping: bool) -> Region:
+    """One of these parts: on the side towards which `step` points along an axis."""
+    if not overlapping:
+        return facing(tile, [step if i == axis else 0 for i in range(len(grid.axes))])
+    index = [i + step * (a == axis) for a, i in enumerate(tile.index)]
+    near, own = grid.at(index).outer[axis], tile.outer[axis]
+    part = slice(near.start, own.stop) if step > 0 else slice(own.start, near.stop)
+    return (*tile.outer[:axis], part, *tile.outer[axis + 1 :])
+
+
+def facing(tile: Tile, offset: Sequence[int]) -> Region:
+    """The plane, edge or corner of a tile's core that faces the neighbour at an offset."""
+    return tuple(
+        core if not step else slice(core.stop - 1, core.stop) if step > 0 else slice(core.start, core.start + 1)
+        for core, step in zip(tile.core, offset, strict=True)
+    )
+
+
+def _copies(runs: Runs, tile: Tile, grid: TileGrid) -> dict[str, NDArray[Any]]:
+    """What ownership needs to know of each object: its pixels in the core, and how far it is from the tile's edge."""
+    count = len(runs.first)
+    core_area = np.bincount(runs.labels[tile.inner].ravel(), minlength=count + 1)[1:]
+    boxes = [[(part.start, part.stop) for part in box] for box in ndimage.find_objects(runs.labels)]
+    margin = np.full(count, np.iinfo(np.int64).max)
+    for axis, outer in enumerate(tile.outer):
+        spans = np.array([box[axis] for box in boxes], np.int64)
+        if grid.axes[axis] not in grid.separate and outer.start > 0:
+            margin = np.minimum(margin, spans[:, 0])
+        if grid.axes[axis] not in grid.separate and outer.stop < grid.shape[axis]:
+            margin = np.minimum(margin, outer.stop - outer.start - spans[:, 1])
+    return {"core_area": _small(core_area), "margin": margin}
+
+
+def _small(counts: NDArray[Any]) -> NDArray[Any]:
+    return counts.astype(smallest_dtype(int(counts.max(initial=0))))

@@ -1,0 +1,67 @@
+"""The stage that writes: every block of the output is put together from the staged tiles, renumbered, and written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..image import Region
+from ..sinks import Sink
+from ..tiles import TileGrid, common, lengths, relative
+from .plan import Plan
+from .segment import Staged
+from .stage import Place
+
+__all__ = ["Writing", "blocks_of", "write"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Writing:
+    """What the tasks of this stage share: the plan, the sink, its blocks, and the dtype of the labels."""
+
+    plan: Plan
+    sink: Sink
+    blocks: TileGrid
+    dtype: np.dtype[np.unsignedinteger[Any]]
+
+
+def blocks_of(sink: Sink, grid: TileGrid) -> TileGrid:
+    """The regions to write: whole multiples of the sink's block, about as large as a tile's core."""
+    unit = getattr(sink, "block", None) or grid.largest
+    size = tuple(u * max(1, t // u) for u, t in zip(unit, grid.largest, strict=True))
+    return TileGrid.regular(grid.axes, shape=grid.shape, tile=size, halo=[0] * len(unit))
+
+
+def write(writing: Writing, numbers: Sequence[int]) -> list[Staged]:
+    """Write blocks, and note in the stage that they are written. A block without objects is left as it is."""
+    stage = writing.plan.stage
+    index, final = stage.load("pieces"), stage.load("numbers")
+    done = []
+    for number in numbers:
+        region = writing.blocks[number].core
+        labels = _block(writing, region, index, final)
+        if labels is not None:
+            writing.sink.write(region, labels)
+        done.append(Staged(number, stage.append("written", number, {}), 0))
+    return done
+
+
+def _block(writing: Writing, region: Region, index: NDArray[Any], final: NDArray[Any]) -> NDArray[Any] | None:
+    labels = None
+    for tile in writing.plan.grid.touching(region):
+        row = index[tile.number]
+        shared = common(region, tile.core)
+        if shared is None or not row["objects"]:
+            continue
+        place = Place(int(row["pack"]), int(row["offset"]), int(row["size"]))
+        piece = writing.plan.stage.read(place, "labels")["labels"][relative(shared, tile.core)]
+        numbers = np.zeros(int(row["objects"]) + 1, writing.dtype)
+        numbers[1:] = final[int(row["before"]) : int(row["before"] + row["objects"])]
+        if labels is None:
+            labels = np.zeros(lengths(region), writing.dtype)
+        labels[relative(shared, region)] = numbers[piece]
+    return labels if labels is not None and labels.any() else None

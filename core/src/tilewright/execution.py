@@ -1,0 +1,218 @@
+"""From what a user asked for to a plan, through the engine, to a result."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .components import configuration, declared, name_of
+from .destination import Destination
+from .engine.fingerprint import claim, fingerprint, remove
+from .engine.plan import Plan, Source, needed_axes, separate_axes
+from .engine.run import Outcome, Progress, Run
+from .engine.schedule import crew
+from .engine.stage import close_pack
+from .errors import InvalidOption
+from .image import Image
+from .result import Result, remove_with
+from .sinks import LabelSpec, Sink, read_back
+from .sources import chosen_channels, open_source
+from .specs import Kind
+from .tilers import Needs, spread
+from .tiles import TileGrid
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
+
+__all__ = ["Execution"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """A pipeline with the choices of one run; `Pipeline.run` documents them."""
+
+    pipeline: Pipeline
+    channel: int | str | None
+    channels: Sequence[int | str] | None
+    level: int | None
+    axes: str | None
+    name: str
+    overwrite: bool
+    resume: bool
+    workers: int | None
+    stage_dir: str | Path | None
+    progress: Progress | None
+
+    def run(self, source: Any, destination: str | Path | None) -> Result:
+        """Plan, segment, join, write and finish."""
+        if self.workers is not None and self.workers < 1:
+            raise InvalidOption(f"workers must be at least 1, not {self.workers}")
+        opened = open_source(source, reader=self.pipeline.reader, level=self.level, axes=self.axes)
+        home = self._destination(opened, destination)
+        home.check(opened.path, overwrite=self.overwrite)
+        plan = self._plan(opened, home)
+        claim(plan.stage_path, fingerprint(plan, home.writer, home.path), resume=self.resume)
+        try:
+            return self._through(plan, home)
+        finally:
+            close_pack(plan.stage_path)
+
+    def _destination(self, source: Source, said: str | Path | None) -> Destination:
+        path = source.opened.source or source.path
+        return Destination.find(
+            said, source=path, name=self.name, writer=self.pipeline.writer, stage_dir=self.stage_dir
+        )
+
+    def _plan(self, source: Source, home: Destination) -> Plan:
+        image, segmenter = source.opened, self.pipeline.segmenter
+        axes = needed_axes(segmenter, image.spatial_axes)
+        channels = chosen_channels(image, segmenter, axes, self.channel, self.channels)
+        source = Source(path=source.path, reader=source.reader, image=source.image, channels=channels)
+        image = source.opened
+        prepare = getattr(segmenter, "prepare", None)
+        segmenter = prepare(image) if prepare else segmenter
+        merger = self.pipeline.effective_merger()
+        return Plan(
+            source=source,
+            grid=_grid(self.pipeline.tiler, image, segmenter, axes, merger),
+            segmenter=segmenter,
+            merger=merger,
+            stage_path=home.stage,
+            min_size=declared(segmenter, "min_size", 0),
+        )
+
+    def _through(self, plan: Plan, home: Destination) -> Result:
+        started = datetime.datetime.now(datetime.UTC)
+        with crew(self.workers) as workers:
+            run = Run(plan=plan, crew=workers, progress=self.progress or _silent)
+            run.segment()
+            outcome = run.join()
+            sink = home.writer(home.path, _label_spec(plan, outcome, self.name))
+            run.write(sink, outcome)
+            provenance = self._provenance(plan, home.writer, outcome, started, run.seconds)
+            run.finish(sink, provenance)
+        close_pack(plan.stage_path)
+        remove(plan.stage_path)
+        return _result(plan, outcome, home, sink, run.seconds, provenance)
+
+    def _provenance(
+        self,
+        plan: Plan,
+        writer: Callable[..., Any],
+        outcome: Outcome,
+        started: datetime.datetime,
+        seconds: Mapping[str, float],
+    ) -> dict[str, Any]:
+        """What ran, in plain values: enough to run it again, and to know what it ran on."""
+        from . import __version__
+
+        grid = plan.grid
+        ran: dict[Kind, Callable[..., Any] | None] = {
+            "reader": plan.source.reader,
+            "tiler": self.pipeline.tiler,
+            "segmenter": plan.segmenter,
+            "merger": plan.merger,
+            "writer": writer,
+        }
+        return {
+            "tilewright": __version__,
+            "python": platform.python_version(),
+            "command": sys.argv[:1],
+            "pipeline": {kind: configuration(kind, part) for kind, part in ran.items() if part is not None},
+            "source": plan.source.path,
+            "channels": plan.source.channels,
+            "tiles": {"axes": grid.axes, "largest": grid.largest, "halo": grid.halo, "count": len(grid)},
+            "n_objects": outcome.n_objects,
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": {stage: round(spent, 3) for stage, spent in seconds.items()},
+        }
+
+
+def _grid(
+    tiler: Callable[..., TileGrid], image: Image, segmenter: object, axes: str, merger: Callable[..., Any]
+) -> TileGrid:
+    """The grid of a run over the image's axes but `c`, and its fitness for the merger."""
+    seen = image.select(0) if "c" in image.axes else image
+    needs = Needs(
+        separate=separate_axes(image, axes),
+        halo=_by_axis("halo", segmenter, seen),
+        stride=_by_axis("stride", segmenter, seen),
+        memory=getattr(segmenter, "memory", None),
+    )
+    grid = tiler(seen, needs).with_separate(needs.separate)
+    if grid.axes != seen.axes or grid.shape != seen.shape:
+        raise InvalidOption(
+            f"tiler {name_of('tiler', tiler)!r} cut axes {grid.axes!r} of shape {grid.shape}, "
+            f"but the image has {seen.axes!r} of shape {seen.shape}"
+        )
+    bare = [a for a, halo, n in zip(grid.axes, grid.halo, grid.counts, strict=True) if n > 1 and not halo]
+    bare = [axis for axis in bare if axis not in grid.separate]
+    if bare and hasattr(merger, "decide"):
+        raise InvalidOption(
+            f"merger {name_of('merger', merger)!r} compares what two tiles saw, but along {', '.join(bare)} the halo "
+            "is 0; give a halo of at least 1 there (--halo), best the size of an object"
+        )
+    return grid
+
+
+def _by_axis(what: str, segmenter: object, image: Image) -> dict[str, int]:
+    said = declared(segmenter, what)
+    if said is None:
+        return {}
+    if isinstance(said, Mapping):
+        return dict(said)
+    values = spread(what, said, image.axes)
+    return dict(zip(image.axes, values, strict=True))
+
+
+def _label_spec(plan: Plan, outcome: Outcome, name: str) -> LabelSpec:
+    image, grid = plan.source.opened, plan.grid
+    levels = image.levels
+    if "c" in image.axes:
+        levels = tuple(level.without(image.axes.index("c")) for level in levels)
+    return LabelSpec(
+        shape=grid.shape,
+        axes=grid.axes,
+        dtype=outcome.dtype,
+        workdir=plan.stage_path / "output",
+        name=name,
+        spacing={axis: step for axis, step in image.spacing.items() if axis in grid.axes},
+        units={axis: unit for axis, unit in image.units.items() if axis in grid.axes},
+        levels=levels,
+        tile=grid.largest,
+        image=image.source,
+        image_format=image.format,
+    )
+
+
+def _result(
+    plan: Plan,
+    outcome: Outcome,
+    home: Destination,
+    sink: Sink,
+    seconds: Mapping[str, float],
+    provenance: Mapping[str, Any],
+) -> Result:
+    result = Result(
+        path=Path(home.path),
+        n_objects=outcome.n_objects,
+        n_tiles=len(plan.grid),
+        seconds=dict(seconds),
+        provenance=provenance,
+        data=read_back(sink),
+    )
+    if home.temporary:
+        remove_with(result, home.temporary)
+    return result
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Progress for those who want none."""

@@ -1,0 +1,166 @@
+"""The pipeline: which components make an image's labels, and its run."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .components import component, configuration, declared
+from .errors import InvalidOption
+from .specs import Kind
+
+if TYPE_CHECKING:
+    from .engine.run import Progress
+    from .image import Image
+    from .result import Result
+
+__all__ = ["Pipeline"]
+
+PARTS: tuple[Kind, ...] = ("reader", "tiler", "segmenter", "merger", "writer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """A reader, tiler, segmenter, merger and writer: a value that can be compared, pickled, saved and run.
+
+    Each part is a name, an instance, a function, or `{"name": ..., "configuration": {...}}`. Left out are: the reader
+    and the writer (chosen by the paths of a run), and the merger (the one that the segmenter declares, else `touch`).
+
+    >>> from scipy import ndimage
+    >>> import numpy as np
+    >>> pipeline = Pipeline(segmenter=lambda pixels: ndimage.label(pixels)[0], tiler={"name": "grid",
+    ...                     "configuration": {"tile": 2}})
+    >>> result = pipeline.run(np.array([[1, 1, 1, 0], [0, 0, 1, 0], [1, 0, 0, 1]]))
+    >>> result.n_tiles, result.n_objects
+    (4, 3)
+    >>> result.labels.compute()
+    array([[1, 1, 1, 0],
+           [0, 0, 1, 0],
+           [2, 0, 0, 3]], dtype=uint32)
+    """
+
+    segmenter: Any
+    reader: Any = None
+    tiler: Any = "auto"
+    merger: Any = None
+    writer: Any = None
+
+    def __post_init__(self) -> None:
+        for part in PARTS:
+            said = getattr(self, part)
+            if said is not None:
+                object.__setattr__(self, part, component(part, said))
+
+    def run(
+        self,
+        source: Any,
+        destination: str | Path | None = None,
+        *,
+        channel: int | str | None = None,
+        channels: Sequence[int | str] | None = None,
+        level: int | None = None,
+        axes: str | None = None,
+        name: str = "labels",
+        overwrite: bool = False,
+        resume: bool = True,
+        workers: int | None = None,
+        stage_dir: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Result:
+        """Segment an image and write its labels.
+
+        source: a path that a reader reads, an `Image`, or any array (numpy, dask, zarr), whose `axes` are taken as
+            `x`, `yx` or `zyx` by its number of dimensions unless they are given.
+        destination: a path; None puts the labels where the writer puts labels called `name` of that image (an
+            OME-Zarr's own `labels/NAME`), or, for an array, into a temporary folder.
+        channel, channels: which channel to segment, or which to hand to a segmenter that takes several, by index or
+            name.
+        level: the source's resolution to segment, 0 is the finest.
+        overwrite: replace labels that are there already. They stay until the new ones are whole.
+        resume: go on with what a killed run of the same source and pipeline has done; False discards that.
+        workers: threads; one for each CPU if None. An active `distributed` client's workers are used instead.
+        progress: called with (stage, done, total) as the run goes on.
+
+        Any `TilewrightError`; nothing is written to the destination before everything has succeeded.
+        """
+        from .execution import Execution
+
+        return Execution(
+            pipeline=self,
+            channel=channel,
+            channels=channels,
+            level=level,
+            axes=axes,
+            name=name,
+            overwrite=overwrite,
+            resume=resume,
+            workers=workers,
+            stage_dir=stage_dir,
+            progress=progress,
+        ).run(source, destination)
+
+    def open(self, source: Any, *, level: int | None = None, axes: str | None = None) -> Image:
+        """The image that a run on this source would segment, opened lazily, with all its channels."""
+        from .sources import open_source
+
+        return open_source(source, reader=self.reader, level=level, axes=axes).opened
+
+    def effective_merger(self) -> Callable[..., Any]:
+        """The merger of a run: the pipeline's own, else the one that the segmenter declares, else `touch`."""
+        return component("merger", self.merger or declared(self.segmenter, "merger", "touch"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The pipeline as plain values, as `save` writes them and provenance records them."""
+        return {part: configuration(part, said) for part in PARTS if (said := getattr(self, part)) is not None}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Pipeline:
+        """The pipeline of such a record. InvalidOption if it has other keys or lacks the segmenter."""
+        extra = sorted(set(record) - set(PARTS))
+        if extra or "segmenter" not in record:
+            wrong = f"has {', '.join(extra)}" if extra else "has no segmenter"
+            raise InvalidOption(f"the pipeline {wrong}; its parts are {', '.join(PARTS)}, of which segmenter is needed")
+        return cls(**dict(record))
+
+    def save(self, path: str | Path) -> None:
+        """Write the pipeline to a `.json` or `.toml` file. InvalidOption if a part comes from no plugin."""
+        record = self.to_dict()
+        for part, said in record.items():
+            if "distribution" not in said:
+                raise InvalidOption(f"{part} {said['name']!r} is no plugin's, so a file cannot name it; register it")
+        _write_record(Path(path), record)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Pipeline:
+        """Read a pipeline from a `.json` or `.toml` file, which is data: nothing in it is run."""
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+            record = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        except (ValueError, OSError) as error:
+            raise InvalidOption(f"{path} is no pipeline file: {error}") from error
+        if not isinstance(record, dict):
+            raise InvalidOption(f"{path} is no pipeline file: it holds {type(record).__name__}, not a table of parts")
+        return cls.from_dict(record)
+
+
+def _write_record(path: Path, record: dict[str, Any]) -> None:
+    if path.suffix == ".toml":
+        import tomli_w
+
+        path.write_text(tomli_w.dumps(_without_none(record)), encoding="utf-8")
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    else:
+        raise InvalidOption(f"{path} is neither .json nor .toml")
+
+
+def _without_none(record: Any) -> Any:
+    """TOML has no null; an option that is None is left out, which is its default in every built-in component."""
+    if isinstance(record, dict):
+        return {key: _without_none(value) for key, value in record.items() if value is not None}
+    return record
