@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +19,7 @@ __all__ = ["ZarrArray"]
 
 @dataclass(frozen=True, kw_only=True)
 class ZarrArray:
-    """Write a zarr v3 array with chunks of the tile's shape; provenance is its attribute `tilewright`."""
+    """Write a zarr v3 array. A chunk is a tile or several small ones; the attribute `tilewright` is the provenance."""
 
     def __call__(self, path: str, spec: LabelSpec) -> ZarrArraySink:
         import zarr
@@ -29,11 +30,20 @@ class ZarrArray:
                 aside,
                 shape=spec.shape,
                 dtype=spec.dtype,
-                chunks=tuple(max(1, min(t, n)) for t, n in zip(spec.tile or spec.shape, spec.shape, strict=True)),
+                chunks=_chunks(spec.tile or spec.shape, spec.shape),
                 dimension_names=list(spec.axes),
                 fill_value=0,
             )
         return ZarrArraySink(aside, Path(path))
+
+
+def _chunks(tile: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
+    """Whole tiles, as many as it takes to make a chunk of some hundred thousand pixels: smaller files cost more."""
+    chunks = [max(1, min(t, n)) for t, n in zip(tile, shape, strict=True)]
+    while math.prod(chunks) < 2**18 and any(c < n for c, n in zip(chunks, shape, strict=True)):
+        axis = min((i for i, n in enumerate(shape) if chunks[i] < n), key=lambda i: chunks[i])
+        chunks[axis] *= 2
+    return tuple(chunks)
 
 
 class ZarrArraySink:

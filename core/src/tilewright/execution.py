@@ -16,7 +16,6 @@ from .engine.fingerprint import claim, fingerprint, remove
 from .engine.plan import Plan, Source, needed_axes, separate_axes
 from .engine.run import Outcome, Progress, Run
 from .engine.schedule import crew
-from .engine.stage import close_pack
 from .errors import InvalidOption
 from .image import Image
 from .result import Result, remove_with
@@ -63,7 +62,7 @@ class Execution:
         try:
             return self._through(plan, home)
         finally:
-            close_pack(plan.stage_path)
+            plan.stage.close()
 
     def _destination(self, source: Source, said: str | Path | None) -> Destination:
         path = source.opened.source or source.path
@@ -99,7 +98,7 @@ class Execution:
             run.write(sink, outcome)
             provenance = self._provenance(plan, home.writer, outcome, started, run.seconds)
             run.finish(sink, provenance)
-        close_pack(plan.stage_path)
+        plan.stage.close()
         remove(plan.stage_path)
         return _result(plan, outcome, home, sink, run.seconds, provenance)
 

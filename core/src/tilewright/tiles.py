@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from .errors import InvalidOption
 from .image import Region
@@ -111,7 +112,7 @@ class TileGrid:
         """The image's shape along the grid's axes."""
         return tuple(sum(core) for core in self.cores)
 
-    @property
+    @cached_property
     def counts(self) -> tuple[int, ...]:
         """The number of tiles along each axis."""
         return tuple(len(core) for core in self.cores)
@@ -143,13 +144,8 @@ class TileGrid:
 
     def at(self, index: Sequence[int]) -> Tile:
         """The tile at a place of the grid."""
-        spans = [self._span(axis, position) for axis, position in enumerate(index)]
-        return Tile(
-            number=self.number(index),
-            index=tuple(index),
-            core=tuple(core for core, _ in spans),
-            outer=tuple(outer for _, outer in spans),
-        )
+        core, outer = zip(*(spans[i] for spans, i in zip(self._spans, index, strict=True)), strict=True)
+        return Tile(number=self.number(index), index=tuple(index), core=core, outer=outer)
 
     def number(self, index: Sequence[int]) -> int:
         """The place in raster order of a tile at that index."""
@@ -186,6 +182,14 @@ class TileGrid:
             separate="".join(axis for axis in self.axes if axis in axes + self.separate),
         )
 
+    @cached_property
+    def _spans(self) -> list[list[tuple[slice, slice]]]:
+        """For each axis and position the core and the outer region: a grid has few of them, and many tiles."""
+        return [[self._span(axis, i) for i in range(count)] for axis, count in enumerate(self.counts)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_spans"}
+
     def _span(self, axis: int, position: int) -> tuple[slice, slice]:
         start, stop = self._starts[axis][position], self._starts[axis][position + 1]
         halo, step, length = self.halo[axis], self.stride[axis], self._starts[axis][-1]
@@ -199,10 +203,10 @@ class TileGrid:
             return 0
         furthest = 0
         for position in range(len(self.cores[axis])):
-            stop = self._span(axis, position)[1].stop
+            stop = self._spans[axis][position][1].stop
             # the last tile whose outer region begins before this one's ends; its core begins at most so much later
             last = min(bisect_right(starts, stop + self.halo[axis] + step - 1), len(self.cores[axis])) - 1
-            while last > position and self._span(axis, last)[1].start >= stop:
+            while last > position and self._spans[axis][last][1].start >= stop:
                 last -= 1
             furthest = max(furthest, last - position)
         return furthest

@@ -15,6 +15,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,6 +53,9 @@ class Stage:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._files: dict[int, FileIO] = {}
+        self._pack: _Pack | None = None
+        self._lock = threading.Lock()
 
     def append(self, kind: str, number: int, arrays: Mapping[str, NDArray[Any]]) -> Place:
         """Append one record of named arrays; an array of zeros takes no space."""
@@ -60,28 +64,23 @@ class Stage:
         payload = b"".join(data for _, data in sections.values())
         checksum = zlib.crc32(payload, zlib.crc32(table))
         header = _HEADER.pack(_MAGIC, _KINDS.index(kind), number, len(payload), len(table), checksum)
-        return _pack_of(self.path).append(header + table + payload)
+        return self._own_pack().append(header + table + payload)
 
     def read(self, place: Place, *names: str) -> dict[str, NDArray[Any]]:
         """The named arrays of a record (all of them if none is named)."""
-        with self._open(place.pack) as file:
-            file.seek(place.offset)
-            head = file.read(min(place.size, 8192))
-            _, _, _, _, length, _ = _HEADER.unpack_from(head)
-            start = _HEADER.size + length
-            if len(head) < start:
-                head += file.read(start - len(head))
-            table: dict[str, Any] = json.loads(head[_HEADER.size : start])
-            arrays, offset = {}, start
-            for name, (dtype, shape, stored, size) in table.items():
-                if not names or name in names:
-                    if offset + size <= len(head):
-                        data = head[offset : offset + size]
-                    else:
-                        file.seek(place.offset + offset)
-                        data = file.read(size)
-                    arrays[name] = _decode(data, dtype, shape, stored)
-                offset += size
+        head = self._bytes(place, 0, min(place.size, 8192))
+        _, _, _, _, length, _ = _HEADER.unpack_from(head)
+        start = _HEADER.size + length
+        if len(head) < start:
+            head = self._bytes(place, 0, start)
+        table: dict[str, Any] = json.loads(head[_HEADER.size : start])
+        arrays, offset = {}, start
+        for name, (dtype, shape, stored, size) in table.items():
+            if not names or name in names:
+                near = offset + size <= len(head)
+                data = head[offset : offset + size] if near else self._bytes(place, offset, size)
+                arrays[name] = _decode(data, dtype, shape, stored)
+            offset += size
         return arrays
 
     def records(self) -> Iterator[Record]:
@@ -98,14 +97,37 @@ class Stage:
 
     def load(self, name: str) -> NDArray[Any]:
         """A table that was saved, mapped into memory: a worker touches only the rows that it needs."""
-        table: NDArray[Any] = np.load(self.path / f"{name}.npy", mmap_mode="r" if self._rows(name) else None)
+        path = self.path / f"{name}.npy"
+        mapped = path.stat().st_size > 4096  # an empty array cannot be mapped
+        table: NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None).view(np.ndarray)
         return table
 
-    def _rows(self, name: str) -> bool:
-        return (self.path / f"{name}.npy").stat().st_size > 4096  # an empty array cannot be mapped
+    def close(self) -> None:
+        """Close all packs; a later use opens them again."""
+        with self._lock:
+            for file in self._files.values():
+                file.close()
+            self._files.clear()
+            if self._pack is not None:
+                self._pack.close()
+                self._pack = None
 
-    def _open(self, pack: int) -> Any:
-        return (self.path / "packs" / f"{pack:08x}.pack").open("rb", buffering=0)
+    def __del__(self) -> None:
+        self.close()  # a worker process is not told that the run is over: it drops the plan
+
+    def _own_pack(self) -> _Pack:
+        with self._lock:
+            if self._pack is None or self._pack.process != os.getpid():  # a forked child must not append to ours
+                self._pack = _Pack(self.path / "packs")
+            return self._pack
+
+    def _bytes(self, place: Place, offset: int, size: int) -> bytes:
+        with self._lock:  # seeking and reading belong together; the lock is held for a copy from the page cache
+            if place.pack not in self._files:
+                self._files[place.pack] = (self.path / "packs" / f"{place.pack:08x}.pack").open("rb", buffering=0)
+            file = self._files[place.pack]
+            file.seek(place.offset + offset)
+            return file.read(size)
 
 
 class _Pack:
@@ -113,6 +135,7 @@ class _Pack:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.process = os.getpid()
         self.number = secrets.randbits(32)
         self._file = (folder / f"{self.number:08x}.pack").open("xb", buffering=0)
         self._lock = threading.Lock()
@@ -134,26 +157,6 @@ class _Pack:
     def close(self) -> None:
         with self._lock:
             self._file.close()
-
-
-_packs: dict[tuple[int, Path], _Pack] = {}
-_packs_lock = threading.Lock()
-
-
-def _pack_of(stage: Path) -> _Pack:
-    key = (os.getpid(), stage)  # a forked child must not append to its parent's pack
-    with _packs_lock:
-        if key not in _packs:
-            _packs[key] = _Pack(stage / "packs")
-        return _packs[key]
-
-
-def close_pack(stage: Path) -> None:
-    """Close what this process has open of a stage, before its folder goes away."""
-    with _packs_lock:
-        pack = _packs.pop((os.getpid(), stage), None)
-    if pack:
-        pack.close()
 
 
 def _encode(array: NDArray[Any]) -> tuple[tuple[str, tuple[int, ...], str, int], bytes]:
