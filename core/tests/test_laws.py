@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
-from truth import Components, instances, raster_order
+from truth import Components, Smoothed, instances, raster_order
 
 from tilewright import Grid, Image, Needs, Overlap, Pipeline, TileGrid, Touch
 
@@ -181,3 +182,27 @@ def _voronoi(shape: list[int], cells: int, seed: int) -> NDArray[np.int64]:
     pixels = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
     nearest = ((pixels[..., None, :] - seeds) ** 2).sum(-1).argmin(-1)
     return raster_order(instances(nearest + 1).astype(np.int64))
+
+
+@quick
+@given(st.integers(0, 99), st.integers(0, 2), st.data())
+def test_touch_equals_the_whole_image_for_a_segmenter_that_needs_context(
+    seed: int, halo: int, data: st.DataObject
+) -> None:
+    connectivity = data.draw(st.integers(1, 2))
+    pixels = np.random.default_rng(seed).random((60, 60))
+    segmenter = Smoothed(connectivity=connectivity)
+    tile = data.draw(st.integers(5, 40))
+    pipeline = Pipeline(segmenter=segmenter, tiler=Grid(tile=tile, halo=segmenter.halo + halo))
+    np.testing.assert_array_equal(pipeline.run(pixels).labels.compute(), segmenter(pixels))
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_run_that_is_repeated_on_a_stage_that_was_kept_writes_its_output_again(keep: bool, tmp_path: Path) -> None:
+    mask = np.random.default_rng(1).random((30, 30)) < 0.5
+    counted = Components(calls=tmp_path / "calls")
+    pipeline = Pipeline(segmenter=counted, tiler=Grid(tile=10), writer="zarr-array")
+    for _ in range(2):
+        result = pipeline.run(mask, tmp_path / "labels", overwrite=True, keep_stage=keep)
+        np.testing.assert_array_equal(result.labels.compute(), ndimage.label(mask)[0])
+    assert counted.count() == (9 if keep else 18)

@@ -12,29 +12,34 @@ from typing import TYPE_CHECKING, Any
 from .hookspecs import hookimpl
 from .specs import FormatSpec, Spec
 
-if TYPE_CHECKING:
-    from .errors import (
-        AlreadyExists,
-        InvalidImage,
-        InvalidLabels,
-        InvalidOption,
-        NotReadable,
-        PluginError,
-        SegmenterFailed,
-        StageMismatch,
-        TilewrightError,
-        UnknownComponent,
-    )
-    from .formats import open_image
-    from .image import Image, Level, Region
-    from .mergers import Overlap, Touch
-    from .pipeline import Pipeline
-    from .registry import register
-    from .result import Result
-    from .seams import Seam
-    from .sinks import LabelSpec, Sink
-    from .tilers import Auto, Grid, Needs
-    from .tiles import Tile, TileGrid
+if TYPE_CHECKING:  # `as` tells type checkers that the name is public
+    from .errors import AlreadyExists as AlreadyExists
+    from .errors import InvalidImage as InvalidImage
+    from .errors import InvalidLabels as InvalidLabels
+    from .errors import InvalidOption as InvalidOption
+    from .errors import NotReadable as NotReadable
+    from .errors import PluginError as PluginError
+    from .errors import SegmenterFailed as SegmenterFailed
+    from .errors import StageMismatch as StageMismatch
+    from .errors import TilewrightError as TilewrightError
+    from .errors import UnknownComponent as UnknownComponent
+    from .formats import open_image as open_image
+    from .image import Image as Image
+    from .image import Level as Level
+    from .image import Region as Region
+    from .mergers import Overlap as Overlap
+    from .mergers import Touch as Touch
+    from .pipeline import Pipeline as Pipeline
+    from .registry import register as register
+    from .result import Result as Result
+    from .seams import Seam as Seam
+    from .sinks import LabelSpec as LabelSpec
+    from .sinks import Sink as Sink
+    from .tilers import Auto as Auto
+    from .tilers import Grid as Grid
+    from .tilers import Needs as Needs
+    from .tiles import Tile as Tile
+    from .tiles import TileGrid as TileGrid
 
 __version__ = "0.1.0"
 

@@ -48,6 +48,9 @@ class Execution:
     resume: bool
     workers: int | None
     stage_dir: str | Path | None
+    keep_stage: bool
+    empty: float | None
+    same_ids: bool
     progress: Progress | None
 
     def run(self, source: Any, destination: str | Path | None) -> Result:
@@ -86,6 +89,8 @@ class Execution:
             merger=merger,
             stage_path=home.stage,
             min_size=declared(segmenter, "min_size", 0),
+            empty=self.empty,
+            same_ids=self.same_ids,
         )
 
     def _through(self, plan: Plan, home: Destination) -> Result:
@@ -94,26 +99,23 @@ class Execution:
             run = Run(plan=plan, crew=workers, progress=self.progress or _silent)
             run.segment()
             outcome = run.join()
+            plan.workdir.mkdir(exist_ok=True)
             sink = home.writer(home.path, _label_spec(plan, outcome, self.name))
             run.write(sink, outcome)
-            provenance = self._provenance(plan, home.writer, outcome, started, run.seconds)
+            provenance = self._provenance(run, home.writer, outcome, started)
             run.finish(sink, provenance)
         plan.stage.close()
-        remove(plan.stage_path)
-        return _result(plan, outcome, home, sink, run.seconds, provenance)
+        if not self.keep_stage:
+            remove(plan.stage_path)
+        return _result(run, outcome, home, sink, provenance)
 
     def _provenance(
-        self,
-        plan: Plan,
-        writer: Callable[..., Any],
-        outcome: Outcome,
-        started: datetime.datetime,
-        seconds: Mapping[str, float],
+        self, run: Run, writer: Callable[..., Any], outcome: Outcome, started: datetime.datetime
     ) -> dict[str, Any]:
         """What ran, in plain values: enough to run it again, and to know what it ran on."""
         from . import __version__
 
-        grid = plan.grid
+        plan, grid = run.plan, run.plan.grid
         ran: dict[Kind, Callable[..., Any] | None] = {
             "reader": plan.source.reader,
             "tiler": self.pipeline.tiler,
@@ -129,9 +131,10 @@ class Execution:
             "source": plan.source.path,
             "channels": plan.source.channels,
             "tiles": {"axes": grid.axes, "largest": grid.largest, "halo": grid.halo, "count": len(grid)},
+            "n_skipped": run.skipped,
             "n_objects": outcome.n_objects,
             "started": started.isoformat(timespec="seconds"),
-            "seconds": {stage: round(spent, 3) for stage, spent in seconds.items()},
+            "seconds": {stage: round(spent, 3) for stage, spent in run.seconds.items()},
         }
 
 
@@ -181,7 +184,7 @@ def _label_spec(plan: Plan, outcome: Outcome, name: str) -> LabelSpec:
         shape=grid.shape,
         axes=grid.axes,
         dtype=outcome.dtype,
-        workdir=plan.stage_path / "output",
+        workdir=plan.workdir,
         name=name,
         spacing={axis: step for axis, step in image.spacing.items() if axis in grid.axes},
         units={axis: unit for axis, unit in image.units.items() if axis in grid.axes},
@@ -192,19 +195,13 @@ def _label_spec(plan: Plan, outcome: Outcome, name: str) -> LabelSpec:
     )
 
 
-def _result(
-    plan: Plan,
-    outcome: Outcome,
-    home: Destination,
-    sink: Sink,
-    seconds: Mapping[str, float],
-    provenance: Mapping[str, Any],
-) -> Result:
+def _result(run: Run, outcome: Outcome, home: Destination, sink: Sink, provenance: Mapping[str, Any]) -> Result:
     result = Result(
         path=Path(home.path),
         n_objects=outcome.n_objects,
-        n_tiles=len(plan.grid),
-        seconds=dict(seconds),
+        n_tiles=len(run.plan.grid),
+        n_skipped=run.skipped,
+        seconds=dict(run.seconds),
         provenance=provenance,
         data=read_back(sink),
     )

@@ -130,6 +130,17 @@ class Image:
                 return tuple(max(1, min(step, n)) for step, n in zip(sizes, self.shape, strict=True))
         return tuple(max(1, length) for length in self.shape)
 
+    @property
+    def chunk_lengths(self) -> tuple[tuple[int, ...], ...]:
+        """For each axis the lengths of the storage chunks, one after the other; dask's need not be equal."""
+        uneven = getattr(self.data, "chunks", None)
+        if uneven and isinstance(uneven[0], tuple):
+            return tuple(tuple(int(n) for n in axis if n) for axis in uneven)
+        return tuple(
+            (step,) * (n // step) + ((n % step,) if n % step else ())
+            for n, step in zip(self.shape, self.chunks, strict=True)
+        )
+
     def size(self, axis: str) -> int:
         """The number of pixels along an axis; 1 for an axis that the image does not have."""
         return self.shape[self.axes.index(axis)] if axis in self.axes else 1
@@ -182,11 +193,10 @@ class Image:
     def sample(self, pixels: int = 2**22, blocks: int = 64) -> Iterator[NDArray[Any]]:
         """Blocks spread evenly over the whole image that hold at most about `pixels` values together.
 
-        For what has to be fixed once for all tiles (`prepare`): each block lies in one storage chunk, there are at
-        most `blocks` of them, and which they are depends on the image alone. An image that is no larger than the
-        budget is returned whole, chunk by chunk.
+        For what has to be fixed once for all tiles (`prepare`): there are at most `blocks` of them, and which they are
+        depends on the image alone. An image that is no larger than the budget is returned whole.
         """
-        chunks = self.chunks
+        chunks = _parts(self.chunks, 2**18)
         counts = tuple(-(-n // c) for n, c in zip(self.shape, chunks, strict=True))
         total = math.prod(counts)
         whole = math.prod(self.shape) <= pixels
@@ -242,6 +252,15 @@ def _spread(total: int, count: int) -> list[int]:
     """`count` numbers below `total` with even gaps, shifted so that they do not fall on one column of a grid."""
     golden = (math.sqrt(5) - 1) / 2
     return sorted({int((k + (k * golden) % 1) * total / count) for k in range(count)})
+
+
+def _parts(chunks: Sequence[int], most: int) -> tuple[int, ...]:
+    """Chunks cut into parts of at most so many pixels: one huge chunk, or none, must not make one sample of all."""
+    parts = list(chunks)
+    while math.prod(parts) > most:
+        longest = parts.index(max(parts))
+        parts[longest] = -(-parts[longest] // 2)
+    return tuple(parts)
 
 
 def _central(index: Sequence[Any], chunks: Sequence[int], shape: Sequence[int], limit: int) -> Region:

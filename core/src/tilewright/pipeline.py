@@ -69,6 +69,9 @@ class Pipeline:
         resume: bool = True,
         workers: int | None = None,
         stage_dir: str | Path | None = None,
+        keep_stage: bool = False,
+        empty: float | None = None,
+        same_ids: bool = False,
         progress: Progress | None = None,
     ) -> Result:
         """Segment an image and write its labels.
@@ -83,6 +86,10 @@ class Pipeline:
         overwrite: replace labels that are there already. They stay until the new ones are whole.
         resume: go on with what a killed run of the same source and pipeline has done; False discards that.
         workers: threads; one for each CPU if None. An active `distributed` client's workers are used instead.
+        stage_dir: a folder for the run's stage, which otherwise lies beside the destination.
+        keep_stage: leave the stage there after the run; the same run then starts from its end.
+        empty: tiles in which no pixel is above this value are not segmented. NaN is not above anything.
+        same_ids: objects with equal ids in different tiles are one object, wherever they lie.
         progress: called with (stage, done, total) as the run goes on.
 
         Any `TilewrightError`; nothing is written to the destination before everything has succeeded.
@@ -100,6 +107,9 @@ class Pipeline:
             resume=resume,
             workers=workers,
             stage_dir=stage_dir,
+            keep_stage=keep_stage,
+            empty=empty,
+            same_ids=same_ids,
             progress=progress,
         ).run(source, destination)
 

@@ -23,12 +23,15 @@ __all__ = ["Result"]
 class Result:
     """A finished run: where the labels are, how many objects and tiles there were, and the seconds by stage.
 
+    `n_skipped` of the tiles were empty and not segmented.
+
     Labels of a run without destination lie in a temporary folder, which goes away with the result.
     """
 
     path: Path
     n_objects: int
     n_tiles: int
+    n_skipped: int
     seconds: Mapping[str, float]
     provenance: Mapping[str, Any]
     data: Array | None = field(repr=False)

@@ -14,6 +14,8 @@ from .tiles import TileGrid
 
 __all__ = ["Auto", "Grid", "Needs"]
 
+HALO = "context on either side, one for all spatial axes or one for each; None: the segmenter's, else 0"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
@@ -45,20 +47,18 @@ class Grid:
         default=None,
         metadata={"help": "core length, one for all spatial axes or one for each axis; None: the storage chunks"},
     )
-    halo: int | tuple[int, ...] | None = field(
-        default=None,
-        metadata={"help": "context on either side, likewise; None: what the segmenter asks for, else 0"},
-    )
+    halo: int | tuple[int, ...] | None = field(default=None, metadata={"help": HALO})
 
     def __call__(self, image: Image, needs: Needs) -> TileGrid:
-        tile = image.chunks if self.tile is None else spread("tile", self.tile, image.axes)
+        stride = [needs.stride.get(axis, 1) for axis in image.axes]
+        if self.tile is None:
+            halo = _halo(self.halo, image.axes, image.chunks, needs)
+            grid = TileGrid(axes=image.axes, cores=image.chunk_lengths, halo=halo, stride=tuple(stride))
+            return grid.with_separate(needs.separate)
+        tile = spread("tile", self.tile, image.axes)
+        halo = _halo(self.halo, image.axes, tile, needs)
         return TileGrid.regular(
-            image.axes,
-            shape=image.shape,
-            tile=tile,
-            halo=_halo(self.halo, image.axes, tile, needs),
-            stride=[needs.stride.get(axis, 1) for axis in image.axes],
-            separate=needs.separate,
+            image.axes, shape=image.shape, tile=tile, halo=halo, stride=stride, separate=needs.separate
         )
 
 
@@ -72,7 +72,7 @@ class Auto:
     """
 
     memory: int = field(default=128 * 2**20, metadata={"help": "bytes that one tile's work may take"})
-    halo: int | tuple[int, ...] | None = Grid.halo
+    halo: int | tuple[int, ...] | None = field(default=None, metadata={"help": HALO})
 
     def __call__(self, image: Image, needs: Needs) -> TileGrid:
         if self.memory < 1:

@@ -39,6 +39,8 @@ def fingerprint(plan: Plan, writer: Callable[..., Any], path: str) -> dict[str, 
         "segmenter": identity("segmenter", plan.segmenter),
         "merger": identity("merger", plan.merger),
         "min_size": plan.min_size,
+        "empty": plan.empty,
+        "same_ids": plan.same_ids,
         "writer": identity("writer", writer),
     }
     plain: dict[str, Any] = json.loads(json.dumps(record))

@@ -22,7 +22,7 @@ from .plan import Plan
 from .segment import Staged, facing, strip, whole_image
 from .stage import Place
 
-__all__ = ["Objects", "compare", "index_of", "linked", "numbered", "settle"]
+__all__ = ["Objects", "alike", "compare", "index_of", "linked", "numbered", "settle"]
 
 Ints = NDArray[np.int64]
 
@@ -33,8 +33,8 @@ INDEX = np.dtype([("pack", "u4"), ("offset", "u8"), ("size", "u8"), ("objects", 
 def index_of(staged: Mapping[int, Staged], count: int) -> NDArray[Any]:
     """The table of `count` tiles, one row each, from what was staged of them."""
     index = np.zeros(count, INDEX)
-    for number, (_, place, objects) in staged.items():
-        index[number] = (*place, objects, 0)
+    for number, each in staged.items():
+        index[number] = (*each.place, each.objects, 0)
     index["before"] = np.cumsum(index["objects"]) - index["objects"]
     return index
 
@@ -156,7 +156,7 @@ def _part_or_whole(plan: Plan, other: Tile, offset: Sequence[int], region: Regio
 
 def _stage_settled(plan: Plan, tile: Tile, drawn: Ints) -> Staged:
     runs = Runs.of(drawn)
-    arrays: dict[str, NDArray[Any]] = {"objects": np.array([len(runs.first)])}
+    arrays: dict[str, NDArray[Any]] = {"objects": np.array([len(runs.first), 0])}
     if len(runs.first):
         arrays |= {
             "labels": runs.labels,
@@ -189,3 +189,10 @@ def linked(before: Ints, lower: Ints, pairs: Ints) -> Ints:
     at_lower = before[lower] + pairs[:, 1] - 1
     at_upper = before[pairs[:, 0]] + pairs[:, 2] - 1
     return np.column_stack([at_lower, at_upper, pairs[:, 3:]])
+
+
+def alike(ids: Ints) -> Ints:
+    """Pairs of places that hold equal ids: a chain through each set of them."""
+    order = np.argsort(ids, kind="stable")
+    equal = np.flatnonzero(ids[order[1:]] == ids[order[:-1]])
+    return np.column_stack([order[equal], order[equal + 1]])

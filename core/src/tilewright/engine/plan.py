@@ -49,7 +49,12 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One run: the source, the grid of its tiles, the components, and the stage that keeps what is done."""
+    """One run: the source, the grid of its tiles, the components, and the stage that keeps what is done.
+
+    min_size: objects with fewer pixels, once joined, are dropped.
+    empty: a tile without a pixel above this value is not segmented.
+    same_ids: objects to which the segmenter gave equal ids in different tiles are one.
+    """
 
     source: Source
     grid: TileGrid
@@ -57,10 +62,17 @@ class Plan:
     merger: Callable[..., Any]
     stage_path: Path
     min_size: int = 0
+    empty: float | None = None
+    same_ids: bool = False
 
     @cached_property
     def stage(self) -> Stage:
         return Stage(self.stage_path)
+
+    @property
+    def workdir(self) -> Path:
+        """Where the writer builds its output."""
+        return self.stage_path / "output"
 
     @cached_property
     def tiles(self) -> NDArray[Any]:
@@ -78,6 +90,14 @@ class Plan:
         """Whether the merger says which tile draws an object, so that whole outer regions are kept."""
         return hasattr(self.merger, "decide")
 
+    @property
+    def connectivity(self) -> int:
+        """That of the segmenter's objects, as far as it is known: the declared merger's, else the fullest."""
+        dimensions = len(self.grid.axes)
+        if declared(self.segmenter, "merger") is None:
+            return dimensions
+        return min(dimensions, int(declared(self.merger, "diagonals", dimensions)))
+
     def pixels(self, tile: Tile) -> NDArray[Any]:
         """Read a tile's outer region, in the segmenter's axes."""
         image = self.source.opened
@@ -90,9 +110,14 @@ class Plan:
         order = [*missing, *kept]
         return np.ascontiguousarray(block.transpose([order.index(axis) for axis in self.wanted]))
 
-    def segment(self, tile: Tile) -> NDArray[Any]:
-        """Hand a tile to the segmenter, once, and return its labels over the outer region, in the grid's axes."""
+    def segment(self, tile: Tile) -> NDArray[Any] | None:
+        """Hand a tile to the segmenter, once, and return its labels over the outer region, in the grid's axes.
+
+        None if the tile is empty. NaN is not above anything, and does not hide what is.
+        """
         pixels = self.pixels(tile)
+        if self.empty is not None and not (pixels > self.empty).any():
+            return None
         spatial = [axis for axis in self.wanted if axis in SPATIAL]
         shape = tuple(n for n, axis in zip(pixels.shape, self.wanted, strict=True) if axis in SPATIAL)
         try:

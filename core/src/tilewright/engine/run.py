@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..ownership import Copies, Evidence, united
 from ..sinks import Sink
-from .join import Objects, compare, index_of, linked, numbered, settle
+from .join import Objects, alike, compare, index_of, linked, numbered, settle
 from .plan import Plan
 from .schedule import Crew, batched
 from .segment import Staged, segment
@@ -27,6 +28,8 @@ Progress = Callable[[str, int, int], None]
 
 Ints = NDArray[np.int64]
 
+ATTEMPT = "attempt.txt"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -38,12 +41,13 @@ class Outcome:
 
 @dataclass(kw_only=True)
 class Run:
-    """One execution of a plan by a crew. `seconds` fills up by stage."""
+    """One execution of a plan by a crew. `seconds` fills up by stage; `skipped` counts the empty tiles."""
 
     plan: Plan
     crew: Crew
     progress: Progress
     seconds: dict[str, float] = field(default_factory=dict)
+    skipped: int = 0
 
     def __post_init__(self) -> None:
         self._earlier: dict[str, dict[int, Place]] = {}
@@ -55,6 +59,7 @@ class Run:
         with self._timed("segment"):
             everything = range(len(self.plan.grid))
             staged = self._do("segment", "tile", segment, self.plan, everything)
+            self.skipped = sum(each.skipped for each in staged.values())
             self.plan.stage.save("tiles", index_of(staged, len(everything)))
 
     def join(self) -> Outcome:
@@ -72,13 +77,34 @@ class Run:
     def write(self, sink: Sink, outcome: Outcome) -> None:
         """Write every block that is not written yet."""
         with self._timed("write"):
-            writing = Writing(plan=self.plan, sink=sink, blocks=blocks_of(sink, self.plan.grid), dtype=outcome.dtype)
+            writing = Writing(
+                plan=self.plan,
+                sink=sink,
+                blocks=blocks_of(sink, self.plan.grid),
+                dtype=outcome.dtype,
+                attempt=self._attempt(),
+            )
             self._do("write", "written", write, writing, range(len(writing.blocks)))
 
     def finish(self, sink: Sink, provenance: Mapping[str, Any]) -> None:
-        """Have the sink put its output into place."""
+        """Have the sink put its output into place.
+
+        From here on what was written may be moved away at any instant, so a run that is killed now writes anew.
+        """
         with self._timed("finish"):
+            (self.plan.workdir / ATTEMPT).unlink()
             sink.finish(provenance)
+
+    def _attempt(self) -> int:
+        """The number of the output that is being filled: blocks written to an earlier one do not count for it."""
+        file = self.plan.workdir / ATTEMPT
+        if file.exists():
+            return int(file.read_text())
+        attempt = secrets.randbits(62)
+        aside = file.with_suffix(".partial")
+        aside.write_text(str(attempt))
+        aside.replace(file)
+        return attempt
 
     def _do(
         self,
@@ -99,15 +125,15 @@ class Run:
 
     def _reuse(self, kind: str, numbers: Sequence[int]) -> dict[int, Staged]:
         earlier = self._earlier.get(kind, {})
-        if kind == "written":
-            return {number: Staged(number, place, 0) for number, place in earlier.items()}
-        what = "pairs" if kind == "seams" else "objects"
         places = [(number, earlier[number]) for number in numbers if number in earlier]
-        counts = self._read([place for _, place in places], what)
-        return {
-            number: Staged(number, place, len(count[what]) if kind == "seams" else int(count[what][0]))
-            for (number, place), count in zip(places, counts, strict=True)
-        }
+        heads = self._read([place for _, place in places], "pairs", "objects", "attempt")
+        found = [(number, place, head) for (number, place), head in zip(places, heads, strict=True)]
+        if kind == "written":
+            attempt = self._attempt()
+            return {number: Staged(number, place, 0) for number, place, head in found if head["attempt"] == attempt}
+        if kind == "seams":
+            return {number: Staged(number, place, len(head["pairs"])) for number, place, head in found}
+        return {number: Staged(number, place, *map(int, head["objects"])) for number, place, head in found}
 
     def _batch(self, count: int) -> int:
         """Tiles to a task: many where they are small, but enough tasks to keep everybody busy to the end."""
@@ -140,6 +166,9 @@ class Run:
 
     def _united(self, index: NDArray[Any], busy: Sequence[int], pairs: Ints) -> Objects:
         first, area = self._columns(index, busy, "first", "area")
+        if self.plan.same_ids:
+            (ids,) = self._columns(index, busy, "ids")
+            pairs = np.concatenate([pairs, alike(ids)])
         self.plan.stage.save("pieces", index)
         return Objects(group=united(len(first), pairs[:, 0], pairs[:, 1]), first=first, area=area)
 

@@ -21,11 +21,12 @@ Labels = NDArray[np.unsignedinteger[Any]]
 
 
 class Staged(NamedTuple):
-    """A record in the stage, and the number of objects that it holds."""
+    """A record in the stage, the number of objects that it holds, and whether its tile was empty and skipped."""
 
     number: int
     place: Place
     objects: int
+    skipped: int = 0
 
 
 def segment(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
@@ -35,16 +36,35 @@ def segment(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
 
 def _segment_tile(plan: Plan, tile: Tile) -> Staged:
     labels = plan.segment(tile)
+    if labels is None:
+        return Staged(tile.number, plan.stage.append("tile", tile.number, {"objects": np.array([0, 1])}), 0, 1)
     kept = tile.outer if plan.owning else tile.core
-    runs = Runs.of(labels if plan.owning else labels[tile.inner])
-    arrays: dict[str, NDArray[Any]] = {"objects": np.array([len(runs.first)])}
-    if len(runs.first):
+    runs = Runs.of(labels) if plan.owning else _core_runs(plan, tile, labels)
+    count = len(runs.first)
+    arrays: dict[str, NDArray[Any]] = {"objects": np.array([count, 0])}
+    if count:
         arrays |= {"labels": runs.labels, "area": _small(runs.area)}
+        if plan.same_ids:
+            arrays["ids"] = labels[relative(kept, tile.outer)].ravel()[runs.first].astype(np.uint64)
         arrays |= _copies(runs, tile, plan.grid) if plan.owning else {"first": whole_image(runs.first, kept, plan.grid)}
         for name, region in strips_of(plan.grid, tile, overlapping=plan.owning):
             arrays[name] = runs.labels[relative(region, kept)]
-    place = plan.stage.append("tile", tile.number, arrays)
-    return Staged(tile.number, place, len(runs.first))
+    return Staged(tile.number, plan.stage.append("tile", tile.number, arrays), count)
+
+
+def _core_runs(plan: Plan, tile: Tile, labels: NDArray[Any]) -> Runs:
+    """The objects of a tile's core.
+
+    A halo's outer pixels lack context, so what a segmenter joined through them may not be joined: an object whose
+    parts in the core do not touch there is taken apart. Its parts find each other across the seams if they do touch.
+    """
+    runs = Runs.of(labels[tile.inner])
+    if tile.inner == relative(tile.outer, tile.outer) or not len(runs.first):
+        return runs
+    structure = ndimage.generate_binary_structure(runs.labels.ndim, plan.connectivity)
+    part, count = ndimage.label(runs.labels > 0, structure)
+    apart = Runs.of(np.where(part, runs.labels * np.int64(count + 1) + part, 0))
+    return apart if len(apart.first) > len(runs.first) else runs
 
 
 def whole_image(flat: NDArray[np.int64], region: Region, grid: TileGrid) -> NDArray[np.int64]:

@@ -21,12 +21,13 @@ __all__ = ["Writing", "blocks_of", "write"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Writing:
-    """What the tasks of this stage share: the plan, the sink, its blocks, and the dtype of the labels."""
+    """What the tasks of this stage share. `attempt` is the number of the output that is being filled."""
 
     plan: Plan
     sink: Sink
     blocks: TileGrid
     dtype: np.dtype[np.unsignedinteger[Any]]
+    attempt: int
 
 
 def blocks_of(sink: Sink, grid: TileGrid) -> TileGrid:
@@ -46,7 +47,7 @@ def write(writing: Writing, numbers: Sequence[int]) -> list[Staged]:
         labels = _block(writing, region, index, final)
         if labels is not None:
             writing.sink.write(region, labels)
-        done.append(Staged(number, stage.append("written", number, {}), 0))
+        done.append(Staged(number, stage.append("written", number, {"attempt": np.array(writing.attempt)}), 0))
     return done
 
 
