@@ -51,9 +51,10 @@ def choose_reader(path: str) -> Callable[[str], Image]:
 
 
 def choose_writer(path: str) -> Callable[..., Any]:
-    """The writer that claims the longest suffix of a path."""
+    """The writer that claims the longest suffix of a path, or of the folder that it lies in (labels within a store)."""
     known = registry().components("writer")
-    found = _by_suffix(known, path)
+    places = (path, *map(str, Path(path).parents))
+    found = next((claims for place in places if (claims := _by_suffix(known, place))), [])
     if not found:
         names = ", ".join(f"{c.spec.name} ({' '.join(_format(c).suffixes)})" for c in known if _format(c).suffixes)
         raise UnknownComponent(

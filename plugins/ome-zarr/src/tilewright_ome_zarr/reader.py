@@ -1,0 +1,147 @@
+"""The reader `ome-zarr`: OME-Zarr 0.4 and 0.5 images and plain zarr arrays, lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import cast
+
+import zarr
+
+from tilewright.errors import InvalidImage, InvalidOption, NotReadable
+from tilewright.image import AXES, Array, Image, Level
+
+from .collection import listed_labels, not_one_image
+from .metadata import Dataset, Multiscale, Ome, read_multiscale, read_ome
+from .store import AnyArray, inside, open_node
+
+__all__ = ["OmeZarrReader", "label_names"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OmeZarrReader:
+    """Open one image of an OME-Zarr store (0.4 in zarr v2, 0.5 in zarr v3), or a plain zarr array.
+
+    The path may be the store's root, any image or array inside it, or a URL that fsspec opens. Of a plate, a labels
+    group or another collection, `image` names the one to read; without it InvalidOption lists them. NotReadable if
+    there is nothing that can be read; InvalidImage if the metadata contradicts itself or leads out of the store.
+    """
+
+    level: int = field(default=0, metadata={"help": "Resolution level to read, 0 the finest."})
+    axes: str | None = field(
+        default=None, metadata={"help": "Axes of a plain zarr array without metadata, a letter of tczyx for each."}
+    )
+    image: str | None = field(
+        default=None, metadata={"help": "Image to read, as its path inside the store: A/1/0 or labels/cells."}
+    )
+
+    def __call__(self, path: str) -> Image:
+        where = self._where(path)
+        node = open_node(where)
+        if not isinstance(node, zarr.Group):
+            return self._plain(node, where)
+        ome = read_ome(node, where)
+        if ome is None or "multiscales" not in ome.attributes:
+            raise not_one_image(where, ome)
+        return self._multiscale(ome, read_multiscale(ome))
+
+    def labels(self, path: str) -> tuple[str, ...]:
+        """The names of the label images that belong to the image."""
+        return label_names(self._where(path))
+
+    def _where(self, path: str) -> str:
+        path = path if path == "/" else path.rstrip("/")
+        return inside(path, self.image) if self.image else path
+
+    def _plain(self, array: AnyArray, where: str) -> Image:
+        if self.level:
+            raise InvalidOption(f"level={self.level} was asked for, but {where!r} is a single array; leave level out")
+        return Image(
+            data=_lazy(array),
+            axes=self.axes or _named_axes(array, where),
+            name=_folder_name(where),
+            source=where,
+            format=f"zarr v{array.metadata.zarr_format}",
+        )
+
+    def _multiscale(self, ome: Ome, found: Multiscale) -> Image:
+        where, count = ome.where, len(found.datasets)
+        if not 0 <= self.level < count:
+            raise InvalidOption(f"level {self.level} does not exist; {where!r} has levels 0 to {count - 1}")
+        if self.axes not in (None, found.axes):
+            raise InvalidOption(
+                f"axes={self.axes!r}, but the metadata of {where!r} says {found.axes!r}; leave axes out"
+            )
+        arrays = [_open_level(where, dataset, found.axes) for dataset in found.datasets[self.level :]]
+        levels = tuple(_level(d, a) for d, a in zip(found.datasets[self.level :], arrays, strict=True))
+        return Image(
+            data=_lazy(arrays[0]),
+            axes=found.axes,
+            spacing={axis: step for axis, step in zip(found.axes, levels[0].scale, strict=True) if axis != "c"},
+            units=found.units,
+            channels=_channel_names(found, arrays[0].shape),
+            name=found.name or _folder_name(where),
+            levels=levels,
+            source=where,
+            format=f"ome-zarr {ome.version}",
+        )
+
+
+def label_names(path: str) -> tuple[str, ...]:
+    """The names of the label images that the image at a path lists; none if it has no labels group."""
+    node = open_node(path)
+    if not isinstance(node, zarr.Group) or "labels" not in node:
+        return ()
+    where = inside(path, "labels")
+    labels = open_node(where)
+    return listed_labels(labels, where) if isinstance(labels, zarr.Group) else ()
+
+
+def _open_level(where: str, dataset: Dataset, axes: str) -> AnyArray:
+    target = inside(where, dataset.path)
+    try:
+        array = open_node(target)
+    except NotReadable as error:
+        raise InvalidImage(
+            f"level {dataset.path!r} of {where!r} is in its metadata, but cannot be read: {error}"
+        ) from error
+    if isinstance(array, zarr.Group):
+        raise InvalidImage(f"level {dataset.path!r} of {where!r} is a group, not an array; repair its metadata")
+    if array.ndim != len(axes):
+        raise InvalidImage(
+            f"level {dataset.path!r} of {where!r} has {array.ndim} dimensions {array.shape}, but axes {axes!r}; "
+            "repair its metadata"
+        )
+    return array
+
+
+def _level(dataset: Dataset, array: AnyArray) -> Level:
+    return Level(path=dataset.path, shape=array.shape, scale=dataset.scale, translation=dataset.translation)
+
+
+def _named_axes(array: AnyArray, where: str) -> str:
+    names = getattr(array.metadata, "dimension_names", None) or ()
+    if names and all(isinstance(name, str) and len(name) == 1 and name in AXES for name in names):
+        return "".join(names)
+    said = f"dimension names {', '.join(map(str, names))}" if names else "no dimension names"
+    raise InvalidOption(
+        f"{where!r} is a plain zarr array of shape {array.shape} with {said}; pass axes, a letter of tczyx for each"
+    )
+
+
+def _channel_names(found: Multiscale, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """A name for each channel, or none where the metadata names none or another number of them."""
+    sizes: Mapping[str, int] = dict(zip(found.axes, shape, strict=True))
+    if len(found.channels) != sizes.get("c") or not any(found.channels):
+        return ()
+    return tuple(name or f"channel {i}" for i, name in enumerate(found.channels))
+
+
+def _folder_name(where: str) -> str:
+    return PurePosixPath(where).name or where
+
+
+def _lazy(array: AnyArray) -> Array:
+    """The array as the core's protocol, of which zarr's own type says less than it keeps."""
+    return cast("Array", array)

@@ -1,0 +1,139 @@
+"""How the pixels of a coarse level lie on those of a finer one, axis by axis, and the labels that they get."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilewright.image import Region
+
+__all__ = ["Sampling", "downsample", "extent", "project", "sampling"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """One axis: `fine` pixels become `coarse` ones.
+
+    With a `factor`, coarse pixel i stands for the fine pixels from i * factor, and takes its first one: stride
+    sampling, whether the level was rounded up or down. Writers of other pyramids leave shapes that no factor explains;
+    then coarse pixel i stands for the i-th of `coarse` equal parts, and takes the pixel in its middle.
+    """
+
+    fine: int
+    coarse: int
+    factor: int | None
+
+    def start(self, index: int) -> int:
+        """The first fine pixel of a coarse one; of `coarse`, where the last one ends.
+
+        Fine pixels that a level rounded down leaves over belong to no coarse one.
+        """
+        if self.factor is None:
+            return index * self.fine // self.coarse
+        return min(index * self.factor, self.fine)
+
+    def starts(self, part: slice) -> NDArray[np.intp]:
+        indices = np.arange(part.start, part.stop)
+        if self.factor is None:
+            return indices * self.fine // self.coarse
+        return indices * self.factor
+
+    def picks(self, part: slice) -> NDArray[np.intp]:
+        """The fine pixels that nearest sampling takes."""
+        if self.factor is not None:
+            return self.starts(part)
+        middles = (2 * np.arange(part.start, part.stop) + 1) * self.fine // (2 * self.coarse)
+        return middles.clip(max=self.fine - 1)
+
+    def project(self, part: slice) -> slice:
+        """The coarse pixels whose first fine pixel lies in a part of the fine axis."""
+        first, last = (
+            min(self.coarse, -(-edge * self.coarse // self.fine) if self.factor is None else -(-edge // self.factor))
+            for edge in (part.start, part.stop)
+        )
+        return slice(first, last)
+
+    def extent(self, part: slice) -> slice:
+        """The fine pixels that a part of the coarse axis depends on."""
+        middle = int(self.picks(slice(part.stop - 1, part.stop))[0])
+        return slice(self.start(part.start), max(self.start(part.stop), middle + 1))
+
+
+def sampling(fine: int, coarse: int, ratio: float) -> Sampling:
+    """The sampling from one length to another, given about how many times larger the pixels are.
+
+    The factor is the integer next to the ratio that explains the lengths (rounded up or down), else next to their
+    quotient; none if neither does.
+    """
+    for factor in (round(ratio if math.isfinite(ratio) else 1), round(fine / coarse), -(-fine // coarse)):
+        if factor >= 1 and coarse in (-(-fine // factor), fine // factor):
+            return Sampling(fine=fine, coarse=coarse, factor=factor)
+    return Sampling(fine=fine, coarse=coarse, factor=None)
+
+
+def project(samplings: tuple[Sampling, ...], region: Region) -> Region:
+    """The region of the coarse level whose pixels begin in a region of the fine one."""
+    return tuple(s.project(part) for s, part in zip(samplings, region, strict=True))
+
+
+def extent(samplings: tuple[Sampling, ...], region: Region) -> Region:
+    """The region of the fine level that a region of the coarse one depends on."""
+    return tuple(s.extent(part) for s, part in zip(samplings, region, strict=True))
+
+
+def downsample(
+    labels: NDArray[Any], fine: Region, coarse: Region, samplings: tuple[Sampling, ...], method: str
+) -> NDArray[Any]:
+    """The labels of a coarse region.
+
+    labels: those of the region `fine`, which holds at least `extent(samplings, coarse)`.
+    method: `nearest` takes one pixel of each block; `mode` the most frequent label of the block, background counted as
+        one, the smallest of equally frequent ones.
+    """
+    if method == "mode":
+        return _mode(labels, fine, coarse, samplings)
+    picks = (s.picks(c) - f.start for s, c, f in zip(samplings, coarse, fine, strict=True))
+    return labels[np.ix_(*picks)]
+
+
+def _mode(labels: NDArray[Any], fine: Region, coarse: Region, samplings: tuple[Sampling, ...]) -> NDArray[Any]:
+    starts, parts = [], []
+    for s, c, f in zip(samplings, coarse, fine, strict=True):
+        parts.append(slice(s.start(c.start) - f.start, s.start(c.stop) - f.start))
+        starts.append(s.starts(c) - s.start(c.start))
+    cropped = labels[tuple(parts)]
+    lowest = highest = cropped
+    for axis, edges in enumerate(starts):
+        lowest = np.minimum.reduceat(lowest, edges, axis=axis)
+        highest = np.maximum.reduceat(highest, edges, axis=axis)
+    mixed = lowest != highest
+    if mixed.any():  # most blocks lie within one object or the background: only the others are counted
+        lowest[mixed] = _most_frequent(cropped, starts, mixed)
+    return lowest
+
+
+def _most_frequent(labels: NDArray[Any], starts: list[NDArray[np.intp]], mixed: NDArray[np.bool_]) -> NDArray[Any]:
+    """The most frequent label of each mixed block, in the blocks' order."""
+    cells = np.ix_(
+        *(
+            np.repeat(np.arange(len(edges)), np.diff(edges, append=length))
+            for edges, length in zip(starts, labels.shape, strict=True)
+        )
+    )
+    counted = mixed[cells]
+    numbers = (np.cumsum(mixed) - 1).reshape(mixed.shape)[cells][counted]
+    values = labels[counted]
+    order = np.lexsort((values, numbers))
+    numbers, values = numbers[order], values[order]
+    begins = np.flatnonzero(np.r_[True, (numbers[1:] != numbers[:-1]) | (values[1:] != values[:-1])])
+    counts = np.diff(begins, append=len(values))
+    numbers, values = numbers[begins], values[begins]
+    best = np.lexsort((values, -counts, numbers))
+    numbers = numbers[best]
+    firsts = np.r_[True, numbers[1:] != numbers[:-1]]
+    winners: NDArray[Any] = values[best][firsts]
+    return winners

@@ -1,0 +1,115 @@
+"""The sink: a label image that is filled aside, level by level, and put into its place whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import zarr
+from numpy.typing import NDArray
+
+from tilewright.arrays import replace_folder
+from tilewright.image import Array, Region
+
+from .layout import PyramidLayout
+from .pyramid import build, nearest_source
+from .registration import register
+from .sampling import downsample, project
+from .store import AnyArray
+
+__all__ = ["OmeZarrSink", "complete_mark"]
+
+
+def complete_mark(aside: Path) -> Path:
+    """The file that says that nothing is left to do but to put the folder into its place."""
+    return aside.with_name(aside.name + ".complete")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OmeZarrSink:
+    """A label image under way.
+
+    path, aside: where it goes, and where it is until then.
+    image: the group of the image that it belongs to, whose labels group lists it; None for a store of its own.
+    """
+
+    path: Path
+    aside: Path
+    layout: PyramidLayout
+    method: str
+    version: str
+    image: Path | None
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """The shape in which regions must come: at its multiples, in whole multiples but at the image's end."""
+        return self.layout.block
+
+    def write(self, region: Region, labels: NDArray[Any]) -> None:
+        """Fill a region of the finest level and its part of every coarser level that can be filled along.
+
+        Background is not written. ValueError for a region that is no multiple of the block: two such regions would
+        share a chunk and one of them lose labels silently.
+        """
+        self._check(region)
+        if not labels.any():
+            return
+        self._arrays[0][region] = labels
+        for number in self.layout.streamed:
+            samplings = self.layout.levels[number].samplings
+            coarse = project(samplings, region)
+            if all(part.start < part.stop for part in coarse):
+                self._arrays[number][coarse] = downsample(labels, region, coarse, samplings, self.method)
+
+    def finish(self, provenance: Mapping[str, Any]) -> None:
+        """Build the levels that are left, put the label image into its place, and list it among the image's labels.
+
+        After a kill the same call goes on where it was. Until it returns, readers find what was there before, or the
+        whole new label image.
+        """
+        if self.aside.exists():
+            self._build_rest()
+            group = zarr.open_group(self.aside, mode="r+", use_consolidated=False)
+            group.attrs["tilewright"] = dict(provenance)
+            complete_mark(self.aside).touch()
+        replace_folder(self.aside, self.path)
+        if self.image is not None:
+            register(self.image, self.path.name, self.version)
+
+    def read(self) -> Array:
+        """The finest level, once it is in its place."""
+        return cast("Array", zarr.open_array(self.path / self.layout.levels[0].level.path, mode="r"))
+
+    @cached_property
+    def _arrays(self) -> tuple[AnyArray, ...]:
+        # A run that was killed between the last rename and the end of its stage finds its labels in their place.
+        folder = self.aside if self.aside.exists() else self.path
+        return tuple(zarr.open_array(folder / laid.level.path, mode="r+") for laid in self.layout.levels)
+
+    def _check(self, region: Region) -> None:
+        shape = self.layout.levels[0].level.shape
+        for part, step, length in zip(region, self.block, shape, strict=True):
+            if part.start % step or (part.stop % step and part.stop != length):
+                raise ValueError(f"region {region} is no multiple of the block {self.block} of labels of shape {shape}")
+
+    def _build_rest(self) -> None:
+        levels = self.layout.levels
+        complete = [0, *self.layout.streamed]
+        for number, laid in enumerate(levels):
+            if number in complete:
+                continue
+            # A mode of modes is not the mode, so only stride sampling may start from a coarser level.
+            nearest = self.method == "nearest"
+            start, steps = nearest_source(levels, complete, number) if nearest else (0, list(laid.samplings))
+            source = cast("Array", self._arrays[start])
+            build(source, self._arrays[number], laid.unit, tuple(steps), self.method)
+            complete.append(number)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # open arrays stay where they are
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)

@@ -1,0 +1,99 @@
+"""Where things lie in a zarr hierarchy: its root, what is inside it, and opening a node by its path."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import zarr
+from zarr.errors import ContainsArrayError, GroupNotFoundError
+
+from tilewright.errors import InvalidImage, NotReadable
+
+from . import NODE_FILES
+
+__all__ = ["AnyArray", "Node", "inside", "is_node", "is_remote", "one_line", "open_node", "root_of"]
+
+AnyArray = zarr.Array[Any]
+Node = zarr.Group | AnyArray
+
+# Folders without metadata that may lie between a node and the group above it: a plate's row that some writers make
+# without a group, and a `labels` folder with a label in it that do not exist yet.
+GAP = 2
+
+# What zarr and fsspec raise on missing, foreign or corrupt metadata: `[]` in a zarr.json is an AttributeError or a
+# TypeError, an array without a data type a KeyError, a URL whose driver is not installed an ImportError.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError)
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is a URL, which fsspec opens."""
+    return "://" in path
+
+
+def is_node(folder: Path) -> bool:
+    """Whether a folder holds metadata of a zarr group or array."""
+    return any((folder / name).is_file() for name in NODE_FILES)
+
+
+def root_of(path: Path) -> Path | None:
+    """The outermost zarr folder that contains the path or is it; None if the path is no part of a store.
+
+    The path itself need not exist.
+    """
+    root, gap = None, 0
+    for folder in (path, *path.parents):
+        if is_node(folder):
+            root, gap = folder, 0
+            continue
+        gap += 1
+        if gap > GAP:
+            break
+    return root
+
+
+def inside(path: str, relative: str) -> str:
+    """The path of a part of a store, said relative to `path`.
+
+    InvalidImage for an absolute path, one with `..`, and one whose symbolic links end outside the store: metadata from
+    elsewhere must not make a run read other files of this machine.
+    """
+    parts = PurePosixPath(relative).parts
+    target = f"{path.rstrip('/')}/{relative.strip('/')}"
+    if relative.startswith("/") or ".." in parts or is_remote(relative) or not _contains(path, target):
+        raise InvalidImage(
+            f"{relative!r} in {path!r} leads out of the store; name a folder inside it, relative to {path!r}"
+        )
+    return target
+
+
+def _contains(path: str, target: str) -> bool:
+    if is_remote(path):
+        return True
+    folder = Path(path).resolve()
+    return Path(target).resolve().is_relative_to(root_of(folder) or folder)
+
+
+def open_node(path: str) -> Node:
+    """Open a group or array for reading, with its own metadata: a consolidated copy may be stale.
+
+    NotReadable, in one line, if there is none or its metadata cannot be understood.
+    """
+    try:
+        try:
+            return zarr.open_group(path, mode="r", use_consolidated=False)
+        except (ContainsArrayError, GroupNotFoundError):
+            return zarr.open_array(path, mode="r")
+    except FileNotFoundError as error:
+        raise NotReadable(f"there is no zarr group or array at {path!r}; check the path") from error
+    except UNREADABLE as error:
+        raise NotReadable(
+            f"the zarr metadata at {path!r} cannot be read ({type(error).__name__}: {one_line(error)}); "
+            "repair or export it again"
+        ) from error
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message without its line breaks, at most 200 characters of it."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:199] + "…"

@@ -1,0 +1,244 @@
+"""The writer `ome-zarr`: label images inside an OME-Zarr image, or in a store of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import zarr
+
+from tilewright.errors import InvalidImage, InvalidOption, StageMismatch, TilewrightError
+from tilewright.image import Image, Level
+from tilewright.sinks import LabelSpec
+
+from .attributes import label_attributes
+from .layout import LevelLayout, halved, plan, spaced
+from .reader import OmeZarrReader
+from .registration import FORMATS
+from .sink import OmeZarrSink, complete_mark
+from .store import is_node, is_remote, open_node, root_of
+
+__all__ = ["OmeZarrLabels"]
+
+# Blosc with lz4 is what zarr v2 stores have had by default for years: every reader of 0.4 knows it, not so zstd.
+V2_COMPRESSOR = {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OmeZarrLabels:
+    """Write labels and their pyramid as OME-Zarr.
+
+    To `<image>/labels/<name>` they become a label image of that OME-Zarr image, in its version, with as many levels as
+    it has, and are listed among its labels once they are complete. To any other path they become a store of their own.
+    The coarse levels have the shapes and places of the image's; without a pyramid to copy, y and x are halved (z too
+    where it is as large) down to 512 pixels. InvalidOption for a path or an option that makes no valid OME-Zarr.
+    """
+
+    chunks: int | tuple[int, ...] | None = field(
+        default=None,
+        metadata={"help": "Chunk length along z y x; by default about 256, in 3-D 64 and 128, fitted to the tiles."},
+    )
+    shards: int | tuple[int, ...] | None = field(
+        default=None, metadata={"help": "Shard length along z y x, multiples of the chunks; OME-Zarr 0.5 only."}
+    )
+    pyramid: bool = field(default=True, metadata={"help": "Write coarser levels too."})
+    downsampling: Literal["nearest", "mode"] = field(
+        default="nearest", metadata={"help": "Labels of coarse pixels: one pixel's of the block, or its commonest."}
+    )
+    version: Literal["auto", "0.4", "0.5"] = field(
+        default="auto", metadata={"help": "OME-Zarr version; auto is the image's, or 0.5."}
+    )
+
+    def __call__(self, path: str, spec: LabelSpec) -> OmeZarrSink:
+        target = _local(path).resolve()
+        _check_apart(target, spec.image)
+        image = _image_of(target)
+        version = self._version(spec, image)
+        levels = self._levels(spec, image)
+        laid = plan(levels, spec.axes, spec.tile, self.chunks, self.shards)
+        sink = OmeZarrSink(
+            path=target,
+            aside=spec.workdir / "labels.ome.zarr",
+            layout=laid,
+            method=self.downsampling,
+            version=version,
+            image=None if image is None else Path(image.source),
+        )
+        attributes = label_attributes(
+            version=version,
+            name=target.name if image else spec.name,
+            axes=spec.axes,
+            units=spec.units,
+            levels=levels,
+            method=self.downsampling,
+            source="../../" if image else _relative(spec, target),
+        )
+        _open_aside(sink, spec, attributes)
+        return sink
+
+    def destination(self, image: str, name: str) -> str:
+        """Where labels of that name go that belong to the image at that path.
+
+        InvalidOption if the image is no local OME-Zarr image or the name cannot be a folder's.
+        """
+        _check_name(name)
+        target = f"{image.rstrip('/')}/labels/{name}"
+        if _image_of(_local(target).resolve()) is None:
+            raise InvalidOption(f"{image!r} is no OME-Zarr image that could hold labels; give an output path")
+        return target
+
+    def exists(self, path: str) -> bool:
+        """Whether something is at the path."""
+        return _local(path).exists()
+
+    def beside(self, path: str) -> Path:
+        """The folder that the run's stage is put next to: the whole store, so that no stage is ever inside one."""
+        target = _local(path)
+        return root_of(target.resolve()) or target
+
+    def _version(self, spec: LabelSpec, image: Image | None) -> str:
+        given = image.format if image else spec.image_format
+        version = given.removeprefix("ome-zarr ") if given.removeprefix("ome-zarr ") in FORMATS else "0.5"
+        if image and self.version not in ("auto", version):
+            raise InvalidOption(
+                f"version {self.version!r} was asked for, but {image.source!r} is OME-Zarr {version}, "
+                "and its labels must be of the same; leave version out, or write a store of its own"
+            )
+        version = version if self.version == "auto" else self.version
+        if version == "0.4" and self.shards is not None:
+            raise InvalidOption("OME-Zarr 0.4 has no shards; leave shards out, or write version 0.5")
+        return version
+
+    def _levels(self, spec: LabelSpec, image: Image | None) -> tuple[Level, ...]:
+        levels = spec.levels or (_matching(image, spec) if image else ())
+        if levels and levels[0].shape != spec.shape:
+            raise InvalidImage(f"the labels have shape {spec.shape}, but their first level has {levels[0].shape}")
+        if not _distinct_paths(levels):
+            levels = tuple(replace(level, path=str(k)) for k, level in enumerate(levels))
+        if image is not None:
+            return self._as_many(levels, image, spec)
+        if not self.pyramid:
+            return levels[:1] or (spaced(spec),)
+        return levels if len(levels) > 1 else halved(levels[0] if levels else spaced(spec), spec.axes)
+
+    def _as_many(self, levels: tuple[Level, ...], image: Image, spec: LabelSpec) -> tuple[Level, ...]:
+        """As many levels as the image has, which 0.4 and 0.5 demand of its labels ("labels" metadata)."""
+        number = len(image.levels)
+        if not self.pyramid and number > 1:
+            raise InvalidOption(
+                f"pyramid=False, but labels inside {image.source!r} must have its {number} levels; "
+                "leave pyramid out, or write a store of its own"
+            )
+        return halved(levels[0], spec.axes, number, levels[:number])
+
+
+def _local(path: str) -> Path:
+    if is_remote(path):
+        raise InvalidOption(f"{path!r} is a URL, but labels are written to local folders only; copy them there after")
+    return Path(path)
+
+
+def _check_apart(target: Path, image: str) -> None:
+    if image and not is_remote(image) and Path(image).resolve().is_relative_to(target):
+        raise InvalidOption(f"labels at {str(target)!r} would replace the image {image!r} itself; give another path")
+
+
+def _image_of(target: Path) -> Image | None:
+    """The image that owns a path `<image>/labels/<name>`; None for a store of its own. Other paths in a store fail."""
+    image = target.parent.parent
+    if target.parent.name == "labels" and is_node(image):
+        _check_name(target.name)
+        try:
+            opened = OmeZarrReader()(str(image))
+        except TilewrightError as error:
+            raise InvalidOption(f"labels cannot be written to {str(target)!r}: {error}") from error
+        if not opened.levels:
+            raise InvalidOption(f"{str(image)!r} is a plain zarr array, which holds no labels; give an output path")
+        _check_format(target.parent, opened)
+        return opened
+    if root := root_of(target.parent):
+        raise InvalidOption(
+            f"{str(target)!r} lies inside the zarr store {str(root)!r}; write to <image>/labels/<name> or outside of it"
+        )
+    return None
+
+
+def _check_name(name: str) -> None:
+    if not name or name.startswith((".", "__")) or "/" in name or "\\" in name or name == "zarr.json":
+        raise InvalidOption(f"{name!r} cannot be the name of labels; use a folder name that starts with a letter")
+
+
+def _check_format(labels: Path, image: Image) -> None:
+    if is_node(labels):
+        found, wanted = open_node(str(labels)).metadata.zarr_format, FORMATS[image.format.removeprefix("ome-zarr ")]
+        if found != wanted:
+            raise InvalidImage(
+                f"{str(labels)!r} is of zarr v{found}, but its image of v{wanted}; convert or remove the labels"
+            )
+
+
+def _matching(image: Image, spec: LabelSpec) -> tuple[Level, ...]:
+    """The image's levels, without the axes that labels lack, from the one that has the labels' shape."""
+    levels = list(image.levels)
+    for position in reversed([i for i, axis in enumerate(image.axes) if axis not in spec.axes]):
+        levels = [level.without(position) for level in levels]
+    for number, level in enumerate(levels):
+        if level.shape == spec.shape:
+            return tuple(levels[number:])
+    shapes = ", ".join(str(level.shape) for level in levels)
+    raise InvalidOption(
+        f"labels of shape {spec.shape} do not belong to {image.source!r}, whose levels have {shapes} along "
+        f"{spec.axes!r}; write a store of its own"
+    )
+
+
+def _distinct_paths(levels: tuple[Level, ...]) -> bool:
+    """Whether levels can keep their paths: image formats other than OME-Zarr may name theirs in any way."""
+    paths = [level.path for level in levels]
+    parts = [part for path in paths for part in path.split("/")]
+    nested = any(path.startswith(f"{other}/") for path in paths for other in paths)
+    plain = all(part and not part.startswith((".", "__")) for part in parts)
+    return plain and not nested and len(set(paths)) == len(paths)
+
+
+def _relative(spec: LabelSpec, target: Path) -> str | None:
+    """The image's place as seen from a store of labels; none for an image that is no OME-Zarr of this machine."""
+    if not spec.image_format.startswith("ome-zarr") or is_remote(spec.image):
+        return None
+    return os.path.relpath(Path(spec.image).resolve(), target)
+
+
+def _open_aside(sink: OmeZarrSink, spec: LabelSpec, attributes: dict[str, Any]) -> None:
+    """Make the folder that is filled, or go on with the one that an earlier run of the same stage left."""
+    aside = sink.aside
+    if aside.exists():
+        for stray in aside.rglob("*.partial"):  # zarr's own, of chunks that were being written at the kill
+            stray.unlink()
+        return
+    if complete_mark(aside).exists():  # only the end of `finish` is left: a new folder here would replace the labels
+        if not is_node(sink.path):
+            raise StageMismatch(f"the labels that this stage put at {str(sink.path)!r} are gone; start without it")
+        return
+    unfinished = aside.with_name(aside.name + ".new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    group = zarr.open_group(unfinished, mode="w", zarr_format=FORMATS[sink.version])
+    for laid in sink.layout.levels:
+        _create(group, laid, spec.axes, spec.dtype)
+    group.attrs.put(attributes)
+    unfinished.rename(aside)
+
+
+def _create(group: zarr.Group, laid: LevelLayout, axes: str, dtype: np.dtype[Any]) -> None:
+    parent, _, name = laid.level.path.rpartition("/")
+    place = group.require_group(parent) if parent else group
+    options: dict[str, Any] = {"dimension_names": list(axes), "shards": laid.shards}
+    if group.metadata.zarr_format == 2:
+        options = {
+            "chunk_key_encoding": {"name": "v2", "separator": "/"},
+            "compressors": V2_COMPRESSOR,
+        }
+    place.create_array(name, shape=laid.level.shape, dtype=dtype, chunks=laid.chunks, fill_value=0, **options)
