@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -94,6 +95,7 @@ class Run:
         with self._timed("finish"):
             (self.plan.workdir / ATTEMPT).unlink()
             sink.finish(provenance)
+            shutil.rmtree(self.plan.workdir)
 
     def _attempt(self) -> int:
         """The number of the output that is being filled: blocks written to an earlier one do not count for it."""
