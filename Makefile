@@ -8,7 +8,7 @@ EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES),$(package)/pyproject.toml)
 TYPED := core/src plugins/ome-zarr/src plugins/threshold/src docs/demo
 
-.PHONY: demo test lint bench format clean
+.PHONY: demo test lint faults bench format clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python docs/demo/demo.py $(if $(IMAGE),--image "$(IMAGE)")
@@ -20,6 +20,9 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(TYPED)
+
+faults: $(VENV)/dev.stamp
+	$(BIN)/python tests/faults/kill.py --rounds 50
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python tests/benchmarks

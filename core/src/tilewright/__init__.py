@@ -24,6 +24,16 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .errors import TilewrightError as TilewrightError
     from .errors import UnknownComponent as UnknownComponent
     from .formats import open_image as open_image
+    from .functions.cluster import make_local_cluster as make_local_cluster
+    from .functions.emptiness import estimate_empty_tiles as estimate_empty_tiles
+    from .functions.loading import load_ome_zarr as load_ome_zarr
+    from .functions.merge import merge_tile_labels as merge_tile_labels
+    from .functions.process import tile_process as tile_process
+    from .functions.relabel import relabel_sequential_array as relabel_sequential_array
+    from .functions.relabel import relabel_sequential_zarr as relabel_sequential_zarr
+    from .functions.shapes import auto_overlap as auto_overlap
+    from .functions.shapes import auto_tile_shape as auto_tile_shape
+    from .functions.shapes import auto_tile_shape_cellpose as auto_tile_shape_cellpose
     from .image import Image as Image
     from .image import Level as Level
     from .image import Region as Region
@@ -57,6 +67,13 @@ _HOMES = {
         "UnknownComponent",
     ),
     "formats": ("open_image",),
+    "functions.cluster": ("make_local_cluster",),
+    "functions.emptiness": ("estimate_empty_tiles",),
+    "functions.loading": ("load_ome_zarr",),
+    "functions.merge": ("merge_tile_labels",),
+    "functions.process": ("tile_process",),
+    "functions.relabel": ("relabel_sequential_array", "relabel_sequential_zarr"),
+    "functions.shapes": ("auto_overlap", "auto_tile_shape", "auto_tile_shape_cellpose"),
     "image": ("Image", "Level", "Region"),
     "mergers": ("Overlap", "Touch"),
     "pipeline": ("Pipeline",),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from numpy.typing import NDArray
 
@@ -19,7 +19,9 @@ __all__ = ["ZarrArray"]
 
 @dataclass(frozen=True, kw_only=True)
 class ZarrArray:
-    """Write a zarr v3 array. A chunk is a tile or several small ones; the attribute `tilewright` is the provenance."""
+    """Write a zarr array. A chunk is a tile or several small ones; the attribute `tilewright` is the provenance."""
+
+    zarr_format: Literal[2, 3] = field(default=3, metadata={"help": "2 for groups and tools that know no zarr v3"})
 
     def __call__(self, path: str, spec: LabelSpec) -> ZarrArraySink:
         import zarr
@@ -31,7 +33,8 @@ class ZarrArray:
                 shape=spec.shape,
                 dtype=spec.dtype,
                 chunks=_chunks(spec.tile or spec.shape, spec.shape),
-                dimension_names=list(spec.axes),
+                dimension_names=list(spec.axes) if self.zarr_format == 3 else None,  # zarr v2 has no place for them
+                zarr_format=self.zarr_format,
                 fill_value=0,
             )
         return ZarrArraySink(aside, Path(path))

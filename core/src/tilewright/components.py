@@ -7,6 +7,7 @@ A component may be said as a name (`"grid"`), an instance (`Grid(tile=512)`), a 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -51,7 +52,7 @@ def configuration(kind: Kind, thing: object) -> dict[str, Any]:
     One that no plugin offers is named by its module and qualified name, and has no distribution: a record of it tells
     a person what ran, and cannot be run again from the record alone.
     """
-    owner = registry().owner(kind, thing if not dataclasses.is_dataclass(thing) else type(thing))
+    owner = registry().owner(kind, _definition(thing))
     record: dict[str, Any] = {"name": owner.spec.name if owner else name_of(kind, thing)}
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
         record["configuration"] = {
@@ -64,11 +65,10 @@ def configuration(kind: Kind, thing: object) -> dict[str, Any]:
 
 def name_of(kind: Kind, thing: object) -> str:
     """A short name for messages: the plugin's, else the function's or class's own."""
-    target = type(thing) if dataclasses.is_dataclass(thing) else thing
-    owner = registry().owner(kind, target)
+    owner = registry().owner(kind, _definition(thing))
     if owner:
         return owner.spec.name
-    named: Any = target if hasattr(target, "__qualname__") else getattr(target, "func", type(target))
+    named = _definition(thing.func if isinstance(thing, functools.partial) else thing)
     return f"{named.__module__}.{named.__qualname__}"
 
 
@@ -78,8 +78,19 @@ def declared(thing: object, name: str, default: Any = None) -> Any:
     return default if value is None else value
 
 
+def _definition(thing: object) -> Any:
+    """What a plugin's target can lead to: the function itself, or the class of an instance."""
+    return thing if hasattr(thing, "__qualname__") else type(thing)
+
+
 def _plain(value: Any) -> Any:
     try:
-        return json.loads(json.dumps(value))
+        return json.loads(json.dumps(value, default=_number))
     except (TypeError, ValueError):
         return repr(value)
+
+
+def _number(value: Any) -> Any:
+    if getattr(value, "ndim", None) != 0:
+        raise TypeError(f"{type(value).__name__} is no plain value")
+    return value.item()  # numpy's numbers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Callable
@@ -13,12 +14,15 @@ from .components import component, name_of
 from .errors import AlreadyExists, InvalidOption
 from .formats import choose_writer
 
-__all__ = ["Destination"]
+__all__ = ["Destination", "would_destroy"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
     """A path for labels, the writer that makes it, and the folder of the run's stage.
+
+    workdir: where the writer builds its output before it is moved to the path: in the stage, or beside the path if the
+        stage lies elsewhere, perhaps on another file system.
 
     temporary: the folder to remove once nobody needs the labels any more, if the user named no destination.
     """
@@ -26,6 +30,7 @@ class Destination:
     path: str
     writer: Callable[..., Any]
     stage: Path
+    workdir: Path
     temporary: Path | None = None
 
     @classmethod
@@ -54,18 +59,20 @@ class Destination:
                 raise InvalidOption(f"writer {name_of('writer', chosen)!r} needs a destination; give an output path")
             said = place(source, name)
         path = str(Path(said).absolute())
-        return cls(path=path, writer=chosen, stage=_stage(path, chosen, stage_dir))
+        stage, workdir = _folders(path, chosen, stage_dir)
+        return cls(path=path, writer=chosen, stage=stage, workdir=workdir)
 
     @classmethod
     def _temporary(cls, name: str, writer: Callable[..., Any], stage_dir: str | Path | None) -> Destination:
         folder = Path(tempfile.mkdtemp(prefix="tilewright-"))
         path = str(folder / name)
-        return cls(path=path, writer=writer, stage=_stage(path, writer, stage_dir), temporary=folder)
+        stage, workdir = _folders(path, writer, stage_dir)
+        return cls(path=path, writer=writer, stage=stage, workdir=workdir, temporary=folder)
 
     def check(self, source: str, *, overwrite: bool) -> None:
         """Refuse, before any work, a destination that is taken or that would destroy the source."""
         exists = getattr(self.writer, "exists", None)
-        if source and _would_destroy(Path(self.path), Path(source)):
+        if source and would_destroy(Path(self.path), Path(source)):
             raise InvalidOption(f"the destination {self.path} would overwrite the image {source}; choose another one")
         if not overwrite and (exists(self.path) if exists else Path(self.path).exists()):
             raise AlreadyExists(
@@ -73,16 +80,23 @@ class Destination:
             )
 
 
-def _stage(path: str, writer: Callable[..., Any], stage_dir: str | Path | None) -> Path:
-    """The stage folder: beside the output, or, for an output inside a larger store, beside that store."""
+def _folders(path: str, writer: Callable[..., Any], stage_dir: str | Path | None) -> tuple[Path, Path]:
+    """The stage folder and the writer's: beside the output, or, for an output inside a larger store, beside that store.
+
+    In a stage folder of the user's choice, outputs of one name from several folders meet; a digest keeps them apart.
+    """
     beside = getattr(writer, "beside", None)
     home = Path(beside(path)) if beside else Path(path)
     inside = Path(path).relative_to(home).parts
-    name = ".".join((home.name, *inside)) + ".tilewright"
-    return (Path(stage_dir).absolute() if stage_dir else home.parent) / name
+    name = ".".join((home.name, *inside))
+    if stage_dir is None:
+        stage = home.parent / f"{name}.tilewright"
+        return stage, stage / "output"
+    own = f"{name}.{hashlib.blake2b(path.encode(), digest_size=6).hexdigest()}.tilewright"
+    return Path(stage_dir).absolute() / own, home.parent / f"{own}-output"
 
 
-def _would_destroy(path: Path, source: Path) -> bool:
+def would_destroy(path: Path, source: Path) -> bool:
     """Whether writing at a path would replace the source: the path is the source, holds it, or is a part of it.
 
     The one part of an image that is not its own is its `labels`.

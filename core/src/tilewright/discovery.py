@@ -7,14 +7,17 @@ import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from . import hookspecs
 from .specs import KINDS, FormatSpec, Kind, Spec
 
-__all__ = ["DISABLE", "GROUP", "Component", "Plugin", "installed_plugins", "read_plugin"]
+if TYPE_CHECKING:
+    from importlib_metadata import EntryPoint
+
+__all__ = ["DISABLE", "GROUP", "Component", "Plugin", "describe", "installed_plugins", "read_plugin"]
 
 GROUP = "tilewright"
 DISABLE = "TILEWRIGHT_DISABLE_PLUGINS"
@@ -50,15 +53,17 @@ def installed_plugins() -> list[Plugin]:
     disabled = {_canonical(name) for name in os.environ.get(DISABLE, "").split(",")}
     plugins = []
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        assert point.dist is not None
-        found = Plugin(name=point.name, distribution=point.dist.name, version=point.dist.version)
+        found = _found(point)
         if {_canonical(found.name), _canonical(found.distribution)} & disabled:
             plugins.append(replace(found, disabled=True))
             continue
+        if found.error:
+            plugins.append(found)
+            continue
         try:
             module = point.load()
-        except Exception as error:  # noqa: BLE001 - whatever a stranger's import raises must not take us down
-            plugins.append(replace(found, error=f"cannot be imported: {_describe(error)}"))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import must not take us down
+            plugins.append(replace(found, error=f"cannot be imported: {describe(error)}"))
         else:
             plugins.append(read_plugin(module, found))
     for plugin in plugins:
@@ -67,12 +72,26 @@ def installed_plugins() -> list[Plugin]:
     return plugins
 
 
+def _found(point: EntryPoint) -> Plugin:
+    """The plugin of an entry point. An uninstall that stopped half-way leaves entry points without their metadata."""
+    try:
+        assert point.dist is not None
+        return Plugin(name=point.name, distribution=point.dist.name, version=point.dist.version)
+    except Exception as error:  # noqa: BLE001 - each version of importlib_metadata has an error of its own for it
+        return Plugin(
+            name=point.name,
+            distribution=point.name,
+            version="(unknown)",
+            error=f"its distribution has no metadata: {describe(error)}",
+        )
+
+
 def read_plugin(hooks: Any, plugin: Plugin) -> Plugin:
     """Ask an object with hooks for its components. Anything wrong with it ends up in the returned plugin's error."""
     try:
         components = tuple(_components(hooks, plugin))
-    except Exception as error:  # noqa: BLE001 - as above, now for what its hooks raise
-        return replace(plugin, error=_describe(error))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - as above, now for what its hooks raise
+        return replace(plugin, error=describe(error))
     return replace(plugin, components=components)
 
 
@@ -83,16 +102,23 @@ def _components(hooks: Any, plugin: Plugin) -> Iterable[Component]:
     manager.register(hooks, name=plugin.name)
     manager.check_pending()
     for kind in KINDS:
-        for specs in getattr(manager.hook, f"tilewright_{kind}s")():
+        hook = getattr(manager.hook, f"tilewright_{kind}s")
+        said = hook()
+        if len(said) < len(hook.get_hookimpls()):  # pluggy passes over None, which is what a forgotten return gives
+            raise TypeError(f"tilewright_{kind}s must return {_wanted(kind).__name__} objects, not None")
+        for specs in said:
             for spec in specs:
                 _check_spec(kind, spec)
                 yield Component(kind=kind, spec=spec, distribution=plugin.distribution, version=plugin.version)
 
 
 def _check_spec(kind: Kind, spec: object) -> None:
-    wanted = FormatSpec if kind in ("reader", "writer") else Spec
-    if not isinstance(spec, wanted):
-        raise TypeError(f"tilewright_{kind}s must return {wanted.__name__} objects, not {spec!r}")
+    if not isinstance(spec, _wanted(kind)):
+        raise TypeError(f"tilewright_{kind}s must return {_wanted(kind).__name__} objects, not {spec!r}")
+
+
+def _wanted(kind: Kind) -> type[Spec]:
+    return FormatSpec if kind in ("reader", "writer") else Spec
 
 
 def _warn_of(plugin: Plugin) -> None:
@@ -104,7 +130,8 @@ def _warn_of(plugin: Plugin) -> None:
     )
 
 
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
+    """An error on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
-import sys
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,6 @@ from .sources import chosen_channels, open_source
 from .specs import Kind
 from .tilers import Needs, spread
 from .tiles import TileGrid
-
-if TYPE_CHECKING:
-    from .pipeline import Pipeline
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -59,9 +56,18 @@ class Execution:
             raise InvalidOption(f"workers must be at least 1, not {self.workers}")
         opened = open_source(source, reader=self.pipeline.reader, level=self.level, axes=self.axes)
         home = self._destination(opened, destination)
-        home.check(opened.path, overwrite=self.overwrite)
-        plan = self._plan(opened, home)
-        claim(plan.stage_path, fingerprint(plan, home.writer, home.path), resume=self.resume)
+        try:
+            home.check(opened.opened.source or opened.path, overwrite=self.overwrite)
+            plan = self._plan(opened, home)
+            if claim(plan.stage_path, fingerprint(plan, home.writer, home.path), resume=self.resume):
+                shutil.rmtree(plan.workdir, ignore_errors=True)  # of a stage that is gone, if it lay outside it
+            return self._staged(plan, home)
+        except BaseException:
+            if home.temporary:
+                shutil.rmtree(home.temporary, ignore_errors=True)  # nobody knows of it, so nobody can go on from it
+            raise
+
+    def _staged(self, plan: Plan, home: Destination) -> Result:
         try:
             return self._through(plan, home)
         finally:
@@ -88,6 +94,7 @@ class Execution:
             segmenter=segmenter,
             merger=merger,
             stage_path=home.stage,
+            workdir=home.workdir,
             min_size=declared(segmenter, "min_size", 0),
             empty=self.empty,
             same_ids=self.same_ids,
@@ -99,7 +106,7 @@ class Execution:
             run = Run(plan=plan, crew=workers, progress=self.progress or _silent)
             run.segment()
             outcome = run.join()
-            plan.workdir.mkdir(exist_ok=True)
+            plan.workdir.mkdir(parents=True, exist_ok=True)
             sink = home.writer(home.path, _label_spec(plan, outcome, self.name))
             run.write(sink, outcome)
             provenance = self._provenance(run, home.writer, outcome, started)
@@ -126,7 +133,6 @@ class Execution:
         return {
             "tilewright": __version__,
             "python": platform.python_version(),
-            "command": sys.argv[:1],
             "pipeline": {kind: configuration(kind, part) for kind, part in ran.items() if part is not None},
             "source": plan.source.path,
             "channels": plan.source.channels,
@@ -148,6 +154,7 @@ def _grid(
         halo=_by_axis("halo", segmenter, seen),
         stride=_by_axis("stride", segmenter, seen),
         memory=getattr(segmenter, "memory", None),
+        channels=image.size("c"),
     )
     grid = tiler(seen, needs).with_separate(needs.separate)
     if grid.axes != seen.axes or grid.shape != seen.shape:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from .components import component
+from .components import component, name_of
 from .discovery import Component
-from .errors import NotReadable, UnknownComponent
+from .errors import InvalidOption, NotReadable, UnknownComponent
 from .image import Image
 from .registry import registry
 from .specs import FormatSpec
 
-__all__ = ["choose_reader", "choose_writer", "open_image"]
+__all__ = ["choose_reader", "choose_writer", "open_image", "read"]
 
 SNIFFED = 4096  # bytes
 
@@ -25,22 +25,33 @@ def open_image(path: str | Path, *, reader: Any = None) -> Image:
     NotReadable if nothing is at the path or no installed reader reads it; UnknownComponent if two would.
     """
     opener = component("reader", reader) if reader is not None else choose_reader(str(path))
-    return cast("Image", opener(str(path)))
+    return read(opener, str(path))
+
+
+def read(reader: Callable[[str], Image], path: str) -> Image:
+    """The image that a reader opens. InvalidOption if what it gives back is none."""
+    image: object = reader(path)
+    if not isinstance(image, Image):
+        raise InvalidOption(
+            f"reader {name_of('reader', reader)!r} must return an Image, not {type(image).__name__} (for {path!r})"
+        )
+    return image
 
 
 def choose_reader(path: str) -> Callable[[str], Image]:
     """The reader that fits a path.
 
     Among those that claim the longest matching suffix, the ones whose `sniff` says no are left out; if nobody is left,
-    any reader that sniffs yes. Then the highest priority wins, and a tie is an error that names the candidates.
+    those of the next longest, and at last any reader that sniffs yes. Then the highest priority wins, and a tie is an
+    error that names the candidates.
     """
     remote = "://" in path
     if not remote and not Path(path).exists():
         raise NotReadable(f"{path!r} does not exist")
     first = b"" if remote else _first_bytes(Path(path))
     known = registry().components("reader")
-    found = [c for c in _by_suffix(known, path) if _sniff(c, path, first, default=True)]
-    found = found or [c for c in known if _sniff(c, path, first, default=False)]
+    claims = ([c for c in group if _sniff(c, path, first, default=True)] for group in _by_suffix(known, path))
+    found = next(filter(None, claims), []) or [c for c in known if _sniff(c, path, first, default=False)]
     if not found:
         names = ", ".join(f"{c.spec.name} ({' '.join(_format(c).suffixes)})" for c in known) or "none"
         raise NotReadable(
@@ -54,7 +65,7 @@ def choose_writer(path: str) -> Callable[..., Any]:
     """The writer that claims the longest suffix of a path, or of the folder that it lies in (labels within a store)."""
     known = registry().components("writer")
     places = (path, *map(str, Path(path).parents))
-    found = next((claims for place in places if (claims := _by_suffix(known, place))), [])
+    found = next((claims[0] for place in places if (claims := _by_suffix(known, place))), [])
     if not found:
         names = ", ".join(f"{c.spec.name} ({' '.join(_format(c).suffixes)})" for c in known if _format(c).suffixes)
         raise UnknownComponent(
@@ -64,11 +75,14 @@ def choose_writer(path: str) -> Callable[..., Any]:
     return component("writer", _preferred(found, path).spec.name)
 
 
-def _by_suffix(known: list[Component], path: str) -> list[Component]:
+def _by_suffix(known: list[Component], path: str) -> list[list[Component]]:
+    """Those that claim a suffix of a path, in groups by its length, the longest first."""
     name = path.rstrip("/").lower()
-    lengths = [max((len(s) for s in _format(c).suffixes if name.endswith(s)), default=0) for c in known]
-    longest = max(lengths, default=0)
-    return [c for c, length in zip(known, lengths, strict=True) if length == longest > 0]
+    groups: dict[int, list[Component]] = {}
+    for each in known:
+        longest = max((len(s) for s in _format(each).suffixes if name.endswith(s)), default=0)
+        groups.setdefault(longest, []).append(each)
+    return [groups[length] for length in sorted(groups, reverse=True) if length]
 
 
 def _preferred(found: list[Component], path: str) -> Component:

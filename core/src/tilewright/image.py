@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -147,26 +149,23 @@ class Image:
 
     def read(self, region: Region) -> NDArray[Any]:
         """The pixels of a region, an array of the caller's own: writing to it never reaches the source."""
-        block = self.data[region]
-        if hasattr(block, "compute"):  # dask: in this thread, because the run has its own parallelism
-            block = block.compute(scheduler="synchronous")
-        pixels = np.asarray(block)
-        return pixels.copy() if isinstance(self.data, np.ndarray) else pixels
+        return np.array(_in_memory(self.data[region]), order="C")  # many arrays hand out views of what they hold
 
     def channel_index(self, channel: int | str) -> int:
         """The position along `c` of a channel said by index (negative from the end) or name."""
         if "c" not in self.axes:
             raise InvalidOption(f"channel {channel!r} was asked for, but the image's axes {self.axes!r} have no c")
         count, names = self.size("c"), f" ({', '.join(self.channels)})" if self.channels else ""
-        if isinstance(channel, str):
-            if self.channels.count(channel) == 1:
-                return self.channels.index(channel)
-            if not channel.lstrip("-").isdigit():
-                raise InvalidOption(f"there is no one channel {channel!r}; the image has {count} channels{names}")
-            channel = int(channel)
-        if not -count <= channel < count:
-            raise InvalidOption(f"channel {channel} does not exist; the image has {count} channels{names}")
-        return channel % count
+        said: object = channel
+        if isinstance(said, str):
+            if self.channels.count(said) == 1:
+                return self.channels.index(said)
+            said = int(said) if re.fullmatch("-?[0-9]+", said) else said
+        if isinstance(said, bool) or not isinstance(said, Integral):
+            raise InvalidOption(f"there is no one channel {channel!r}; the image has {count} channels{names}")
+        if not -count <= int(said) < count:
+            raise InvalidOption(f"channel {said} does not exist; the image has {count} channels{names}")
+        return int(said) % count
 
     def select(self, channel: int | str) -> Image:
         """The image of one channel, without the axis `c`, as lazy as this one."""
@@ -237,7 +236,9 @@ class _Channels(_Channel):
         self._indices = indices
         self.shape = (*data.shape[:position], len(indices), *data.shape[position + 1 :])
         if self.chunks:
-            self.chunks = (*self.chunks[:position], len(indices), *self.chunks[position:])
+            uneven = any(isinstance(step, tuple) for step in self.chunks)  # as dask has them
+            own = (len(indices),) if uneven else len(indices)
+            self.chunks = (*self.chunks[:position], own, *self.chunks[position:])
 
     def __getitem__(self, region: Any) -> Any:
         full = region if isinstance(region, tuple) else (region,)
@@ -245,7 +246,12 @@ class _Channels(_Channel):
         before, after = full[: self._position], full[self._position + 1 :]
         taken = np.array(self._indices)[full[self._position]].tolist()
         planes = [self._data[(*before, slice(i, i + 1), *after)] for i in taken]
-        return np.concatenate([np.asarray(plane) for plane in planes], axis=self._position)
+        return np.concatenate([_in_memory(plane) for plane in planes], axis=self._position)
+
+
+def _in_memory(block: Any) -> NDArray[Any]:
+    """A block as an array. Dask computes it in this thread, because the run has its own parallelism."""
+    return np.asarray(block.compute(scheduler="synchronous") if hasattr(block, "compute") else block)
 
 
 def _spread(total: int, count: int) -> list[int]:

@@ -64,9 +64,11 @@ def checked(labels: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     Whole floats and booleans are taken. InvalidLabels says what is wrong with anything else; the caller adds which
     segmenter and tile it was.
     """
+    if labels is None:
+        raise InvalidLabels(f"returned None for pixels whose spatial shape is {shape}")
     try:
         array = np.asarray(labels)
-    except ValueError as error:
+    except Exception as error:  # a tensor on a GPU has errors of its own for it
         raise InvalidLabels(f"returned {type(labels).__name__}, which is no array ({error})") from error
     if array.shape != shape:
         raise InvalidLabels(f"returned shape {array.shape} for pixels whose spatial shape is {shape}")
@@ -85,6 +87,8 @@ def _whole(array: NDArray[Any]) -> NDArray[Any]:
     bad = ~np.isfinite(array)
     if bad.any():
         raise InvalidLabels(f"returned {array[bad][0]}; labels are finite whole numbers")
+    if array.dtype.itemsize < 4:
+        array = array.astype(np.float32)  # float16 cannot be compared with 2^64
     bad = (array < 0) | (array >= 2.0**64) | (array != np.floor(array))
     if bad.any():
         raise InvalidLabels(f"returned {array[bad][0]}; labels are whole numbers from 0 to 2^64-1")

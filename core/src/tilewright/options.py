@@ -69,10 +69,13 @@ def parse(target: Any, texts: Mapping[str, str]) -> dict[str, Any]:
     A field that takes only strings gets its text untouched, so that a channel named `1` stays a name.
     """
     hints = get_type_hints(target) if isinstance(target, type) and dataclasses.is_dataclass(target) else {}
-    return {name: text if hints.get(name) is str else _read(text) for name, text in texts.items()}
+    return {name: _read(text, hints.get(name, Any)) for name, text in texts.items()}
 
 
-def _read(text: str) -> Any:
+def _read(text: str, wanted: Any) -> Any:
+    kinds = {str} if wanted is str else set(get_args(wanted))
+    if str in kinds and kinds <= {str, types.NoneType}:
+        return None if types.NoneType in kinds and text.lower() == "none" else text
     named = {"true": True, "false": False, "none": None}
     if text.lower() in named:
         return named[text.lower()]
@@ -101,7 +104,7 @@ def _match(value: Any, wanted: Any) -> tuple[bool, Any]:
     if origin in (Union, types.UnionType):
         return next((hit for hit in (_match(value, arg) for arg in args) if hit[0]), (False, value))
     if origin is Literal:
-        return value in args, value
+        return any(value == arg and type(value) is type(arg) for arg in args), value
     if origin is tuple and isinstance(value, list | tuple):
         return _match_tuple(value, args)
     if origin in (list, dict, Mapping):

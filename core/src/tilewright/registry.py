@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import functools
+import sys
 from typing import Any
 
-from .discovery import Component, Plugin, installed_plugins, read_plugin
+from .discovery import Component, Plugin, describe, installed_plugins, read_plugin
 from .errors import PluginError, UnknownComponent
 from .specs import Kind
 
@@ -45,17 +46,17 @@ class Registry:
         component = self.find(kind, name)
         try:
             return component.spec.load()
-        except (ImportError, AttributeError) as error:
+        except Exception as error:
             raise PluginError(
                 f"{kind} {name!r} of {component.distribution} {component.version} cannot be loaded from "
-                f"{component.spec.target!r}: {error}"
+                f"{component.spec.target!r}: {describe(error)}"
             ) from error
 
     def owner(self, kind: Kind, target: object) -> Component | None:
         """The component whose target is this class or function, or None if no plugin offers it."""
         path = f"{getattr(target, '__module__', '')}:{getattr(target, '__qualname__', '')}"
         for component in self.components(kind):
-            if component.spec.target == path:
+            if component.spec.target == path or _imported(component.spec.target) is target:
                 return component
         return None
 
@@ -69,6 +70,15 @@ class Registry:
             if p.error
         )
         return f"no installed plugin offers a {kind} {name!r}{hint}{broken}"
+
+
+def _imported(target: str) -> Any:
+    """What a target leads to if its module is imported already: a package may offer what a module of it defines."""
+    module, _, name = target.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 _by_hand: list[Plugin] = []

@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import InvalidOption
 from .image import SPATIAL, Image
-from .tiles import TileGrid
+from .tiles import TileGrid, numbers
 
 __all__ = ["Auto", "Grid", "Needs"]
 
@@ -25,12 +25,14 @@ class Needs:
         if a tiler does not).
     halo, stride: by axis, 0 and 1 where an axis is left out.
     memory: bytes that a call takes for a tile of a shape and dtype, or None if the segmenter does not say.
+    channels: how many of them a tile's pixels have.
     """
 
     separate: str = ""
     halo: Mapping[str, int] = field(default_factory=dict)
     stride: Mapping[str, int] = field(default_factory=dict)
     memory: Callable[[tuple[int, ...], np.dtype[np.generic]], int] | None = None
+    channels: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,8 @@ class Auto:
     """Tiles as large as `memory` allows for one tile's work, in whole storage chunks and near to cubes.
 
     The work is what the segmenter says that it takes (`memory(shape, dtype)`), else the pixels twice and 16 bytes a
-    pixel for labels. A storage chunk that is itself too large is halved until it fits. The grid depends on the image
+    pixel for labels. A storage chunk that is itself too large is halved until it fits; InvalidOption if not even one
+    pixel and its halo do. The grid depends on the image
     and the options alone, never on the machine, so that a killed run finds its tiles again elsewhere.
     """
 
@@ -77,19 +80,28 @@ class Auto:
     def __call__(self, image: Image, needs: Needs) -> TileGrid:
         if self.memory < 1:
             raise InvalidOption(f"memory must be a positive number of bytes, not {self.memory}")
-        halo = _halo(self.halo, image.axes, None, needs)
+        single = [1 if a in needs.separate else n for a, n in zip(image.axes, image.shape, strict=True)]
+        halo = tuple(h if n > 1 else 0 for h, n in zip(_halo(self.halo, image.axes, None, needs), single, strict=True))
         start = [1 if a in needs.separate else c for a, c in zip(image.axes, image.chunks, strict=True)]
         tile = self._fit(start, image, halo, needs)
         return Grid(tile=tuple(tile), halo=halo)(image, needs)
 
     def _fit(self, tile: list[int], image: Image, halo: Sequence[int], needs: Needs) -> list[int]:
-        def fits(candidate: Sequence[int]) -> bool:
+        def work(candidate: Sequence[int]) -> int:
             outer = tuple(min(n, t + 2 * h) for n, t, h in zip(image.shape, candidate, halo, strict=True))
-            return _work(outer, image.dtype, needs) <= self.memory
+            return _work(outer, image.dtype, needs)
+
+        def fits(candidate: Sequence[int]) -> bool:
+            return work(candidate) <= self.memory
 
         while not fits(tile) and max(tile) > 1:
             longest = tile.index(max(tile))
             tile[longest] = -(-tile[longest] // 2)
+        if not fits(tile):
+            raise InvalidOption(
+                f"one tile's work takes at least {work(tile):,} bytes, with one pixel and its halo, but memory is "
+                f"{self.memory:,}; give more memory or a smaller halo"
+            )
         growing = [i for i, axis in enumerate(image.axes) if axis in SPATIAL and axis not in needs.separate]
         while growing := [i for i in growing if tile[i] < image.shape[i]]:
             shortest = min(growing, key=lambda i: tile[i])
@@ -103,8 +115,8 @@ class Auto:
 
 def spread(what: str, value: int | Sequence[int], axes: str) -> tuple[int, ...]:
     """One number for each axis: from one for all spatial axes, one for each spatial axis, or one for each axis."""
-    values = tuple(value) if not isinstance(value, int) else (value,) * sum(a in SPATIAL for a in axes)
     spatial = [axis for axis in axes if axis in SPATIAL]
+    values = numbers(what, value, len(spatial))
     if len(values) == len(axes):
         return values
     if len(values) != len(spatial):
@@ -129,4 +141,4 @@ def _halo(said: int | tuple[int, ...] | None, axes: str, tile: Sequence[int] | N
 def _work(shape: tuple[int, ...], dtype: np.dtype[np.generic], needs: Needs) -> int:
     if needs.memory is not None:
         return needs.memory(shape, dtype)
-    return math.prod(shape) * (2 * dtype.itemsize + 16)
+    return math.prod(shape) * (2 * dtype.itemsize * needs.channels + 16)

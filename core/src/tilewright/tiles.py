@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from numbers import Integral
+from typing import Any, TypeGuard
 
 from .errors import InvalidOption
 from .image import Region
@@ -230,13 +231,28 @@ def common(one: Region, other: Region) -> Region | None:
 
 def per_axis(what: str, value: int | Sequence[int], axes: str, *, least: int = 1) -> tuple[int, ...]:
     """One whole number an axis, from one for all or a sequence. InvalidOption if too few, too many or too small."""
-    values = (value,) * len(axes) if isinstance(value, int) else tuple(value)
+    values = numbers(what, value, len(axes))
     if len(values) != len(axes):
         raise InvalidOption(f"{what} {list(values)} has {len(values)} numbers, but the axes {axes!r} need {len(axes)}")
     for number in values:
         if type(number) is not int or number < least:
             raise InvalidOption(f"{what} {list(values)} must be whole numbers of at least {least}, not {number!r}")
     return values
+
+
+def numbers(what: str, value: object, count: int) -> tuple[int, ...]:
+    """One number so many times, or the numbers of a sequence, numpy's as Python's own; they are not checked further."""
+    if _is_whole(value):
+        return (int(value),) * count
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
+        raise InvalidOption(f"{what} must be a whole number, or one for each axis, not {value!r}")
+    return tuple(int(n) if _is_whole(n) else n for n in value)
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number, numpy's or Python's; True and False are none."""
+    kind: type = type(value)
+    return kind is not bool and issubclass(kind, Integral)
 
 
 def _cut(length: int, step: int) -> tuple[int, ...]:

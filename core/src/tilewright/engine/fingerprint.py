@@ -22,6 +22,8 @@ __all__ = ["claim", "fingerprint", "identity"]
 
 RECORD = "plan.json"
 
+_PLAIN = (str, bytes, int, float, complex, bool, types.NoneType)
+
 
 def fingerprint(plan: Plan, writer: Callable[..., Any], path: str) -> dict[str, Any]:
     """The record of a run, in plain JSON values."""
@@ -31,7 +33,7 @@ def fingerprint(plan: Plan, writer: Callable[..., Any], path: str) -> dict[str, 
     record = {
         "tilewright": __version__,
         "destination": path,
-        "source": plan.source.path or _content(plan.source.opened),
+        "source": plan.source.path or _content(plan.source.image),
         "image": [plan.source.opened.axes, list(plan.source.opened.shape), str(plan.source.opened.dtype)],
         "reader": identity("reader", plan.source.reader) if plan.source.reader else None,
         "channels": plan.source.channels,
@@ -55,8 +57,8 @@ def identity(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:
     return record
 
 
-def claim(stage: Path, record: dict[str, Any], *, resume: bool) -> None:
-    """Make a stage folder this run's own: a new one, or one that a run with the same record left.
+def claim(stage: Path, record: dict[str, Any], *, resume: bool) -> bool:
+    """Make a stage folder this run's own: a new one (then True), or one that a run with the same record left.
 
     StageMismatch if another run left it (saying what differs), unless `resume` is false: then it is emptied.
     AlreadyExists if the folder was not made by tilewright.
@@ -73,11 +75,12 @@ def claim(stage: Path, record: dict[str, Any], *, resume: bool) -> None:
                 f"an unfinished run left its stage in {stage}, with other {differs}; repeat that run, or start anew "
                 "with resume=False (--no-resume on the command line), which discards it"
             )
-        return
+        return False
     stage.mkdir(parents=True, exist_ok=True)
     aside = stage / f"{RECORD}.partial"
     aside.write_text(json.dumps(record, indent=1))
     aside.replace(file)
+    return True
 
 
 def remove(stage: Path) -> None:
@@ -105,8 +108,9 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:
     )
 
 
-def _content(image: Image) -> str:
+def _content(image: Image | None) -> str:
     """The identity of an image in memory: a digest of its pixels, or the name that dask or zarr gives it."""
+    assert image is not None
     data = image.data
     if isinstance(data, np.ndarray):
         return f"pixels {_digest(data.tobytes())}"
@@ -136,6 +140,20 @@ def _code(thing: object) -> str:
         return "{" + " ".join(f"{_code(key)}: {_code(value)}" for key, value in thing.items()) + "}"
     if isinstance(thing, np.ndarray):
         return f"{_digest(thing.tobytes())} {thing.shape}"
-    if isinstance(thing, str | bytes | int | float | complex | bool | types.NoneType):
+    if isinstance(thing, _PLAIN):
         return repr(thing)
-    return f"{type(thing).__module__}.{getattr(thing, '__qualname__', type(thing).__qualname__)}"
+    return f"{type(thing).__module__}.{getattr(thing, '__qualname__', type(thing).__qualname__)}{_state(thing)}"
+
+
+def _state(thing: object) -> str:
+    """The plain values that an instance holds. What it holds else may be anything, a model or itself, and is not read.
+
+    Without them a threshold changed between two runs would go unseen, and old tiles be mixed with new ones.
+    """
+    if isinstance(thing, type | types.ModuleType | types.BuiltinFunctionType):
+        return ""
+    plain = {
+        name: held for name, held in getattr(thing, "__dict__", {}).items() if isinstance(held, (*_PLAIN, np.ndarray))
+    }
+    call = vars(type(thing)).get("__call__")
+    return f" {_code(plain)} {_code(call) if isinstance(call, types.FunctionType) else ''}"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..components import declared, name_of
 from ..errors import InvalidImage, InvalidLabels, InvalidOption, SegmenterFailed
+from ..formats import read
 from ..image import SPATIAL, Image
 from ..labels import checked
 from ..tiles import Tile, TileGrid
@@ -37,7 +38,7 @@ class Source:
     @cached_property
     def opened(self) -> Image:
         """The image with its channels chosen, opened once in each process."""
-        image = self.image if self.reader is None else self.reader(self.path)
+        image = self.image if self.reader is None else read(self.reader, self.path)
         assert image is not None
         if self.channels is None:
             return image
@@ -51,6 +52,7 @@ class Source:
 class Plan:
     """One run: the source, the grid of its tiles, the components, and the stage that keeps what is done.
 
+    workdir: where the writer builds its output, on the destination's file system.
     min_size: objects with fewer pixels, once joined, are dropped.
     empty: a tile without a pixel above this value is not segmented.
     same_ids: objects to which the segmenter gave equal ids in different tiles are one.
@@ -61,6 +63,7 @@ class Plan:
     segmenter: Callable[[NDArray[Any]], Any]
     merger: Callable[..., Any]
     stage_path: Path
+    workdir: Path
     min_size: int = 0
     empty: float | None = None
     same_ids: bool = False
@@ -68,11 +71,6 @@ class Plan:
     @cached_property
     def stage(self) -> Stage:
         return Stage(self.stage_path)
-
-    @property
-    def workdir(self) -> Path:
-        """Where the writer builds its output."""
-        return self.stage_path / "output"
 
     @cached_property
     def tiles(self) -> NDArray[Any]:

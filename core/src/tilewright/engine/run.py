@@ -92,10 +92,12 @@ class Run:
 
         From here on what was written may be moved away at any instant, so a run that is killed now writes anew.
         """
+        self.progress("finish", 0, 1)
         with self._timed("finish"):
             (self.plan.workdir / ATTEMPT).unlink()
             sink.finish(provenance)
             shutil.rmtree(self.plan.workdir)
+        self.progress("finish", 1, 1)
 
     def _attempt(self) -> int:
         """The number of the output that is being filled: blocks written to an earlier one do not count for it."""

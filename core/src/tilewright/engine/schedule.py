@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import sys
@@ -50,7 +51,9 @@ def crew(workers: int | None) -> Iterator[Crew]:
     client = _active_client()
     if client is not None:
         threads = sum(client.nthreads().values()) or 1
-        yield Crew(client.get_executor(pure=False), threads, lambda plan: client.scatter(plan, broadcast=True))
+        # Not named by its hash: the plan of the next stage would take the name of the one that is just being let go.
+        share = functools.partial(client.scatter, broadcast=True, hash=False)
+        yield Crew(client.get_executor(pure=False), threads, share)
         return
     count = workers or cpus()
     with ThreadPoolExecutor(count, thread_name_prefix="tilewright") as pool:

@@ -1,0 +1,31 @@
+"""The command line: `tilewright run`, `tilewright plugins`, `tilewright info`.
+
+A command's module is imported when the command is used, and what it works with when it runs: help and listings come
+without numpy.
+"""
+
+from __future__ import annotations
+
+import click
+
+from .. import __version__
+from .errors import Reporting, debuggable
+
+__all__ = ["main"]
+
+
+@click.group(
+    cls=Reporting,
+    commands_in={"run": ".run", "plugins": ".plugins", "info": ".info"},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, prog_name="tilewright", message="%(prog)s %(version)s")
+@debuggable
+def main() -> None:
+    """Segment images of any size, tile by tile, into one consistent label image.
+
+    \b
+    tilewright plugins                               what is installed
+    tilewright info image.ome.zarr                   what an image holds
+    tilewright run image.ome.zarr --segmenter NAME   segment it
+    """

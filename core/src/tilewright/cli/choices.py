@@ -1,0 +1,81 @@
+"""The options of the command `run`, in the order in which its help shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..specs import Kind
+from .parts import Texts
+
+__all__ = ["choices", "settings"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def option_texts(_: click.Context, parameter: click.Parameter, said: tuple[str, ...]) -> Texts:
+    """`("sigma=2", "min_size=9")` as a mapping; a later text for the same option wins."""
+    for text in said:
+        name, equals, _value = text.partition("=")
+        if not (name.strip() and equals):
+            raise click.BadParameter(f"{text!r} is not of the form option=value", param=parameter)
+    return {name.strip(): value for name, _, value in (text.partition("=") for text in said)}
+
+
+def names(_: click.Context, __: click.Parameter, said: str | None) -> list[str] | None:
+    """`"DAPI,GFP"` as a list."""
+    return None if said is None else [name.strip() for name in said.split(",")]
+
+
+def choices(command: F) -> F:
+    """Give a command all of the options below."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def settings(kind: Kind, *names: str) -> Callable[[F], F]:
+    """The option that sets options of a part, under other names than `--KIND-set` if there are any."""
+    return click.option(
+        *(names or [f"--{kind}-set"]),
+        multiple=True,
+        callback=option_texts,
+        metavar="OPTION=VALUE",
+        help=f"Set an option of the {kind}; may be repeated.",
+    )
+
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--segmenter", metavar="NAME", help="What finds the objects; see `tilewright plugins`."),
+    settings("segmenter", "--set", "segmenter_set"),
+    click.option("--channel", metavar="NAME|INDEX", help="The channel to segment."),
+    click.option("--channels", callback=names, metavar="A,B", help="Channels for a segmenter that takes several."),
+    click.option("--level", type=click.IntRange(min=0), help="The resolution to segment; 0 is the finest."),
+    click.option("--axes", metavar="ZYX", help="The image's axes, for a format that does not say them."),
+    click.option("--name", default="labels", show_default=True, help="Name of the labels within the image's store."),
+    click.option("--tile", metavar="1,1024,1024", help="Core of a tile: one number for each spatial axis, or for all."),
+    click.option("--halo", metavar="0,32,32", help="Context around the core, likewise. Else what the segmenter wants."),
+    click.option("--tiler", metavar="NAME", help="What cuts the image: `auto`, or `grid` if --tile is given."),
+    settings("tiler"),
+    click.option("--merger", metavar="NAME", help="What joins the tiles; else the one that the segmenter asks for."),
+    settings("merger"),
+    click.option("--reader", metavar="NAME", help="What opens IMAGE; else the one that fits it."),
+    settings("reader"),
+    click.option("--writer", metavar="NAME", help="What writes OUTPUT; else the one that fits its suffix."),
+    settings("writer"),
+    click.option("--pipeline", metavar="FILE", help="A .toml or .json file of parts; other options override it."),
+    click.option("--save-pipeline", metavar="FILE", help="Save the parts and their options for --pipeline."),
+    click.option(
+        "--workers", type=click.IntRange(min=1), help="Threads on this machine; one for each CPU if not said."
+    ),
+    click.option("--scheduler", metavar="ADDRESS", help="Run on the dask cluster of this scheduler (tcp://host:8786)."),
+    click.option("--stage-dir", metavar="DIR", help="Where tiles are kept until the end; else beside OUTPUT."),
+    click.option(
+        "--overwrite", is_flag=True, help="Replace labels that are there already, once the new ones are whole."
+    ),
+    click.option("--no-resume", is_flag=True, help="Discard what an earlier, unfinished run has done."),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
+    click.option("--quiet", is_flag=True, help="Show no progress."),
+)

@@ -1,0 +1,88 @@
+"""The command `tilewright info`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .choices import settings
+from .errors import debuggable
+from .parts import Texts, part_of
+
+if TYPE_CHECKING:
+    from ..image import Image
+
+__all__ = ["info"]
+
+
+@click.command(short_help="Show what IMAGE holds.")
+@click.argument("path", metavar="IMAGE")
+@click.option("--reader", metavar="NAME", help="What opens IMAGE; else the one that fits it.")
+@settings("reader")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@debuggable
+def info(path: str, reader: str | None, reader_set: Texts, as_json: bool) -> None:
+    """Show what IMAGE holds: axes, shape, spacing, channels, resolutions, labels. Reads no pixels."""
+    from ..components import component
+    from ..formats import choose_reader
+
+    said = part_of("reader", reader, reader_set)
+    opener = choose_reader(path) if said is None else component("reader", said)
+    facts = _facts(opener, opener(path), path)
+    click.echo(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
+
+
+def _facts(reader: Any, image: Image, path: str) -> dict[str, Any]:
+    from ..components import configuration
+
+    labels = getattr(reader, "labels", None)
+    return {
+        "name": image.name,
+        "path": path,
+        "format": image.format,
+        "reader": configuration("reader", reader),
+        "axes": image.axes,
+        "shape": list(image.shape),
+        "dtype": str(image.dtype),
+        "chunks": list(image.chunks),
+        "spacing": dict(image.spacing),
+        "units": dict(image.units),
+        "channels": list(image.channels),
+        "levels": [dataclasses.asdict(level) for level in image.levels],
+        "labels": None if labels is None else [str(name) for name in labels(path)],
+        "bytes": math.prod(image.shape) * image.dtype.itemsize,
+    }
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    """The facts for a person, a line each; those that the image does not have are left out."""
+    reader, units = facts["reader"], facts["units"]
+    made = f", {reader['distribution']} {reader['version']}" if "distribution" in reader else ""
+    told = {
+        "image": facts["name"],
+        "format": facts["format"],
+        "reader": f"{reader['name']}{made}",
+        "axes": facts["axes"],
+        "shape": f"{_product(facts['shape'])} ({_size(facts['bytes'])})",
+        "dtype": facts["dtype"],
+        "chunks": _product(facts["chunks"]),
+        "spacing": ", ".join(f"{a} {step:g} {units.get(a, '')}".rstrip() for a, step in facts["spacing"].items()),
+        "channels": ", ".join(facts["channels"]),
+        "levels": ", ".join(_product(level["shape"]) for level in facts["levels"]),
+        "labels": ", ".join(facts["labels"] or ()),
+    }
+    return [f"{key:<9}{value}" for key, value in told.items() if value]
+
+
+def _product(lengths: list[int]) -> str:
+    return " × ".join(f"{length}" for length in lengths)
+
+
+def _size(count: int) -> str:
+    """Bytes in decimal units: `512 B`, `1.5 GB`."""
+    power = min(5, (len(str(count)) - 1) // 3)
+    return f"{count / 1000**power:.3g} {('B', 'kB', 'MB', 'GB', 'TB', 'PB')[power]}"

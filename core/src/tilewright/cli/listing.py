@@ -1,0 +1,113 @@
+"""What is installed: every component with its options, the plugins that are broken, and those that are left out."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from ..discovery import Component, Plugin
+from ..options import Option, options_of
+from ..registry import registry
+from ..specs import FormatSpec
+from .schema import written_options
+from .source import Unreadable
+
+__all__ = ["Entry", "Listing"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A component and its options; None if its source does not tell them.
+
+    detailed: whether the options are the imported component's own.
+    """
+
+    plugin: str
+    component: Component
+    options: tuple[Option, ...] | None
+    detailed: bool
+
+    @classmethod
+    def read(cls, plugin: str, component: Component) -> Entry:
+        """The entry as its source tells it: nothing is imported."""
+        try:
+            options = written_options(component.spec.target)
+        except Unreadable:
+            options = None
+        return cls(plugin=plugin, component=component, options=options, detailed=False)
+
+    @classmethod
+    def loaded(cls, plugin: str, component: Component) -> Entry:
+        """The entry as the imported component tells it. PluginError if it cannot be imported."""
+        target = registry().load(component.kind, component.spec.name)
+        return cls(plugin=plugin, component=component, options=options_of(target), detailed=True)
+
+    def details(self) -> dict[str, str]:
+        """What else there is to know of the component."""
+        component, spec = self.component, self.component.spec
+        facts = {
+            "distribution": f"{component.distribution} {component.version}",
+            "plugin": self.plugin,
+            "target": spec.target,
+        }
+        if isinstance(spec, FormatSpec):
+            facts["suffixes"] = " ".join(spec.suffixes) or "none"
+        return facts
+
+    def plain(self) -> dict[str, Any]:
+        """The entry in JSON's values; `options` is null if they are not known without an import."""
+        component, spec = self.component, self.component.spec
+        record = {
+            "kind": component.kind,
+            "name": spec.name,
+            "summary": spec.summary,
+            "plugin": self.plugin,
+            "distribution": component.distribution,
+            "version": component.version,
+            "target": spec.target,
+            "options": None if self.options is None else [dataclasses.asdict(option) for option in self.options],
+        }
+        return record | ({"suffixes": list(spec.suffixes)} if isinstance(spec, FormatSpec) else {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """Components that were asked for, and the plugins that have none to offer."""
+
+    entries: tuple[Entry, ...]
+    broken: tuple[Plugin, ...]
+    disabled: tuple[Plugin, ...]
+
+    @classmethod
+    def of(cls, kind: str | None, name: str | None) -> Listing:
+        """Everything of a kind (None: any) that is called `name`, or belongs to the plugin or distribution so called.
+
+        With a name the components are imported; PluginError if one cannot be.
+        """
+        plugins = registry().plugins
+        look = Entry.loaded if name else Entry.read
+        entries = [
+            look(plugin.name, component)
+            for plugin in plugins
+            for component in plugin.components
+            if kind in (None, component.kind) and name in (None, component.spec.name, plugin.name, plugin.distribution)
+        ]
+        idle = [plugin for plugin in plugins if name in (None, plugin.name, plugin.distribution)]
+        return cls(
+            entries=tuple(entries),
+            broken=tuple(plugin for plugin in idle if plugin.error),
+            disabled=tuple(plugin for plugin in idle if plugin.disabled),
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """The listing in JSON's values."""
+        return {
+            "components": [entry.plain() for entry in self.entries],
+            "broken": [_plain(plugin) | {"error": plugin.error} for plugin in self.broken],
+            "disabled": [_plain(plugin) for plugin in self.disabled],
+        }
+
+
+def _plain(plugin: Plugin) -> dict[str, str]:
+    return {"plugin": plugin.name, "distribution": plugin.distribution, "version": plugin.version}

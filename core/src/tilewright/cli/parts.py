@@ -1,0 +1,77 @@
+"""The parts of a pipeline as the command line says them: a name, options as text, and a file that they override."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import InvalidOption
+from ..specs import KINDS, Kind
+
+if TYPE_CHECKING:
+    from ..pipeline import Pipeline
+
+__all__ = ["Texts", "part_of", "pipeline_of", "setting"]
+
+Texts = Mapping[str, str]
+
+Record = dict[str, Any]
+
+
+def setting(kind: Kind) -> str:
+    """The command-line option that sets the options of a part."""
+    return "--set" if kind == "segmenter" else f"--{kind}-set"
+
+
+def pipeline_of(said: Mapping[str, Any]) -> Pipeline:
+    """The pipeline of what the command `run` was told.
+
+    Parts and options said one by one override those of the pipeline file. Options of a file's part are kept as long
+    as the part is of the same name.
+    """
+    from ..pipeline import Pipeline
+
+    base = Pipeline.load(said["pipeline"]).to_dict() if said["pipeline"] else {}
+    if not said["segmenter"] and not base:
+        raise click.UsageError(f"Missing option '--segmenter' (or '--pipeline'). {_installed_segmenters()}")
+    others = [kind for kind in KINDS if kind != "tiler"]
+    parts: Record = {kind: part_of(kind, said[kind], said[f"{kind}_set"], base.get(kind)) for kind in others}
+    parts["tiler"] = _tiler(said, base.get("tiler"))
+    return Pipeline.from_dict({kind: part for kind, part in parts.items() if part is not None})
+
+
+def part_of(kind: Kind, name: str | None, texts: Texts, base: Record | None = None) -> Record | None:
+    """The record of one part, or None if nothing is said of it.
+
+    InvalidOption for options of a part that nobody names, because which component has them is then not known.
+    """
+    from ..options import parse
+    from ..registry import registry
+
+    chosen = name or (base["name"] if base else None)
+    if chosen is None:
+        if texts:
+            raise InvalidOption(f"{setting(kind)} sets options of a {kind}; name it with --{kind}")
+        return None
+    kept = base.get("configuration", {}) if base and base["name"] == chosen else {}
+    return {"name": chosen, "configuration": {**kept, **parse(registry().load(kind, chosen), texts)}}
+
+
+def _tiler(said: Mapping[str, Any], base: Record | None) -> Record | None:
+    """The tiler: `--tile` alone means `grid`, `--halo` alone `auto`; a file's halo stays if only the tile changes."""
+    texts = {**said["tiler_set"], **{key: said[key] for key in ("tile", "halo") if said[key] is not None}}
+    if said["tiler"] is not None:
+        return part_of("tiler", said["tiler"], texts, base)
+    if said["tile"] is not None:
+        halo = base["configuration"].get("halo") if base and base["name"] in ("auto", "grid") else None
+        return part_of("tiler", "grid", texts, {"name": "grid", "configuration": {"halo": halo}})
+    return part_of("tiler", None if base or not texts else "auto", texts, base)
+
+
+def _installed_segmenters() -> str:
+    from ..registry import registry
+
+    names = ", ".join(sorted(each.spec.name for each in registry().components("segmenter")))
+    return f"Installed are: {names or 'none'}."

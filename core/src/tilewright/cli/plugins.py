@@ -1,0 +1,84 @@
+"""The command `tilewright plugins`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+import warnings
+
+import click
+
+from ..errors import UnknownComponent
+from ..specs import KINDS
+from .errors import debuggable
+from .listing import Entry, Listing
+
+__all__ = ["plugins"]
+
+
+@click.command(short_help="List what is installed, with its options.")
+@click.argument("name", required=False)
+@click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@debuggable
+def plugins(name: str | None, kind: str | None, as_json: bool) -> None:
+    """List the installed components, with their options; of one NAME, everything there is to know.
+
+    NAME is that of a component, a plugin or a distribution. The list of all imports none of the plugins' libraries:
+    options are read from the source. Those of a NAME are the imported component's own.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of broken plugins, which the list itself names
+        listing = Listing.of(kind, name)
+    if name and not (listing.entries or listing.broken or listing.disabled):
+        raise UnknownComponent(_nobody(name, kind))
+    click.echo(json.dumps(listing.plain(), indent=2) if as_json else _told(listing))
+
+
+def _nobody(name: str, kind: str | None) -> str:
+    import difflib
+
+    known = sorted({each.component.spec.name for each in Listing.of(kind, None).entries})
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"components are: {', '.join(known) or 'none'}"
+    return f"no installed plugin offers a {kind or 'component'} {name!r}; {hint}"
+
+
+def _told(listing: Listing) -> str:
+    blocks = []
+    for kind in KINDS:
+        entries = [entry for entry in listing.entries if entry.component.kind == kind]
+        if entries:
+            blocks += [click.style(f"{kind}s", bold=True), *map(_entry, entries)]
+    for plugin in listing.broken:
+        blocks.append(f"broken: {plugin.name} ({plugin.distribution} {plugin.version}): {plugin.error}")
+    for plugin in listing.disabled:
+        blocks.append(
+            f"disabled: {plugin.name} ({plugin.distribution} {plugin.version}), by TILEWRIGHT_DISABLE_PLUGINS"
+        )
+    return "\n\n".join(blocks)
+
+
+def _entry(entry: Entry) -> str:
+    spec, component = entry.component.spec, entry.component
+    lines = [_wrapped(f"{spec.name}  {spec.summary}", 2)]
+    if entry.detailed:
+        lines += [_wrapped(f"{key}: {value}", 4) for key, value in entry.details().items()]
+    else:
+        lines.append(f"    {component.distribution} {component.version}")
+    if entry.options is None:
+        lines.append(f"    options: shown by `tilewright plugins {spec.name}`")
+    for option in entry.options or ():
+        default = f" = {option.default}" if option.default else ""
+        lines.append(_wrapped(f"{option.name}: {option.type}{default}", 4))
+        if option.help:
+            lines.append(_wrapped(option.help, 8))
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: int) -> str:
+    """The text within the terminal's width."""
+    margin = " " * indent
+    width = max(60, min(120, shutil.get_terminal_size(fallback=(110, 24)).columns))
+    return textwrap.fill(text, width, initial_indent=margin, subsequent_indent=margin + "  ", break_long_words=False)

@@ -1,0 +1,93 @@
+"""How far a run is: bars on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import click
+
+__all__ = ["Lines", "Report", "duration", "reporting", "unit"]
+
+Report = Callable[[str, int, int], None]
+"""Called with the stage's name, how much of it is done, and how much there is."""
+
+UNITS = {"write": "blocks", "finish": "steps"}
+
+
+@contextlib.contextmanager
+def reporting(*, quiet: bool) -> Iterator[Report | None]:
+    """What to call as a run goes on: bars if stderr is a terminal, else lines on it, and None to be quiet."""
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        from .bars import Bars
+
+        with Bars() as bars:
+            yield bars
+    else:
+        yield Lines(write=lambda line: click.echo(line, err=True))
+
+
+@dataclass(kw_only=True)
+class _Stage:
+    """When a stage began (or the run found it), with how much done, and when it was last told of."""
+
+    began: float
+    before: int
+    told: float
+
+
+@dataclass(kw_only=True)
+class Lines:
+    """Write a line for a stage at most every `every` seconds, and one at its end.
+
+    The speed and the time left are those of this run: what an earlier run has done took it no time.
+    """
+
+    write: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    every: float = 10.0
+    _stages: dict[str, _Stage] = field(default_factory=dict)
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = self.clock()
+        seen = self._stages.get(stage)
+        so_far = f"{stage}: {done:,} of {total:,} {unit(stage)}"
+        if seen is None:
+            self._stages[stage] = _Stage(began=now, before=done, told=now)
+            if done:
+                self.write(f"{so_far} had been done before")
+        elif done >= total:
+            self.write(f"{so_far} in {duration(now - seen.began)}")
+        elif now - seen.told >= self.every:
+            seen.told = now
+            self.write(so_far + _pace(stage, done - seen.before, total - done, now - seen.began))
+
+
+def _pace(stage: str, done: int, left: int, seconds: float) -> str:
+    if not done or seconds <= 0:
+        return ""
+    speed = done / seconds
+    return f", {speed:.3g} {unit(stage)}/s, {duration(left / speed)} left"
+
+
+def unit(stage: str) -> str:
+    """What a stage counts."""
+    return UNITS.get(stage, "tiles")
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `42 s`, `3 min 5 s` or `2 h 10 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

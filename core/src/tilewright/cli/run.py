@@ -1,0 +1,90 @@
+"""The command `tilewright run`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .choices import choices
+from .errors import debuggable
+from .interrupt import interruptible
+from .parts import pipeline_of
+from .progress import duration, reporting
+from .scheduler import connected
+
+if TYPE_CHECKING:
+    from ..pipeline import Pipeline
+    from ..result import Result
+
+__all__ = ["run"]
+
+
+@click.command()
+@click.argument("image")
+@click.argument("output", required=False)
+@choices
+@debuggable
+def run(image: str, output: str | None, **said: Any) -> None:
+    """Segment IMAGE and write its labels to OUTPUT.
+
+    Without OUTPUT the labels go where labels of that image belong: into an OME-Zarr's own `labels` group. A run that
+    was stopped goes on where it was when the same command is given again.
+
+    \b
+    tilewright run cells.ome.zarr --segmenter threshold --set sigma=1.5
+    tilewright run cells.ome.zarr nuclei.ome.zarr --segmenter threshold --channel DAPI --tile 1024 --halo 32
+    """
+    if said["scheduler"] and said["workers"]:
+        raise click.UsageError("--workers counts threads of this machine; the cluster of --scheduler has its own.")
+    pipeline = pipeline_of(said)
+    if said["save_pipeline"]:
+        pipeline.save(said["save_pipeline"])
+    result = _run(pipeline, image, output, said)
+    click.echo(json.dumps(_plain(result)) if said["as_json"] else _told(result))
+
+
+def _run(pipeline: Pipeline, image: str, output: str | None, said: dict[str, Any]) -> Result:
+    again = "leave --no-resume out" if said["no_resume"] else "repeat the command"
+    with (
+        connected(said["scheduler"]),
+        interruptible(f"{again} to go on with what is done"),
+        reporting(quiet=said["quiet"]) as progress,
+    ):
+        return pipeline.run(
+            image,
+            output,
+            resume=not said["no_resume"],
+            progress=progress,
+            **{
+                key: said[key]
+                for key in ("channel", "channels", "level", "axes", "name", "overwrite", "workers", "stage_dir")
+            },
+        )
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    return {
+        "path": str(result.path),
+        "n_objects": result.n_objects,
+        "n_tiles": result.n_tiles,
+        "n_skipped": result.n_skipped,
+        "seconds": {stage: round(spent, 3) for stage, spent in result.seconds.items()},
+    }
+
+
+def _told(result: Result) -> str:
+    empty = f", {result.n_skipped:,} of which were empty" if result.n_skipped else ""
+    spent = ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in result.seconds.items())
+    return "\n".join(
+        (
+            f"{_counted(result.n_objects, 'object')} in {_counted(result.n_tiles, 'tile')}{empty}",
+            f"labels: {result.path}",
+            f"time:   {duration(sum(result.seconds.values()))} ({spent})",
+        )
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

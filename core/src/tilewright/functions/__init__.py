@@ -1,0 +1,1 @@
+"""The functions that users of patchworks know, over `Pipeline`: each is imported from `tilewright` itself."""

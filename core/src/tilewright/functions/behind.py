@@ -1,0 +1,37 @@
+"""The files behind an array in memory: what a run must not write over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..image import Image
+
+__all__ = ["files_behind"]
+
+
+def files_behind(said: Any) -> Iterator[Path]:
+    """The paths of the zarr arrays and memory maps that an image is read from, as far as the image tells.
+
+    A dask array is asked for all that its graph holds, which takes as long as the graph has entries.
+    """
+    import numpy as np
+    import zarr
+
+    if isinstance(said, str | os.PathLike):
+        yield Path(said)
+    elif isinstance(said, Image):
+        if said.source:
+            yield Path(said.source)
+        yield from files_behind(said.data)
+    elif isinstance(said, zarr.Array):
+        root = getattr(said.store, "root", None)  # only a store of local files has one
+        if isinstance(root, Path):
+            yield root / said.path
+    elif isinstance(said, np.memmap) and said.filename is not None:
+        yield Path(said.filename)
+    elif hasattr(said, "__dask_graph__"):
+        for held in said.__dask_graph__().values():
+            yield from files_behind(held) if isinstance(held, zarr.Array | np.memmap) else ()

@@ -1,0 +1,118 @@
+"""What the functions take as an image: the axes of an array in memory, and which channel of it is meant."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..components import component, declared
+from ..errors import InvalidOption
+from ..image import AXES, Image
+from ..sources import open_source
+from .quantities import whole_number
+
+__all__ = ["UNSAID", "Input", "assumed_axes"]
+
+BY_DIMENSIONS = {4: "czyx", 5: "tczyx"}
+
+
+class _Unsaid(int):
+    """The channel 0 of a signature, which tells whether a caller wrote it: an image without `c` has no channel 0."""
+
+
+UNSAID: Final = _Unsaid(0)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Input:
+    """An image as a run takes it: what the user gave, its axes if they had to be assumed, the level, the channels."""
+
+    said: Any
+    axes: str | None
+    level: int | None
+    image: Image
+    channel: int | None = None
+    channels: tuple[int, ...] | None = None
+
+    @classmethod
+    def open(
+        cls,
+        said: Any,
+        *,
+        level: int = 0,
+        channel: int | str | None = UNSAID,
+        channels: Sequence[int | str] | None = None,
+        segmenter: object = None,
+    ) -> Input:
+        """Open an image lazily and find its channels. Any `TilewrightError` for what cannot be meant."""
+        level = whole_number("level", level, least=0)
+        axes = assumed_axes(said)
+        image = open_source(said, level=level or None, axes=axes).opened
+        found = None if segmenter is None else component("segmenter", segmenter)
+        one, several = _chosen(image, found, channel, channels)
+        return cls(said=said, axes=axes, level=level or None, image=image, channel=one, channels=several)
+
+    @functools.cached_property
+    def plane(self) -> Image:
+        """The image without `c`: what tiles are cut from."""
+        return self.image.select(self.channel or 0) if "c" in self.image.axes else self.image
+
+    @functools.cached_property
+    def handed(self) -> Image:
+        """The image with the channels that the segmenter is handed."""
+        if "c" not in self.image.axes:
+            return self.image
+        if self.channel is not None:
+            return self.image.select(self.channel)
+        return self.image if self.channels is None else self.image.take(self.channels)
+
+    def segmenter(self, fn: Any) -> Callable[..., Any]:
+        """What to run on the tiles. A plain function that is to see several channels gets them first, as `c`."""
+        found = component("segmenter", fn)
+        if self.channels is None or declared(found, "axes") is not None:
+            return found
+        several = functools.partial(found)
+        several.axes = "c" + self.image.spatial_axes  # type: ignore[attr-defined]  # a partial has room for it
+        return several
+
+
+def assumed_axes(said: Any) -> str | None:
+    """The axes of an array of which nobody said them, None where the core knows better.
+
+    A zarr array may name its dimensions. Otherwise the last three are `z y x`, the one before is `c`, then `t`.
+    """
+    shape = getattr(said, "shape", None)
+    if isinstance(said, str | os.PathLike | Image) or shape is None:
+        return None
+    if any(isinstance(length, float) and math.isnan(length) for length in shape):
+        raise InvalidOption(f"an array of unknown shape {shape} cannot be cut; call its compute_chunk_sizes() first")
+    names = getattr(getattr(said, "metadata", None), "dimension_names", None)
+    if names and all(name and name in AXES and len(name) == 1 for name in names):
+        return "".join(names)
+    return BY_DIMENSIONS.get(len(shape))
+
+
+def _chosen(
+    image: Image, segmenter: object, channel: int | str | None, channels: Sequence[int | str] | None
+) -> tuple[int | None, tuple[int, ...] | None]:
+    """The channel, or the channels, by number. One that was not said is 0, or what the segmenter says of itself."""
+    if channels is not None:
+        if channel is not UNSAID:
+            raise InvalidOption(f"give channel or channels, not both ({channel!r} and {list(channels)})")
+        return None, tuple(image.channel_index(_checked(each)) for each in channels)
+    if channel is None:
+        return None, None
+    if channel is not UNSAID:
+        return image.channel_index(_checked(channel)), None
+    decides = "c" in declared(segmenter, "axes", "") or declared(segmenter, "channel") is not None
+    return (None if decides or "c" not in image.axes else 0), None
+
+
+def _checked(channel: Any) -> int | str:
+    if isinstance(channel, bool) or not isinstance(channel, int | str):
+        raise InvalidOption(f"a channel is said by its number or its name, not by {channel!r}")
+    return channel

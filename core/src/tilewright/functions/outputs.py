@@ -1,0 +1,164 @@
+"""Where the functions put labels: an array in a zarr group, beside what the group holds already."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..arrays import ZarrArray, ZarrArraySink
+from ..destination import would_destroy
+from ..errors import AlreadyExists, InvalidOption
+from ..sinks import LabelSpec
+from .behind import files_behind
+from .temporary import TemporaryArray, remove_folder
+
+if TYPE_CHECKING:
+    from dask.array import Array as DaskArray
+
+    from ..result import Result
+
+__all__ = ["GroupArray", "Output"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupArray:
+    """Write labels as one array of a zarr group, which is made if it is new and otherwise keeps what it holds."""
+
+    component: str = field(default="labels", metadata={"help": "the array's name in the group, or a path in it"})
+
+    def __call__(self, path: str, spec: LabelSpec) -> GroupArraySink:
+        store = self.beside(path)
+        zarr_format = _zarr_format(store)
+        ZarrArray(zarr_format=zarr_format)(path, spec)
+        return GroupArraySink(spec.workdir / "labels.zarr", Path(path), store, zarr_format)
+
+    def beside(self, path: str) -> Path:
+        """The group's folder."""
+        return Path(path).parents[len(Path(self.component).parts) - 1]
+
+
+class GroupArraySink(ZarrArraySink):
+    """An array beside its group until it is finished."""
+
+    def __init__(self, aside: Path, path: Path, store: Path, zarr_format: Literal[2, 3]) -> None:
+        super().__init__(aside, path)
+        self._store, self._zarr_format = store, zarr_format
+
+    def finish(self, provenance: Mapping[str, Any]) -> None:
+        import zarr
+
+        inner = self._path.parent.relative_to(self._store)
+        groups = [self._store, *(self._store / part for part in reversed([inner, *inner.parents][:-1]))]
+        for folder in groups:
+            if not _is_node(folder):
+                zarr.create_group(folder, zarr_format=self._zarr_format)
+        super().finish(provenance)
+        _consolidate(self._store)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """The store that a run writes to, and the array in it. `temporary`: nobody named the store."""
+
+    store: Path
+    component: str
+    temporary: bool = False
+
+    @classmethod
+    @contextmanager
+    def of(
+        cls, write_to: str | Path | None, component: str, *, overwrite: bool, spare: object = None
+    ) -> Iterator[Output]:
+        """The output that a user asked for, checked before any work. A temporary one is removed if the run fails.
+
+        spare: the image, which the output must not overwrite.
+
+        InvalidOption if it would; AlreadyExists, even with `overwrite`, for what is no earlier output: a file, a folder
+        without zarr metadata, an array where the group should be, a group where the array should be.
+        """
+        if not _is_component(component):
+            raise InvalidOption(f"output_component {component!r} is no name in a zarr group, such as 'labels'")
+        if write_to is not None:
+            output = cls(store=Path(write_to).absolute(), component=component)
+            output._check_spared(spare)
+            output._check_room(overwrite=overwrite)
+            yield output
+            return
+        folder = Path(tempfile.mkdtemp(prefix="tilewright-"))
+        try:
+            yield cls(store=folder / "labels.zarr", component=component, temporary=True)
+        except BaseException:
+            remove_folder(folder)
+            raise
+
+    @property
+    def path(self) -> Path:
+        return self.store / self.component
+
+    def labels(self, result: Result, *, compute: bool) -> Any:
+        """The labels of a run: a lazy dask array of the output, or a numpy array."""
+        import dask.array
+
+        lazy: DaskArray = result.labels
+        if self.temporary and result.data is not None:
+            held = TemporaryArray(result.data, self.store.parent)
+            lazy = dask.array.from_array(held, chunks=lazy.chunks, asarray=False)  # type: ignore[no-untyped-call]
+        return lazy.compute(scheduler="threads") if compute else lazy  # type: ignore[no-untyped-call]  # dask is not typed
+
+    def _check_spared(self, image: object) -> None:
+        for path in files_behind(image) if self.path.exists() else ():
+            if would_destroy(self.path, path):
+                raise InvalidOption(f"{self.path} holds pixels of the image {path}; choose another output_component")
+
+    def _check_room(self, *, overwrite: bool) -> None:
+        parents = [self.store, *(self.store / part for part in reversed(Path(self.component).parents[:-1]))]
+        for folder in parents:
+            if folder.exists() and not _is_group(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+                what = "a zarr array" if _is_array(folder) else "no zarr group"
+                raise AlreadyExists(f"{folder} exists and is {what}, so {self.component!r} cannot be put into it")
+        if self.path.exists() and not _is_array(self.path):
+            raise AlreadyExists(f"{self.path} exists and is no zarr array; choose another output_component or write_to")
+        if self.path.exists() and not overwrite:
+            raise AlreadyExists(f"{self.path} exists; choose another write_to, or pass overwrite=True to replace it")
+
+
+def _is_component(name: object) -> bool:
+    if not isinstance(name, str):
+        return False
+    parts = Path(name).parts
+    return bool(parts) and not Path(name).is_absolute() and not any(part.startswith((".", "__")) for part in parts)
+
+
+def _zarr_format(store: Path) -> Literal[2, 3]:
+    """That of a group which is there, because one of the other format would not find the array; 3 for a new one."""
+    return 2 if (store / ".zgroup").exists() and not (store / "zarr.json").exists() else 3
+
+
+def _is_node(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("zarr.json", ".zgroup", ".zarray"))
+
+
+def _is_array(folder: Path) -> bool:
+    import zarr
+
+    return _is_node(folder) and isinstance(zarr.open(folder, mode="r"), zarr.Array)
+
+
+def _is_group(folder: Path) -> bool:
+    return _is_node(folder) and not _is_array(folder)
+
+
+def _consolidate(store: Path) -> None:
+    """List the new array in a group's consolidated metadata, if it has such: readers then look nowhere else."""
+    import zarr
+
+    if zarr.open_group(store, mode="r").metadata.consolidated_metadata is None:
+        return
+    with warnings.catch_warnings():  # that zarr v3 has no standard for it, which the group's owner has chosen to accept
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(store)

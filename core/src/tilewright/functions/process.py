@@ -1,0 +1,128 @@
+"""`tile_process`: any function on every tile of an image, and the labels joined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..pipeline import Pipeline
+from .cluster import check_travels
+from .emptiness import background_level
+from .inputs import UNSAID, Input
+from .joining import chosen_merger
+from .outputs import GroupArray, Output
+from .quantities import real_number
+from .reporting import reporting, say_result
+from .tiling import TileShape, tiler
+
+__all__ = ["tile_process"]
+
+
+def tile_process(
+    image: Any,
+    fn: Callable[..., Any] | str,
+    *,
+    tile_shape: TileShape = None,
+    overlap: int | Sequence[int] = 0,
+    channel: int | str | None = UNSAID,
+    level: int = 0,
+    use_gpu: bool = False,
+    progress: bool = False,
+    write_to: str | Path | None = None,
+    output_component: str = "labels",
+    sequential_labels: bool = False,  # noqa: ARG001 - ids are contiguous either way
+    skip_empty: bool = False,
+    empty_threshold: float | None = None,
+    stage_dir: str | Path | None = None,
+    keep_stage: bool = False,
+    verbose: bool = False,
+    merger: Any = "touch",
+    connectivity: int = 1,
+    compute: bool = False,
+    resume: bool = True,
+    overwrite: bool = False,
+    channels: Sequence[int | str] | None = None,
+) -> Any:
+    """Run a function on every tile of an image, join what it finds, and return labels with one id for each object.
+
+    The ids are 1..N in raster order of the objects' first pixels, and do not depend on how the image was cut.
+
+    image: a path that an installed reader reads; a numpy, dask or zarr array; or an `Image`, which says its axes. An
+        array's last three axes are taken as z y x, one before them as c, and one before that as t; a zarr array whose
+        dimensions are named says it itself.
+    fn: called once for each tile with its pixels, an array of the image's spatial dimensions, and returns labels of
+        that shape, 0 for background; or a segmenter of a plugin, as an instance or by its name. On a cluster it
+        travels to the workers.
+    tile_shape: None for the image's storage chunks (a dask array's, regular or not); a tuple of lengths, one for each
+        spatial axis or each axis; `"auto"`, as `auto_tile_shape` finds it; or a function of shape and dtype (both
+        without `c`) that returns such a tuple.
+    overlap: pixels of context around a tile, one number or one for each axis. A number means nothing along an axis on
+        which tiles have length 1. 0 is also what a segmenter of a plugin overrides; a tuple of zeros it does not.
+    channel: which to segment along the axis `c`, by number or name; 0 if left out, or what a plugin's segmenter says.
+    channels: several, handed to `fn` together as a first axis.
+    level: of a pyramid, 0 is the finest.
+    use_gpu: one tile at a time if there is no cluster, and `"auto"` tiles of the GPU's memory.
+    write_to, output_component: a zarr group, made if it is new, and the array in it. None for a temporary folder that
+        lives as long as the array that is returned.
+    skip_empty, empty_threshold: `fn` does not see tiles in which no pixel, context included, is above the threshold.
+        Without one, a level is used that background does not reach (`estimate_empty_tiles` tells which).
+    stage_dir, keep_stage: where the run keeps what it has done, beside `write_to` if not said, and whether it stays.
+    merger, connectivity: `"touch"` joins what touches across a seam (with connectivity 2 also over corners), right for
+        connected components; `"overlap"` what two tiles saw as one object, right for cells that touch. A plugin's
+        segmenter that declares a merger keeps it, unless another is given than the default; `Touch()` insists.
+    resume: go on with what a killed run with the same arguments has done; False discards it.
+    overwrite: replace an array that is there. It stays until the new one is whole.
+    compute: return a numpy array instead of a lazy dask array of the output.
+    progress, verbose: show bars; log each step, to stderr if nobody has set up logging.
+
+    Any `TilewrightError`, before anything is done if an argument is at fault.
+
+    >>> import numpy as np
+    >>> from scipy import ndimage
+    >>> image = np.array([[9, 9, 0, 0, 0], [0, 9, 9, 9, 0], [0, 0, 0, 0, 9]])
+    >>> def bright(tile):
+    ...     return ndimage.label(tile > 5)[0]
+    >>> tile_process(image, bright, tile_shape=(2, 2), compute=True)
+    array([[1, 1, 0, 0, 0],
+           [0, 1, 1, 1, 0],
+           [0, 0, 0, 0, 2]], dtype=uint32)
+    >>> int(tile_process(image, bright, tile_shape=(2, 2), connectivity=2).max())
+    1
+    """
+    given = Input.open(image, level=level, channel=channel, channels=channels, segmenter=fn)
+    segmenter = given.segmenter(fn)
+    joiner = chosen_merger(merger, connectivity, segmenter, len(given.image.spatial_axes))
+    grid = tiler(given.plane, tile_shape, overlap, axes=given.image.axes, use_gpu=use_gpu)
+    empty = _empty(given, skip=skip_empty, threshold=empty_threshold)
+    check_travels(segmenter)
+    with Output.of(write_to, output_component, overwrite=overwrite, spare=image) as output:
+        pipeline = Pipeline(
+            segmenter=segmenter, tiler=grid, merger=joiner, writer=GroupArray(component=output_component)
+        )
+        with reporting(progress=progress, verbose=verbose) as report:
+            result = pipeline.run(
+                given.said,
+                output.path,
+                channel=given.channel,
+                channels=given.channels,
+                level=given.level,
+                axes=given.axes,
+                overwrite=overwrite,
+                resume=resume,
+                workers=1 if use_gpu else None,
+                stage_dir=stage_dir,
+                keep_stage=keep_stage,
+                empty=empty,
+                progress=report,
+            )
+        say_result(result, empty, loud=progress or verbose)
+        return output.labels(result, compute=compute)
+
+
+def _empty(given: Input, *, skip: bool, threshold: float | None) -> float | None:
+    if threshold is not None:
+        threshold = real_number("empty_threshold", threshold)
+    if not skip:
+        return None
+    return background_level(given.handed) if threshold is None else threshold

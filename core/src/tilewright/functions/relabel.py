@@ -1,0 +1,138 @@
+"""Contiguous numbers for labels that have gaps: `relabel_sequential_array` and `relabel_sequential_zarr`."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import AlreadyExists, InvalidLabels, NotReadable
+from .ids import SortedIds
+
+__all__ = ["relabel_sequential_array", "relabel_sequential_zarr"]
+
+OURS = "tilewright-relabel"
+WHOLE = "whole"
+
+
+def relabel_sequential_array(labels: NDArray[Any]) -> NDArray[Any]:
+    """Renumber labels 1..N in the order of their ids; background stays 0, also where there is none.
+
+    labels: any shape and integer dtype. The result is uint16, or the next wider unsigned dtype that holds N.
+    InvalidLabels for a negative label or a dtype that is not of integers.
+
+    >>> relabel_sequential_array(np.array([0, 500000, 500000, 7]))
+    array([0, 2, 2, 1], dtype=uint16)
+    >>> relabel_sequential_array(np.array([5, 7]))
+    array([1, 2], dtype=uint16)
+    """
+    array = np.asarray(labels)
+    _check(array, "labels")
+    ids, numbers = np.unique(array, return_inverse=True)
+    if not len(ids) or ids[0] != 0:
+        numbers = numbers + 1
+    dtype = np.result_type(np.uint16, np.min_scalar_type(len(ids)))
+    return numbers.reshape(array.shape).astype(dtype)
+
+
+def relabel_sequential_zarr(store_path: str | Path, component: str = "labels") -> int:
+    """Renumber the labels of a zarr array 1..N in the order of their ids, in place, and return N.
+
+    Everything else of the array stays: dtype, chunks, codecs, attributes. One chunk or shard is read at a time, and
+    what is kept besides is as long as the number of objects, on the disk where that is much.
+
+    The new array is built beside the old one and put into its place whole. After a kill the labels are as they were;
+    the same call does it anew, or, if it was the last instant, finishes it. Labels that are 1..N already are not
+    written again.
+
+    InvalidLabels for a negative label or floats; NotReadable if there is no such array.
+    """
+    path = Path(store_path) / component
+    work = path.with_name(f"{path.name}.{OURS}")
+    _recover(path, work)
+    source = _open(path)
+    work.mkdir()
+    (work / OURS).touch()
+    try:
+        ids = _ids(source, path, work)
+        count = len(ids)
+        if count and int(ids[-1]) != count:
+            _write(source, ids, path, work / "new")
+            _swap(path, work)
+    finally:
+        if path.exists():
+            shutil.rmtree(work)
+    return count
+
+
+def _open(path: Path) -> Any:
+    import zarr
+
+    try:
+        return zarr.open_array(path, mode="r")
+    except (FileNotFoundError, zarr.errors.ContainsGroupError, zarr.errors.NodeTypeValidationError) as error:
+        raise NotReadable(f"there is no zarr array {path.name!r} in {path.parent}") from error
+
+
+def _ids(source: Any, path: Path, work: Path) -> NDArray[np.uint64]:
+    _check(np.zeros(0, source.dtype), str(path))
+    ids = SortedIds(work)
+    for region in _blocks(source):
+        block = source[region]
+        _check(block, str(path))
+        ids.add(block)
+    return ids.table()
+
+
+def _write(source: Any, ids: NDArray[np.uint64], path: Path, new: Path) -> None:
+    """The array renumbered, with metadata that is the old one's file by file, whatever they say."""
+    import zarr
+
+    new.mkdir()
+    for name in ("zarr.json", ".zarray", ".zattrs"):
+        if (path / name).exists():
+            shutil.copyfile(path / name, new / name)
+    target = zarr.open_array(new, mode="r+")
+    for region in _blocks(source):
+        block = source[region]
+        here, place = np.unique(block, return_inverse=True)
+        numbers = np.searchsorted(ids, here.astype(np.uint64)).astype(source.dtype) + source.dtype.type(1)
+        numbers[here == 0] = 0
+        target[region] = numbers[place].reshape(block.shape)
+
+
+def _swap(path: Path, work: Path) -> None:
+    (work / WHOLE).touch()
+    path.rename(work / "old")
+    (work / "new").rename(path)
+
+
+def _recover(path: Path, work: Path) -> None:
+    """Undo or finish what a kill left: finished only if the old array is out of its place already."""
+    if not work.exists():
+        return
+    if not (work / OURS).exists():
+        raise AlreadyExists(f"{work} is in the way of relabelling {path}, and was not made by it; move it away")
+    if not path.exists() and (work / WHOLE).exists() and (work / "new").exists():
+        (work / "new").rename(path)
+    shutil.rmtree(work)
+
+
+def _blocks(array: Any) -> Iterator[tuple[slice, ...]]:
+    """The array's shards or chunks."""
+    steps = array.shards or array.chunks
+    axes = [range(0, n, step) for n, step in zip(array.shape, steps, strict=True)]
+    for starts in itertools.product(*axes):
+        yield tuple(slice(s, min(s + step, n)) for s, step, n in zip(starts, steps, array.shape, strict=True))
+
+
+def _check(labels: NDArray[Any], what: str) -> None:
+    if labels.dtype.kind not in "bui":
+        raise InvalidLabels(f"{what} has dtype {labels.dtype}; labels are integers")
+    if labels.dtype.kind == "i" and labels.size and labels.min() < 0:
+        raise InvalidLabels(f"{what} holds the negative label {labels.min()}; 0 is background, objects are positive")

@@ -1,0 +1,45 @@
+"""What a run says of itself: progress bars, and lines in the log."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ..result import Result
+
+__all__ = ["Progress", "reporting", "say", "say_result"]
+
+logger = logging.getLogger("tilewright")
+
+Progress = Callable[[str, int, int], None]
+
+
+@contextmanager
+def reporting(*, progress: bool, verbose: bool) -> Iterator[Progress | None]:
+    """What to call as a run goes on: bars or lines on stderr, and with `verbose` a line in the log for each step."""
+    from ..cli.progress import reporting as bars
+
+    with bars(quiet=not progress) as shown:
+
+        def both(stage: str, done: int, total: int) -> None:
+            if shown is not None:
+                shown(stage, done, total)
+            say(f"{stage}: {done:,} of {total:,}", loud=True)
+
+        yield both if verbose else shown
+
+
+def say(message: str, *, loud: bool) -> None:
+    """Log a line; a loud one is printed to stderr if nobody has set up logging."""
+    logger.info(message)
+    if loud and not logger.hasHandlers():
+        print(message, file=sys.stderr)
+
+
+def say_result(result: Result, empty: float | None, *, loud: bool) -> None:
+    """How many tiles ran and how many were skipped, and how many objects there are."""
+    skipped = "" if empty is None else f", {result.n_skipped:,} skipped (no pixel above {empty:g})"
+    ran = result.n_tiles - result.n_skipped
+    say(f"{ran:,} of {result.n_tiles:,} tiles ran{skipped}; {result.n_objects:,} objects", loud=loud)

@@ -1,0 +1,127 @@
+"""Every way to fail: one line, the right exit code, and a traceback for those who ask."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Invoke
+
+Start = Callable[..., subprocess.Popen[str]]
+
+BROKEN = ("--segmenter", "lab-broken", "--writer", "zarr-array", "--quiet")
+SLOW = ("--segmenter", "lab-components", "--writer", "zarr-array", "--tile", "8", "--workers", "1", "--quiet")
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "line"),
+    [
+        ("full", 2, f"error: {os.strerror(errno.ENOSPC)}: '/data/labels.zarr'"),
+        ("denied", 2, f"error: {os.strerror(errno.EACCES)}: '/data/labels.zarr'"),
+        ("memory", 2, "error: out of memory (Unable to allocate 3 TiB); give smaller tiles or fewer workers"),
+        ("bug", 1, "internal error: ZeroDivisionError: division by zero; run with --debug and report it"),
+        ("interrupted", 130, "interrupted"),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(
+    invoke: Invoke, image: Path, tmp_path: Path, how: str, code: int, line: str
+) -> None:
+    failed = invoke("run", image, tmp_path / "out", *BROKEN, "--set", f"how={how}")
+    assert (failed.exit_code, failed.stderr, failed.stdout) == (code, f"{line}\n", "")
+
+
+def test_a_segmenter_that_fails_is_named_on_one_line(start: Start, image: Path, tmp_path: Path) -> None:
+    process = start("run", image, tmp_path / "out", *BROKEN, "--set", "how=in a tile")
+    _, err = process.communicate(timeout=60)
+    warning, error = err.splitlines()
+    assert process.returncode == 2
+    assert warning == "warning: the weights are old"
+    assert error.startswith("error: segmenter 'lab-broken'")
+    assert "the model is not loaded" in error
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_debug_adds_the_traceback_before_the_line(invoke: Invoke, image: Path, tmp_path: Path, place: str) -> None:
+    command = ("run", image, tmp_path / "out", *BROKEN, "--set", "how=bug")
+    failed = invoke("--debug", *command) if place == "before" else invoke(*command, "--debug")
+    assert failed.exit_code == 1
+    assert failed.stderr.startswith("Traceback (most recent call last):")
+    assert failed.stderr.splitlines()[-1].startswith("internal error: ZeroDivisionError")
+
+
+def test_a_path_that_is_not_there_is_an_error(invoke: Invoke, tmp_path: Path) -> None:
+    for command in (("info", tmp_path / "no.lab"), ("run", tmp_path / "no.lab", "--segmenter", "lab-components")):
+        failed = invoke(*command)
+        assert failed.exit_code == 2
+        assert failed.stderr.startswith("error: ")
+        assert "no.lab' does not exist" in failed.stderr
+        assert failed.stderr.count("\n") == 1
+
+
+def test_a_broken_plugin_costs_one_line_and_no_run(start: Start, broken: Path, image: Path, tmp_path: Path) -> None:
+    process = start("run", image, tmp_path / "out", *SLOW, "--tile", "64", paths=(broken,))
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert err.startswith("warning: plugin 'clibroken' of cli-broken 1.5 is left out: cannot be imported: Module")
+    assert err.count("\n") == 1
+    assert out.startswith("3 objects")
+
+
+def test_a_reader_of_the_output_that_leaves_is_no_error(start: Start) -> None:
+    process = start("plugins", "--json")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    said = process.stderr.read()
+    process.stderr.close()
+    process.wait(timeout=60)
+    assert "rror" not in said
+
+
+def wait_for(calls: Path, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while not calls.exists() or calls.stat().st_size < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_ctrl_c_stops_and_the_same_command_goes_on(start: Start, image: Path, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    command = ("run", image, tmp_path / "out", *SLOW, "--set", f"calls={calls}", "--set", "slow=0.05")
+    process = start(*command)
+    wait_for(calls, 12)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines() == [
+        "stopping when the tiles under way are done; Ctrl-C again stops at once",
+        "interrupted; repeat the command to go on with what is done",
+    ]
+    assert not (tmp_path / "out").exists()
+    done_before = calls.stat().st_size
+    process = start(*command)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert out.startswith("3 objects in 48 tiles")
+    # Every tile once, but for those that were cut off between the segmenter and the stage.
+    assert calls.stat().st_size < done_before + 48 - 6
+
+
+def test_a_second_ctrl_c_stops_at_once(start: Start, image: Path, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    process = start("run", image, tmp_path / "out", *SLOW, "--set", f"calls={calls}", "--set", "slow=60")
+    wait_for(calls, 1)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("stopping")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert err == "interrupted at once; repeat the command to go on with what is done\n"

@@ -1,0 +1,133 @@
+"""`tilewright plugins`: everything that is installed, quickly."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tilewright import __version__
+from tilewright.cli.schema import written_options
+from tilewright.discovery import Component
+from tilewright.options import options_of
+from tilewright.registry import registry
+from tilewright.specs import KINDS
+
+from .conftest import Invoke, result_of
+
+Start = Callable[..., subprocess.Popen[str]]
+
+HEAVY = ("numpy", "scipy", "zarr", "dask", "distributed", "rich", "clilab.parts", "tilewright.tilers")
+
+WHAT_IS_IMPORTED = f"""
+import sys
+from tilewright.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    assert not end.code, end.code
+print(*[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("words", [["plugins"], ["plugins", "--json"], ["--help"], ["run", "--help"], ["--version"]])
+def test_help_and_listings_import_no_library(lab: Path, words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WHAT_IS_IMPORTED, *words],
+        env={"PYTHONPATH": str(lab)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == "\n"
+    assert done.stdout
+
+
+def test_the_list_names_components_with_options_and_distribution(invoke: Invoke) -> None:
+    said = invoke("plugins").stdout
+    assert (
+        "  lab-components  Connected pixels.\n"
+        "    cli-lab 1.5\n"
+        "    threshold: float = 0.0\n"
+        "        pixels above it are objects\n"
+        "    slow: float = 0.0\n"
+        "    calls: str | None = None\n"
+    ) in said
+    assert "    options: shown by `tilewright plugins lab-no-source`\n" in said
+    assert [word for word in said.splitlines() if word in {f"{kind}s" for kind in KINDS}] == [f"{k}s" for k in KINDS]
+
+
+def test_the_list_as_json_says_the_same_of_every_component(invoke: Invoke) -> None:
+    components = json.loads(invoke("plugins", "--json", "--kind", "segmenter").stdout)["components"]
+    found = {each["name"]: each for each in components}
+    assert {each["kind"] for each in components} == {"segmenter"}
+    assert found["lab-components"] | {"options": None} == {
+        "kind": "segmenter",
+        "name": "lab-components",
+        "summary": "Connected pixels.",
+        "plugin": "clilab",
+        "distribution": "cli-lab",
+        "version": "1.5",
+        "target": "clilab.parts:Components",
+        "options": None,
+    }
+    option = {"name": "threshold", "type": "float", "default": "0.0", "help": "pixels above it are objects"}
+    assert found["lab-components"]["options"][0] == option
+    assert found["lab-no-source"]["options"] is None
+
+
+def test_a_name_shows_the_imported_component_in_full(invoke: Invoke) -> None:
+    said = invoke("plugins", "lab-no-source").stdout
+    assert "target: clilab.parts:computed" in said
+    assert "size: int = 3" in said
+    by_kind = json.loads(invoke("plugins", "tilewright", "--kind", "writer", "--json").stdout)["components"]
+    assert [each["name"] for each in by_kind] == ["zarr-array"]
+
+
+def test_a_name_that_is_none_or_cannot_be_imported_is_an_error(invoke: Invoke) -> None:
+    unknown = invoke("plugins", "lab-component")
+    assert unknown.exit_code == 2
+    assert unknown.stderr == (
+        "error: no installed plugin offers a component 'lab-component'; did you mean 'lab-components'?\n"
+    )
+    absent = invoke("plugins", "lab-absent")
+    assert absent.exit_code == 2
+    assert "segmenter 'lab-absent' of cli-lab 1.5 cannot be loaded" in absent.stderr
+
+
+def test_broken_and_disabled_plugins_are_listed_with_the_reason(start: Start, broken: Path) -> None:
+    process = start("plugins", paths=(broken,), TILEWRIGHT_DISABLE_PLUGINS="cli-lab")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert "broken: clibroken (cli-broken 1.5): cannot be imported: ModuleNotFoundError: No module named 'a_lib" in out
+    assert "disabled: clilab (cli-lab 1.5), by TILEWRIGHT_DISABLE_PLUGINS" in out
+    assert "lab-components" not in out
+
+
+def test_a_broken_plugin_is_found_by_its_name(start: Start, broken: Path) -> None:
+    process = start("plugins", "cli-broken", "--json", paths=(broken,))
+    out, _ = process.communicate(timeout=60)
+    listing = json.loads(out)
+    assert [each["plugin"] for each in listing["broken"]] == ["clibroken"]
+    assert (listing["components"], listing["disabled"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "component",
+    [component for kind in KINDS for component in registry().components(kind)],
+    ids=lambda component: f"{component.kind}-{component.spec.name}",
+)
+def test_options_read_from_the_source_are_those_of_the_imported_component(component: Component) -> None:
+    assert written_options(component.spec.target) == options_of(component.spec.load())
+
+
+def test_version_is_the_packages(invoke: Invoke) -> None:
+    assert invoke("--version").stdout == f"tilewright {__version__}\n"
+
+
+def test_json_of_the_list_can_be_read_whatever_is_installed(invoke: Invoke) -> None:
+    assert {"components", "broken", "disabled"} == set(result_of(invoke("plugins", "--json")))

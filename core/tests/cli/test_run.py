@@ -1,0 +1,186 @@
+"""`tilewright run`: from words on a command line to labels."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import zarr
+from distributed import LocalCluster
+
+from tilewright.cli.scheduler import connected
+from tilewright.errors import InvalidOption
+
+from .conftest import Invoke, result_of, save
+
+PARTS = ("--segmenter", "lab-components", "--writer", "zarr-array")
+
+
+def recorded(path: Path) -> Any:
+    """The parts of the pipeline that a run recorded in its labels."""
+    return cast("dict[str, Any]", zarr.open_array(path, mode="r").attrs["tilewright"])["pipeline"]
+
+
+def test_a_run_writes_the_labels_and_says_what_it_did(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = invoke("run", image, out, *PARTS, "--tile", "32")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.startswith(f"3 objects in 4 tiles\nlabels: {out}\ntime: ")
+    assert "segment" in done.stdout.splitlines()[-1]
+    labels = np.asarray(zarr.open_array(out, mode="r"))
+    assert labels[3, 3] == 1
+    assert set(np.unique(labels[28:40, 20:44])) == {2}
+
+
+def test_json_is_one_object_and_quiet_leaves_stderr_empty(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    done = invoke("run", image, tmp_path / "out", *PARTS, "--tile", "32,48", "--json", "--quiet")
+    said = result_of(done)
+    assert {key: said[key] for key in ("path", "n_objects", "n_tiles")} == {
+        "path": str(tmp_path / "out"),
+        "n_objects": 3,
+        "n_tiles": 2,
+    }
+    assert {"segment", "join", "write", "finish"} <= set(json.loads(done.stdout)["seconds"])
+    assert done.stderr == ""
+
+
+def test_progress_in_a_log_is_a_line_at_the_end_of_each_stage(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    done = invoke("run", image, tmp_path / "out", *PARTS, "--tile", "32")
+    assert "segment: 4 of 4 tiles in " in done.stderr
+    assert "write: " in done.stderr
+    assert len(done.stderr.splitlines()) <= 5
+
+
+def test_a_set_option_is_read_by_its_type(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert result_of(invoke("run", image, out, *PARTS, "--set", "threshold=1", "--json"))["n_objects"] == 2
+    segmenter = recorded(out)["segmenter"]
+    assert segmenter["configuration"]["threshold"] == 1.0
+    assert (segmenter["distribution"], segmenter["version"]) == ("cli-lab", "1.5")
+
+
+@pytest.mark.parametrize(
+    ("words", "tiler", "configuration"),
+    [
+        ((), "auto", {"halo": None}),
+        (("--halo", "0,3"), "auto", {"halo": [0, 3]}),
+        (("--tile", "32"), "grid", {"tile": 32, "halo": None}),
+        (("--tile", "32,16", "--halo", "4"), "grid", {"tile": [32, 16], "halo": 4}),
+        (("--tiler", "grid", "--halo", "4"), "grid", {"tile": None, "halo": 4}),
+        (("--tiler-set", "memory=9000"), "auto", {"memory": 9000}),
+    ],
+)
+def test_tile_means_grid_and_halo_alone_means_auto(
+    invoke: Invoke, image: Path, tmp_path: Path, words: tuple[str, ...], tiler: str, configuration: dict[str, object]
+) -> None:
+    file = tmp_path / "saved.json"
+    done = invoke("run", image, tmp_path / "out", *PARTS, *words, "--save-pipeline", file)
+    assert done.exit_code == 0, done.stderr
+    saved = json.loads(file.read_text())["tiler"]
+    assert saved["name"] == tiler
+    assert configuration.items() <= saved["configuration"].items()
+
+
+def test_a_pipeline_file_gives_the_parts_and_words_override_them(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    invoke("run", image, tmp_path / "a", *PARTS, "--set", "threshold=1", "--halo", "5", "--save-pipeline", first)
+    again = ("run", image, tmp_path / "b", "--pipeline", first, "--json")
+    assert result_of(invoke(*again))["n_objects"] == 2
+    words = ("--set", "slow=0.01", "--tile", "32", "--save-pipeline", second, "--overwrite")
+    assert result_of(invoke(*again, *words))["n_tiles"] == 4
+    saved = tomllib.loads(second.read_text())
+    assert saved["segmenter"]["configuration"] == {"threshold": 1.0, "slow": 0.01}
+    assert saved["tiler"]["configuration"] == {"tile": 32, "halo": 5}
+
+
+def test_another_part_than_the_files_starts_from_its_own_defaults(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    file = tmp_path / "p.json"
+    halo = ("--halo", "2", "--merger", "overlap", "--merger-set", "free=0.5")
+    assert invoke("run", image, tmp_path / "a", *PARTS, *halo, "--save-pipeline", file).exit_code == 0
+    words = ("--merger", "touch", "--merger-set", "connectivity=2", "--save-pipeline", file)
+    assert invoke("run", image, tmp_path / "b", "--pipeline", file, *words).exit_code == 0
+    assert json.loads(file.read_text())["merger"]["configuration"] == {"connectivity": 2}
+
+
+def test_channels_levels_and_axes_reach_the_run(invoke: Invoke, tmp_path: Path) -> None:
+    pixels = np.zeros((2, 8, 8), np.uint8)
+    pixels[1, 2, 2] = 1
+    path = save(tmp_path / "two.cyx.lab", pixels)
+    refused = invoke("run", path, tmp_path / "out", *PARTS)
+    assert refused.exit_code == 2
+    assert "choose one with channel (--channel)" in refused.stderr
+    for channel in ("dye1", "1", "-1"):
+        words = ("--channel", channel, "--overwrite", "--json")
+        assert result_of(invoke("run", path, tmp_path / "out", *PARTS, *words))["n_objects"] == 1
+    refused = invoke("run", path, tmp_path / "out2", *PARTS, "--channels", "dye0, dye1")
+    assert "channels ['dye0', 'dye1'] were asked for, but the segmenter takes one" in refused.stderr
+    refused = invoke("run", path, tmp_path / "out2", *PARTS, "--level", "1")
+    assert "reader 'lab' has no option 'level'" in refused.stderr
+    as_slices = invoke("run", path, tmp_path / "out2", *PARTS, "--axes", "zyx", "--json")
+    assert result_of(as_slices)["n_objects"] == 1
+
+
+def test_labels_that_are_there_stay_without_overwrite(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    run = ("run", image, tmp_path / "out", *PARTS)
+    assert invoke(*run).exit_code == 0
+    refused = invoke(*run)
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("error: ")
+    assert "--overwrite" in refused.stderr
+    assert invoke(*run, "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--set", "thresold=1"), "did you mean 'threshold'?"),
+        (("--set", "threshold=high"), "threshold must be float, not 'high'"),
+        (("--set", "threshold"), "'threshold' is not of the form option=value"),
+        (("--reader-set", "axes=yx"), "--reader-set sets options of a reader; name it with --reader"),
+        (("--tile", "a"), "tile must be int"),
+        (("--tile", "1,2,3"), "tile [1, 2, 3] has 3 numbers"),
+        (("--segmenter", "lab-component"), "did you mean 'lab-components'?"),
+        (("--segmenter", "lab-absent"), "segmenter 'lab-absent' of cli-lab 1.5 cannot be loaded"),
+        (("--writer", "nothing"), "no installed plugin offers a writer 'nothing'"),
+        (("--save-pipeline", "p.yaml"), "p.yaml is neither .json nor .toml"),
+        (("--pipeline", "nowhere.toml"), "nowhere.toml is no pipeline file"),
+        (("--workers", "2", "--scheduler", "tcp://localhost:1"), "--workers counts threads of this machine"),
+        (("--workers", "0"), "0 is not in the range"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_work(
+    invoke: Invoke, image: Path, tmp_path: Path, words: tuple[str, ...], expected: str
+) -> None:
+    refused = invoke("run", image, tmp_path / "out", *PARTS, *words)
+    assert refused.exit_code == 2
+    assert expected in refused.stderr
+    assert refused.stdout == ""
+    assert list(tmp_path.iterdir()) == [image]
+
+
+def test_a_run_without_a_segmenter_names_the_installed_ones(invoke: Invoke, image: Path) -> None:
+    refused = invoke("run", image)
+    assert refused.exit_code == 2
+    assert "Missing option '--segmenter' (or '--pipeline')" in refused.stderr
+    assert "lab-components" in refused.stderr
+
+
+def test_a_run_on_a_cluster_gives_the_same_labels(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    here = result_of(invoke("run", image, tmp_path / "here", *PARTS, "--tile", "32", "--json"))
+    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:
+        words = ("--tile", "32", "--json", "--scheduler", cluster.scheduler_address)
+        there = result_of(invoke("run", image, tmp_path / "there", *PARTS, *words))
+    assert (there["n_objects"], there["n_tiles"]) == (here["n_objects"], here["n_tiles"])
+    labels = {name: np.asarray(zarr.open_array(tmp_path / name, mode="r")) for name in ("here", "there")}
+    np.testing.assert_array_equal(labels["there"], labels["here"])
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere"])
+def test_a_wrong_address_is_said_within_the_time_limit(address: str) -> None:
+    expected = f"no dask scheduler answers at '{address}'"
+    with pytest.raises(InvalidOption, match=expected), connected(address, timeout=0.5):
+        pass

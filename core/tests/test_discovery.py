@@ -1,0 +1,193 @@
+"""Installed plugins: found by their metadata alone, and a broken one costs one warning and only itself."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from fakes import HEAD, install, offers
+
+from tilewright import UnknownComponent
+from tilewright.discovery import DISABLE, installed_plugins
+from tilewright.registry import registry
+
+BROKEN = {
+    "no such import": ("import torch_of_nowhere", "ModuleNotFoundError", "torch_of_nowhere"),
+    "error on import": ("raise RuntimeError('no GPU')", "RuntimeError", "no GPU"),
+    "exit on import": ("raise SystemExit('no licence')", "SystemExit", "no licence"),
+    "syntax error": ("def (", "SyntaxError", "invalid syntax"),
+    "misspelt hook": (
+        "@hookimpl\ndef tilewright_segmentors():\n    return []\n",
+        "PluginValidationError",
+        "tilewright_segmentors",
+    ),
+    "hook with an argument": (
+        "@hookimpl\ndef tilewright_segmenters(image):\n    return []\n",
+        "PluginValidationError",
+        "image",
+    ),
+    "hook that raises": (
+        "@hookimpl\ndef tilewright_segmenters():\n    raise OSError('no weights')\n",
+        "OSError",
+        "no weights",
+    ),
+    "hook that raises half-way": (
+        "@hookimpl\ndef tilewright_segmenters():\n    yield Spec(name='half', target='a:b')\n    raise OSError('gone')",
+        "OSError",
+        "gone",
+    ),
+    "hook without a return": (
+        "@hookimpl\ndef tilewright_segmenters():\n    [Spec(name='forgotten', target='a:b')]\n",
+        "TypeError",
+        "tilewright_segmenters",
+    ),
+    "hook that returns a number": ("@hookimpl\ndef tilewright_segmenters():\n    return 5\n", "TypeError", "int"),
+    "hook that returns names": (
+        "@hookimpl\ndef tilewright_segmenters():\n    return ['half']\n",
+        "TypeError",
+        "tilewright_segmenters must return Spec objects, not 'half'",
+    ),
+    "spec where a format is needed": (
+        "@hookimpl\ndef tilewright_readers():\n    return [Spec(name='half', target='a:b')]\n",
+        "TypeError",
+        "tilewright_readers must return FormatSpec objects",
+    ),
+    "malformed name": (
+        "@hookimpl\ndef tilewright_mergers():\n    return [Spec(name='Half Done', target='a:b')]\n",
+        "ValueError",
+        "Half Done",
+    ),
+    "malformed target": (
+        "@hookimpl\ndef tilewright_mergers():\n    return [Spec(name='half', target='a.b')]\n",
+        "ValueError",
+        "'a.b' is no target",
+    ),
+    "malformed suffix": (
+        "@hookimpl\ndef tilewright_readers():\n    return [FormatSpec(name='half', target='a:b', suffixes=('tif',))]\n",
+        "ValueError",
+        "'tif' of 'half' is no suffix",
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "error", "said"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_plugin_costs_one_warning_and_only_itself(site: Path, code: str, error: str, said: str) -> None:
+    install(site, "lab-broken", code + "\n" + offers("tiler", "lost"), version="0.3")
+    install(site, "lab-fine", offers("segmenter", "fine"))
+    with pytest.warns(RuntimeWarning) as warned:
+        found = registry()
+    (message,) = [str(w.message) for w in warned]
+    for part in ("'lab_broken'", "lab-broken 0.3", error, said, f"{DISABLE}=lab_broken"):
+        assert part in message
+    assert "\n" not in message
+    assert found.find("segmenter", "fine").distribution == "lab-fine"
+    assert found.find("tiler", "grid").distribution == "tilewright"
+    (broken,) = [plugin for plugin in found.plugins if plugin.error]
+    assert broken.components == ()
+    with pytest.raises(UnknownComponent, match="no installed plugin offers a tiler 'lost'") as raised:
+        found.find("tiler", "lost")
+    assert "lab-broken might have: it is broken" in str(raised.value)
+    assert error in str(raised.value)
+    assert said in str(raised.value)
+
+
+def test_the_registry_is_read_once_and_so_warns_once(site: Path) -> None:
+    install(site, "lab-broken", "raise RuntimeError('no GPU')")
+    with pytest.warns(RuntimeWarning):
+        registry()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        registry()
+
+
+def test_two_broken_plugins_are_both_named_where_something_is_missing(site: Path) -> None:
+    install(site, "lab-one", "raise RuntimeError('first')")
+    install(site, "lab-two", "raise RuntimeError('second')")
+    with pytest.warns(RuntimeWarning) as warned:
+        found = registry()
+    assert len(warned) == 2
+    with pytest.raises(UnknownComponent, match=r"first.*second"):
+        found.find("segmenter", "anything")
+
+
+def test_a_distribution_whose_metadata_is_gone_costs_only_itself(site: Path) -> None:
+    install(site, "lab-fine", offers("segmenter", "fine"))
+    remains = site / "lab_half-1.0.dist-info"
+    remains.mkdir()
+    (remains / "entry_points.txt").write_text("[tilewright]\nlab_half = lab_half\n")
+    with pytest.warns(RuntimeWarning, match="'lab_half'"):
+        found = registry()
+    assert found.find("segmenter", "fine")
+
+
+def test_an_entry_point_that_names_no_module_costs_only_itself(site: Path) -> None:
+    install(site, "lab-fine", offers("segmenter", "fine"))
+    install(site, "lab-odd", "")
+    (site / "lab_odd-1.0.dist-info" / "entry_points.txt").write_text("[tilewright]\nodd = not a module!\n")
+    with pytest.warns(RuntimeWarning, match="'odd' of lab-odd"):
+        found = registry()
+    assert found.find("segmenter", "fine")
+
+
+def test_entry_points_of_other_groups_are_not_ours(site: Path) -> None:
+    install(site, "lab-other", "raise RuntimeError('never imported')")
+    (site / "lab_other-1.0.dist-info" / "entry_points.txt").write_text("[pytest11]\nother = lab_other\n")
+    assert "lab-other" not in {plugin.distribution for plugin in registry().plugins}
+
+
+def test_a_distribution_that_is_on_the_path_twice_counts_once(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shadow = site.parent / "shadow"
+    shadow.mkdir()
+    install(shadow, "lab-fine", offers("segmenter", "fine"), version="0.9")
+    install(site, "lab-fine", offers("segmenter", "fine"), version="1.1")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(shadow)])
+    importlib.invalidate_caches()
+    assert registry().find("segmenter", "fine").version == "1.1"
+
+
+@pytest.mark.parametrize("said", ["lab_fine", "lab-fine", "LAB.Fine", "quick", " quick , other"])
+def test_a_disabled_plugin_is_not_imported_whichever_of_its_names_is_said(
+    site: Path, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(site, "lab-fine", "raise RuntimeError('imported')", point="quick")
+    monkeypatch.setenv(DISABLE, said)
+    (plugin,) = [plugin for plugin in registry().plugins if plugin.distribution == "lab-fine"]
+    assert plugin.disabled
+    assert plugin.error == ""
+    assert "lab_fine" not in sys.modules
+
+
+def test_disabling_one_plugin_leaves_the_others(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(site, "lab-fine", offers("segmenter", "fine"))
+    install(site, "lab-finer", offers("segmenter", "finer"))
+    monkeypatch.setenv(DISABLE, "lab-fine")
+    names = {c.spec.name for c in registry().components("segmenter")}
+    assert "finer" in names
+    assert "fine" not in names
+
+
+def test_plugins_are_listed_in_the_order_of_their_names(site: Path) -> None:
+    for name in ("lab-b", "lab-c", "lab-a"):
+        install(site, name, offers("segmenter", name))
+    names = [plugin.name for plugin in installed_plugins()]
+    assert names == sorted(names)
+
+
+def test_a_plugin_is_found_by_a_fresh_process(tmp_path: Path) -> None:
+    install(tmp_path, "lab-fine", offers("segmenter", "fine"))
+    code = "from tilewright.registry import registry; print(registry().find('segmenter', 'fine').distribution)"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "lab-fine"
+
+
+def test_the_head_that_plugins_import_is_public() -> None:
+    names: dict[str, object] = {}
+    exec(HEAD, names)
+    assert {"FormatSpec", "Spec", "hookimpl"} <= set(names)

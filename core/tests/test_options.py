@@ -1,0 +1,242 @@
+"""The options of a component: one table of what is taken for which type, from Python, files and the command line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Optional, Union
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tilewright import Grid, InvalidOption
+from tilewright.components import component
+from tilewright.options import Option, build, options_of, parse
+
+
+@dataclass(frozen=True, kw_only=True)
+class Everything:
+    """One option of each type that components use."""
+
+    count: int = 1
+    share: float = 0.5
+    flag: bool = False
+    name: str = "a"
+    mode: Literal["near", "far", 3] = "near"
+    threshold: float | Literal["otsu"] = "otsu"
+    channel: int | str | None = None
+    model: str | None = None
+    tile: int | tuple[int, ...] | None = None
+    pair: tuple[float, float] = (0.0, 1.0)
+    boxes: tuple[tuple[int, int], ...] = ()
+    old: Optional[int] = None  # noqa: UP045 - people write it so
+    older: Union[int, float] = 0  # noqa: UP007 - likewise
+    listed: list[int] = field(default_factory=list)
+    table: dict[str, int] = field(default_factory=dict)
+    mapping: Mapping[str, int] = field(default_factory=dict)
+    anything: Any = None
+
+
+TAKEN = [
+    ("count", 3, 3),
+    ("share", 3, 3.0),
+    ("share", 0.25, 0.25),
+    ("share", math.inf, math.inf),
+    ("flag", True, True),
+    ("name", "1", "1"),
+    ("mode", "far", "far"),
+    ("mode", 3, 3),
+    ("threshold", "otsu", "otsu"),
+    ("threshold", 7, 7.0),
+    ("channel", 0, 0),
+    ("channel", "DAPI", "DAPI"),
+    ("channel", None, None),
+    ("model", None, None),
+    ("tile", 5, 5),
+    ("tile", [1, 2], (1, 2)),
+    ("tile", (1, 2), (1, 2)),
+    ("tile", [], ()),
+    ("tile", None, None),
+    ("pair", [1, 2.5], (1.0, 2.5)),
+    ("boxes", [[1, 2], [3, 4]], ((1, 2), (3, 4))),
+    ("old", None, None),
+    ("old", 4, 4),
+    ("older", 1.5, 1.5),
+    ("older", 2, 2),
+    ("listed", [1], [1]),
+    ("table", {"a": 1}, {"a": 1}),
+    ("mapping", {"a": 1}, {"a": 1}),
+    ("anything", {1, 2}, {1, 2}),
+]
+
+REFUSED = [
+    ("count", 3.0, "int"),
+    ("count", 2.5, "int"),
+    ("count", True, "int"),
+    ("count", "3", "int"),
+    ("count", None, "int"),
+    ("share", True, "float"),
+    ("share", "0.5", "float"),
+    ("flag", 1, "bool"),
+    ("flag", "yes", "bool"),
+    ("name", 1, "str"),
+    ("mode", "middle", "near"),
+    ("mode", 3.0, "far"),
+    ("mode", True, "3"),
+    ("threshold", "Otsu", "otsu"),
+    ("threshold", None, "float"),
+    ("channel", 1.5, "int | str | None"),
+    ("channel", True, "int | str | None"),
+    ("model", 1, "str | None"),
+    ("tile", 2.5, "tuple"),
+    ("tile", [1, 2.5], "tuple"),
+    ("tile", [1, True], "tuple"),
+    ("tile", "12", "tuple"),
+    ("pair", [1], "tuple"),
+    ("pair", [1, 2, 3], "tuple"),
+    ("boxes", [[1, 2], [3]], "tuple"),
+    ("listed", (1,), "list"),
+    ("table", [("a", 1)], "dict"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "meant"), TAKEN)
+def test_a_value_of_the_right_type_is_taken_and_converted(name: str, value: Any, meant: Any) -> None:
+    made = getattr(build(Everything, {name: value}, "segmenter 'x'"), name)
+    assert made == meant
+    assert type(made) is type(meant)
+
+
+@pytest.mark.parametrize(("name", "value", "wanted"), REFUSED)
+def test_a_value_of_another_type_is_refused_with_both(name: str, value: Any, wanted: str) -> None:
+    with pytest.raises(InvalidOption) as raised:
+        build(Everything, {name: value}, "segmenter 'x'")
+    message = str(raised.value)
+    assert message.startswith(f"segmenter 'x': {name} must be ")
+    assert wanted in message
+    assert message.endswith(f"not {value!r}")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "meant"),
+    [
+        ("count", "3", 3),
+        ("count", "-3", -3),
+        ("share", "3", 3.0),
+        ("share", "1e-3", 0.001),
+        ("flag", "true", True),
+        ("flag", "False", False),
+        ("name", "1", "1"),
+        ("name", "true", "true"),
+        ("name", "none", "none"),
+        ("name", "a, b", "a, b"),
+        ("name", "", ""),
+        ("mode", "far", "far"),
+        ("mode", "3", 3),
+        ("threshold", "otsu", "otsu"),
+        ("threshold", "12.5", 12.5),
+        ("channel", "1", 1),
+        ("channel", "DAPI", "DAPI"),
+        ("channel", '"1"', "1"),
+        ("channel", "none", None),
+        ("model", "none", None),
+        ("model", "None", None),
+        ("model", "3", "3"),
+        ("model", "true", "true"),
+        ("model", "nuclei,v2", "nuclei,v2"),
+        ("model", "1,2", "1,2"),
+        ("tile", "512", 512),
+        ("tile", "1,512,512", (1, 512, 512)),
+        ("tile", "[1, 2]", (1, 2)),
+        ("tile", "1, 2", (1, 2)),
+        ("tile", "none", None),
+        ("pair", "0,1.5", (0.0, 1.5)),
+        ("boxes", "[1, 2], [3, 4]", ((1, 2), (3, 4))),
+        ("table", '{"a": 1}', {"a": 1}),
+        ("anything", "free text", "free text"),
+    ],
+)
+def test_text_from_the_command_line_becomes_what_the_option_takes(name: str, text: str, meant: Any) -> None:
+    made = getattr(build(Everything, parse(Everything, {name: text}), "segmenter 'x'"), name)
+    assert made == meant
+    assert type(made) is type(meant)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("count", "3.5"), ("count", "three"), ("flag", "1"), ("tile", "1,x"), ("pair", "1"), ("old", "x")],
+)
+def test_text_that_is_nothing_the_option_takes_is_refused(name: str, text: str) -> None:
+    with pytest.raises(InvalidOption, match=f"segmenter 'x': {name} must be"):
+        build(Everything, parse(Everything, {name: text}), "segmenter 'x'")
+
+
+@given(st.text())
+def test_any_text_reaches_an_option_for_text_untouched(text: str) -> None:
+    assert parse(Everything, {"name": text}) == {"name": text}
+
+
+@given(st.integers() | st.floats(allow_nan=False) | st.booleans() | st.lists(st.integers(), min_size=2))
+def test_a_value_written_as_text_is_read_as_itself(value: Any) -> None:
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    assert parse(Everything, {"anything": text}) == {"anything": value} or math.isinf(float(text))
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("cuont", "tiler 'grid' has no option 'cuont'; it has: tile, halo"),
+        ("tiles", "tiler 'grid' has no option 'tiles'; did you mean 'tile'?"),
+        ("haloes", "tiler 'grid' has no option 'haloes'; did you mean 'halo'?"),
+        ("", "tiler 'grid' has no option ''; it has: tile, halo"),
+    ],
+)
+def test_an_option_that_does_not_exist_is_refused_with_a_hint(option: str, said: str) -> None:
+    with pytest.raises(InvalidOption) as raised:
+        build(Grid, {option: 3}, "tiler 'grid'")
+    assert str(raised.value) == said
+
+
+def test_an_option_that_has_to_be_given_is_named() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Needy:
+        weights: str
+
+    with pytest.raises(InvalidOption, match=r"segmenter 'x': .*'weights'"):
+        build(Needy, {}, "segmenter 'x'")
+    assert options_of(Needy) == (Option(name="weights", type="str", default="", help=""),)
+
+
+def test_a_field_that_is_no_argument_is_no_option() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Prepared:
+        scale: float = 1.0
+        low: float = field(default=0.0, init=False)
+
+    assert [option.name for option in options_of(Prepared)] == ["scale"]
+    with pytest.raises(InvalidOption, match="has no option 'low'; it has: scale"):
+        build(Prepared, {"low": 1.0}, "x")
+
+
+def test_options_are_listed_with_type_default_and_help() -> None:
+    assert options_of(Grid)[0] == Option(
+        name="tile",
+        type="int | tuple[int, ...] | None",
+        default="None",
+        help="core length, one for all spatial axes or one for each axis; None: the storage chunks",
+    )
+    listed = {option.name: option.default for option in options_of(Everything)}
+    assert (listed["listed"], listed["mode"], listed["pair"]) == ("[]", "'near'", "(0.0, 1.0)")
+
+
+@pytest.mark.parametrize("target", [len, lambda pixels: pixels, int])
+def test_what_is_no_dataclass_has_no_options(target: Any) -> None:
+    assert options_of(target) == ()
+    assert parse(target, {"a": "1"}) == {"a": 1}
+
+
+def test_what_a_component_says_of_its_own_options_is_passed_on() -> None:
+    with pytest.raises(InvalidOption, match="connectivity must be at least 1, not 0"):
+        component("merger", {"name": "touch", "configuration": {"connectivity": 0}})
