@@ -137,7 +137,7 @@ def test_per_axis_takes_one_number_or_one_each(value: Any, numbers: tuple[int, .
 
 @pytest.mark.parametrize("value", ["64", 64.0, None, (3, "4"), {"y": 3, "x": 4}])
 def test_per_axis_refuses_what_is_no_number(value: Any) -> None:
-    with pytest.raises(InvalidOption, match="tile .*must be"):
+    with pytest.raises(InvalidOption, match=r"tile .*must be"):
         per_axis("tile", value, "yx")
 
 

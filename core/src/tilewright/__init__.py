@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .errors import InvalidLabels as InvalidLabels
     from .errors import InvalidOption as InvalidOption
     from .errors import NotReadable as NotReadable
+    from .errors import OutputBusy as OutputBusy
     from .errors import PluginError as PluginError
     from .errors import SegmenterFailed as SegmenterFailed
     from .errors import StageMismatch as StageMismatch
@@ -60,6 +61,7 @@ _HOMES = {
         "InvalidLabels",
         "InvalidOption",
         "NotReadable",
+        "OutputBusy",
         "PluginError",
         "SegmenterFailed",
         "StageMismatch",

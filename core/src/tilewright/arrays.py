@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from .image import Array, Region
 from .sinks import LabelSpec
+from .swap import recover, replace_folder
 
 __all__ = ["ZarrArray"]
 
@@ -27,6 +27,7 @@ class ZarrArray:
         import zarr
 
         aside = spec.workdir / "labels.zarr"
+        recover(aside, Path(path))
         if not aside.exists():
             zarr.create_array(
                 aside,
@@ -70,18 +71,3 @@ class ZarrArraySink:
         import zarr
 
         return cast("Array", zarr.open_array(self._path, mode="r"))
-
-
-def replace_folder(aside: Path, path: Path) -> None:
-    """Put a finished folder into its place; what was there is moved aside first and removed last.
-
-    Both must lie on one file system. After a kill the same call finishes what was begun.
-    """
-    old = aside.with_name(aside.name + ".replaced")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if aside.exists():
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            path.rename(old)
-        aside.rename(path)
-    shutil.rmtree(old, ignore_errors=True)

@@ -10,6 +10,7 @@ __all__ = [
     "InvalidLabels",
     "InvalidOption",
     "NotReadable",
+    "OutputBusy",
     "PluginError",
     "SegmenterFailed",
     "StageMismatch",
@@ -40,6 +41,10 @@ class NotReadable(TilewrightError, OSError):
 
 class AlreadyExists(TilewrightError, FileExistsError):
     """The destination holds something already, and it was not asked to be replaced."""
+
+
+class OutputBusy(TilewrightError, BlockingIOError):
+    """Another run is writing the same output."""
 
 
 class UnknownComponent(TilewrightError, LookupError):

@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .components import configuration, declared, name_of
 from .destination import Destination
-from .engine.fingerprint import claim, fingerprint, remove
+from .engine.claim import claimed, remove
+from .engine.fingerprint import fingerprint
 from .engine.plan import Plan, Source, needed_axes, separate_axes
 from .engine.run import Outcome, Progress, Run
 from .engine.schedule import crew
@@ -48,20 +49,28 @@ class Execution:
     keep_stage: bool
     empty: float | None
     same_ids: bool
+    on_error: Literal["raise", "skip"]
+    retries: int
     progress: Progress | None
 
     def run(self, source: Any, destination: str | Path | None) -> Result:
         """Plan, segment, join, write and finish."""
         if self.workers is not None and self.workers < 1:
             raise InvalidOption(f"workers must be at least 1, not {self.workers}")
+        if self.on_error not in ("raise", "skip") or self.retries < 0:
+            raise InvalidOption(
+                f"on_error must be 'raise' or 'skip', not {self.on_error!r}; retries at least 0, not {self.retries}"
+            )
         opened = open_source(source, reader=self.pipeline.reader, level=self.level, axes=self.axes)
         home = self._destination(opened, destination)
         try:
             home.check(opened.opened.source or opened.path, overwrite=self.overwrite)
             plan = self._plan(opened, home)
-            if claim(plan.stage_path, fingerprint(plan, home.writer, home.path), resume=self.resume):
-                shutil.rmtree(plan.workdir, ignore_errors=True)  # of a stage that is gone, if it lay outside it
-            return self._staged(plan, home)
+            record = fingerprint(plan, home.writer, home.path)
+            with claimed(plan.stage_path, record, resume=self.resume) as new:
+                if new:
+                    shutil.rmtree(plan.workdir, ignore_errors=True)  # of a stage that is gone, if it lay outside it
+                return self._staged(plan, home)
         except BaseException:
             if home.temporary:
                 shutil.rmtree(home.temporary, ignore_errors=True)  # nobody knows of it, so nobody can go on from it
@@ -85,9 +94,13 @@ class Execution:
         channels = chosen_channels(image, segmenter, axes, self.channel, self.channels)
         source = Source(path=source.path, reader=source.reader, image=source.image, channels=channels)
         image = source.opened
-        prepare = getattr(segmenter, "prepare", None)
-        segmenter = prepare(image) if prepare else segmenter
+        segmenter = _prepared(segmenter, image)
         merger = self.pipeline.effective_merger()
+        if self.same_ids and hasattr(merger, "decide"):
+            raise InvalidOption(
+                f"same_ids joins what has one id, but merger {name_of('merger', merger)!r} chooses which of several "
+                "views of an object is drawn; use merger 'touch' (--merger touch)"
+            )
         return Plan(
             source=source,
             grid=_grid(self.pipeline.tiler, image, segmenter, axes, merger),
@@ -98,6 +111,8 @@ class Execution:
             min_size=declared(segmenter, "min_size", 0),
             empty=self.empty,
             same_ids=self.same_ids,
+            on_error=self.on_error,
+            retries=self.retries,
         )
 
     def _through(self, plan: Plan, home: Destination) -> Result:
@@ -112,7 +127,8 @@ class Execution:
             provenance = self._provenance(run, home.writer, outcome, started)
             run.finish(sink, provenance)
         plan.stage.close()
-        if not self.keep_stage:
+        run.plan.stage.close()
+        if not self.keep_stage and not run.failed:
             remove(plan.stage_path)
         return _result(run, outcome, home, sink, provenance)
 
@@ -138,10 +154,22 @@ class Execution:
             "channels": plan.source.channels,
             "tiles": {"axes": grid.axes, "largest": grid.largest, "halo": grid.halo, "count": len(grid)},
             "n_skipped": run.skipped,
+            "failed": run.failed,
             "n_objects": outcome.n_objects,
             "started": started.isoformat(timespec="seconds"),
             "seconds": {stage: round(spent, 3) for stage, spent in run.seconds.items()},
         }
+
+
+def _prepared(segmenter: Callable[..., Any], image: Image) -> Callable[..., Any]:
+    """The segmenter with what it fixes once for the whole image, if it fixes anything."""
+    prepare = getattr(segmenter, "prepare", None)
+    prepared = prepare(image) if prepare else segmenter
+    if not callable(prepared):
+        raise InvalidOption(
+            f"segmenter {name_of('segmenter', segmenter)!r} must return a segmenter from prepare, not {prepared!r}"
+        )
+    return prepared
 
 
 def _grid(
@@ -208,6 +236,7 @@ def _result(run: Run, outcome: Outcome, home: Destination, sink: Sink, provenanc
         n_objects=outcome.n_objects,
         n_tiles=len(run.plan.grid),
         n_skipped=run.skipped,
+        failed=tuple(run.failed),
         seconds=dict(run.seconds),
         provenance=provenance,
         data=read_back(sink),

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .components import component, configuration, declared
 from .errors import InvalidOption
@@ -72,6 +72,8 @@ class Pipeline:
         keep_stage: bool = False,
         empty: float | None = None,
         same_ids: bool = False,
+        on_error: Literal["raise", "skip"] = "raise",
+        retries: int = 0,
         progress: Progress | None = None,
     ) -> Result:
         """Segment an image and write its labels.
@@ -90,6 +92,9 @@ class Pipeline:
         keep_stage: leave the stage there after the run; the same run then starts from its end.
         empty: tiles in which no pixel is above this value are not segmented. NaN is not above anything.
         same_ids: objects with equal ids in different tiles are one object, wherever they lie.
+        on_error: what a tile does that cannot be read or segmented: `raise` ends the run, and what is done is kept;
+            `skip` leaves it as background and lists it in the result.
+        retries: how often such a tile is tried again first, after pauses that double from half a second.
         progress: called with (stage, done, total) as the run goes on.
 
         Any `TilewrightError`; nothing is written to the destination before everything has succeeded.
@@ -110,6 +115,8 @@ class Pipeline:
             keep_stage=keep_stage,
             empty=empty,
             same_ids=same_ids,
+            on_error=on_error,
+            retries=retries,
             progress=progress,
         ).run(source, destination)
 

@@ -23,7 +23,8 @@ __all__ = ["Result"]
 class Result:
     """A finished run: where the labels are, how many objects and tiles there were, and the seconds by stage.
 
-    `n_skipped` of the tiles were empty and not segmented.
+    `n_skipped` of the tiles were empty and not segmented. `failed` says which tiles failed and were left as background,
+    and why; the stage is kept then, and the same run with `overwrite=True` does just those.
 
     Labels of a run without destination lie in a temporary folder, which goes away with the result.
     """
@@ -32,6 +33,7 @@ class Result:
     n_objects: int
     n_tiles: int
     n_skipped: int
+    failed: tuple[str, ...]
     seconds: Mapping[str, float]
     provenance: Mapping[str, Any]
     data: Array | None = field(repr=False)

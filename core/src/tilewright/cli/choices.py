@@ -76,6 +76,16 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--overwrite", is_flag=True, help="Replace labels that are there already, once the new ones are whole."
     ),
     click.option("--no-resume", is_flag=True, help="Discard what an earlier, unfinished run has done."),
+    click.option(
+        "--on-error",
+        type=click.Choice(["raise", "skip"]),
+        default="raise",
+        show_default=True,
+        help="End the run at a tile that fails, or leave it as background and end with exit code 3.",
+    ),
+    click.option(
+        "--retries", type=click.IntRange(min=0), default=0, help="How often a tile that fails is tried again first."
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
     click.option("--quiet", is_flag=True, help="Show no progress."),
 )

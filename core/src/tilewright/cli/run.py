@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
+PASSED_ON = (
+    "channel",
+    "channels",
+    "level",
+    "axes",
+    "name",
+    "overwrite",
+    "workers",
+    "stage_dir",
+    "on_error",
+    "retries",
+)
+
+
 @click.command()
 @click.argument("image")
 @click.argument("output", required=False)
@@ -43,6 +57,8 @@ def run(image: str, output: str | None, **said: Any) -> None:
         pipeline.save(said["save_pipeline"])
     result = _run(pipeline, image, output, said)
     click.echo(json.dumps(_plain(result)) if said["as_json"] else _told(result))
+    if result.failed:
+        raise SystemExit(_failed(result))
 
 
 def _run(pipeline: Pipeline, image: str, output: str | None, said: dict[str, Any]) -> Result:
@@ -57,10 +73,7 @@ def _run(pipeline: Pipeline, image: str, output: str | None, said: dict[str, Any
             output,
             resume=not said["no_resume"],
             progress=progress,
-            **{
-                key: said[key]
-                for key in ("channel", "channels", "level", "axes", "name", "overwrite", "workers", "stage_dir")
-            },
+            **{key: said[key] for key in PASSED_ON},
         )
 
 
@@ -70,6 +83,7 @@ def _plain(result: Result) -> dict[str, Any]:
         "n_objects": result.n_objects,
         "n_tiles": result.n_tiles,
         "n_skipped": result.n_skipped,
+        "failed": list(result.failed),
         "seconds": {stage: round(spent, 3) for stage, spent in result.seconds.items()},
     }
 
@@ -84,6 +98,19 @@ def _told(result: Result) -> str:
             f"time:   {duration(sum(result.seconds.values()))} ({spent})",
         )
     )
+
+
+def _failed(result: Result) -> int:
+    """Say which tiles were left out. The exit code of a run with such tiles is 3."""
+    for line in result.failed[:10]:
+        click.echo(f"error: {' '.join(line.split())}", err=True)
+    more = len(result.failed) - 10
+    click.echo(
+        f"{f'and {more:,} more: ' if more > 0 else ''}{_counted(len(result.failed), 'tile')} failed and were left as "
+        "background; repeat the command with --overwrite to do just those",
+        err=True,
+    )
+    return 3
 
 
 def _counted(count: int, what: str) -> str:

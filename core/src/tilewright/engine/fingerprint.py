@@ -1,4 +1,4 @@
-"""What decides the labels, as a record: a stage is gone on with only by a run whose record is the same."""
+"""What decides the labels, as a record: only a run with the same record goes on from a stage."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 
 from ..components import configuration
-from ..errors import AlreadyExists, StageMismatch
 from ..image import Image
 from ..specs import Kind
+from .guard import file_state
 from .plan import Plan
 
-__all__ = ["claim", "fingerprint", "identity"]
-
-RECORD = "plan.json"
+__all__ = ["fingerprint", "identity"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, types.NoneType)
 
@@ -34,6 +32,7 @@ def fingerprint(plan: Plan, writer: Callable[..., Any], path: str) -> dict[str, 
         "tilewright": __version__,
         "destination": path,
         "source": plan.source.path or _content(plan.source.image),
+        "file": file_state(plan.source.path) if Path(plan.source.path).is_file() else None,
         "image": [plan.source.opened.axes, list(plan.source.opened.shape), str(plan.source.opened.dtype)],
         "reader": identity("reader", plan.source.reader) if plan.source.reader else None,
         "channels": plan.source.channels,
@@ -55,57 +54,6 @@ def identity(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:
     if not dataclasses.is_dataclass(thing):
         record["code"] = _digest(_code(thing).encode())
     return record
-
-
-def claim(stage: Path, record: dict[str, Any], *, resume: bool) -> bool:
-    """Make a stage folder this run's own: a new one (then True), or one that a run with the same record left.
-
-    StageMismatch if another run left it (saying what differs), unless `resume` is false: then it is emptied.
-    AlreadyExists if the folder was not made by tilewright.
-    """
-    file = stage / RECORD
-    if stage.exists() and any(stage.iterdir()) and not file.exists():
-        raise AlreadyExists(f"{stage} is no stage of tilewright; move it away, or choose another stage folder")
-    if file.exists() and not resume:
-        remove(stage)
-    if file.exists():
-        differs = _differences(json.loads(file.read_text()), record)
-        if differs:
-            raise StageMismatch(
-                f"an unfinished run left its stage in {stage}, with other {differs}; repeat that run, or start anew "
-                "with resume=False (--no-resume on the command line), which discards it"
-            )
-        return False
-    stage.mkdir(parents=True, exist_ok=True)
-    aside = stage / f"{RECORD}.partial"
-    aside.write_text(json.dumps(record, indent=1))
-    aside.replace(file)
-    return True
-
-
-def remove(stage: Path) -> None:
-    """Remove a stage that tilewright made; its record goes last, so that a kill leaves it recognisable."""
-    import shutil
-
-    if not (stage / RECORD).exists():
-        return
-    for entry in stage.iterdir():
-        if entry.name == RECORD:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-    (stage / RECORD).unlink()
-    stage.rmdir()
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{key} ({json.dumps(old.get(key))} there, {json.dumps(new.get(key))} now)"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key)
-    )
 
 
 def _content(image: Image | None) -> str:

@@ -34,7 +34,8 @@ def index_of(staged: Mapping[int, Staged], count: int) -> NDArray[Any]:
     """The table of `count` tiles, one row each, from what was staged of them."""
     index = np.zeros(count, INDEX)
     for number, each in staged.items():
-        index[number] = (*each.place, each.objects, 0)
+        if not each.failed:
+            index[number] = (*each.place, each.objects, 0)
     index["before"] = np.cumsum(index["objects"]) - index["objects"]
     return index
 
@@ -54,7 +55,7 @@ def compare(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
     for number in numbers:
         found = [_judge(plan, seam) for seam in _seams(plan, plan.grid[number])]
         pairs = np.concatenate(found) if found else np.zeros((0, 3), np.int64)
-        place = plan.stage.append("seams", number, {"pairs": pairs})
+        place = plan.stage.append("seams", number, {"pairs": pairs, "attempt": np.array(plan.basis)})
         done.append(Staged(number, place, len(pairs)))
     return done
 
@@ -107,12 +108,19 @@ def _record(plan: Plan, tile: Tile, name: str | None) -> dict[str, NDArray[Any]]
 
 def _judge(plan: Plan, seam: Seam) -> Ints:
     """What the merger says of a seam, as rows of upper tile, label in lower, label in upper, and what it adds."""
-    said = np.asarray(plan.merger(seam))
     columns = 5 if plan.owning else 2
+    answer = plan.merger(seam)
+    try:
+        said = np.asarray(answer)
+    except ValueError:  # rows of unequal length
+        said = np.array(None)
+    if said.shape == (0,):
+        said = np.zeros((0, columns), np.int64)  # an empty list
     if said.ndim != 2 or said.shape[1] != columns or said.dtype.kind not in "iu":
         raise InvalidLabels(
-            f"merger {name_of('merger', plan.merger)!r} returned {said.dtype} of shape {said.shape} for the seam of "
-            f"tiles {seam.lower.index} and {seam.upper.index}; it must return whole numbers of shape (n, {columns})"
+            f"merger {name_of('merger', plan.merger)!r} returned {type(answer).__name__} of {said.dtype} and shape "
+            f"{said.shape} for the seam of tiles {seam.lower.index} and {seam.upper.index}; it must return whole "
+            f"numbers of shape (n, {columns})"
         )
     for side, labels in enumerate(seam.labels):
         if len(said) and not (said[:, side].min() > 0 and said[:, side].max() <= labels.max()):
@@ -156,7 +164,10 @@ def _part_or_whole(plan: Plan, other: Tile, offset: Sequence[int], region: Regio
 
 def _stage_settled(plan: Plan, tile: Tile, drawn: Ints) -> Staged:
     runs = Runs.of(drawn)
-    arrays: dict[str, NDArray[Any]] = {"objects": np.array([len(runs.first), 0])}
+    arrays: dict[str, NDArray[Any]] = {
+        "objects": np.array([len(runs.first), 0, 0]),
+        "attempt": np.array(plan.basis),
+    }
     if len(runs.first):
         arrays |= {
             "labels": runs.labels,

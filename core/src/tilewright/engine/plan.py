@@ -7,17 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..components import declared, name_of
-from ..errors import InvalidImage, InvalidLabels, InvalidOption, SegmenterFailed
+from ..errors import InvalidImage, InvalidLabels, InvalidOption, NotReadable, SegmenterFailed
 from ..formats import read
 from ..image import SPATIAL, Image
 from ..labels import checked
 from ..tiles import Tile, TileGrid
+from .guard import guard
 from .stage import Stage
 
 __all__ = ["Plan", "Source", "needed_axes", "separate_axes"]
@@ -36,16 +37,23 @@ class Source:
     channels: int | tuple[int, ...] | None = None
 
     @cached_property
-    def opened(self) -> Image:
-        """The image with its channels chosen, opened once in each process."""
+    def whole(self) -> Image:
+        """The image with all of its channels, opened once in each process."""
         image = self.image if self.reader is None else read(self.reader, self.path)
         assert image is not None
+        return image
+
+    @cached_property
+    def opened(self) -> Image:
+        """The image with its channels chosen."""
         if self.channels is None:
-            return image
-        return image.select(self.channels) if isinstance(self.channels, int) else image.take(self.channels)
+            return self.whole
+        if isinstance(self.channels, int):
+            return self.whole.select(self.channels)
+        return self.whole.take(self.channels)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "opened"}
+        return {name: value for name, value in vars(self).items() if name not in ("opened", "whole")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +64,8 @@ class Plan:
     min_size: objects with fewer pixels, once joined, are dropped.
     empty: a tile without a pixel above this value is not segmented.
     same_ids: objects to which the segmenter gave equal ids in different tiles are one.
+    on_error, retries: whether a tile that fails ends the run or is left as background, and how often it is tried again.
+    basis: a number that stands for the tiles as they are staged; joins that were made on another basis do not count.
     """
 
     source: Source
@@ -67,6 +77,9 @@ class Plan:
     min_size: int = 0
     empty: float | None = None
     same_ids: bool = False
+    on_error: Literal["raise", "skip"] = "raise"
+    retries: int = 0
+    basis: int = 0
 
     @cached_property
     def stage(self) -> Stage:
@@ -96,11 +109,24 @@ class Plan:
             return dimensions
         return min(dimensions, int(declared(self.merger, "diagonals", dimensions)))
 
+    def guard(self, tile: Tile) -> int:
+        """A number that changes when the tile's stored pixels do."""
+        whole, channels = self.source.whole, self.source.channels
+        parts = dict(zip(self.grid.axes, tile.outer, strict=True))
+        parts["c"] = slice(channels, channels + 1) if isinstance(channels, int) else slice(0, whole.size("c"))
+        return guard(whole, tuple(parts[axis] for axis in whole.axes))
+
     def pixels(self, tile: Tile) -> NDArray[Any]:
         """Read a tile's outer region, in the segmenter's axes."""
         image = self.source.opened
         parts = dict(zip(self.grid.axes, tile.outer, strict=True))
-        block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
+        try:
+            block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
+        except Exception as error:
+            where = image.source or image.name
+            raise NotReadable(
+                f"{where} cannot be read at {self._where(tile)}: {type(error).__name__}: {error}"
+            ) from error
         kept = [axis for axis in image.axes if axis in self.wanted]
         block = block.reshape([n for n, axis in zip(block.shape, image.axes, strict=True) if axis in kept])
         missing = [axis for axis in self.wanted if axis not in kept]
@@ -135,10 +161,11 @@ class Plan:
         return max(1, 2**20 // max(1, math.prod(self.grid.largest)))
 
     def _blame(self, tile: Tile) -> str:
-        region = ", ".join(
-            f"{axis} {part.start}:{part.stop}" for axis, part in zip(self.grid.axes, tile.outer, strict=True)
-        )
-        return f"segmenter {name_of('segmenter', self.segmenter)!r}, tile {tile.index} ({region}):"
+        return f"segmenter {name_of('segmenter', self.segmenter)!r}, {self._where(tile)}:"
+
+    def _where(self, tile: Tile) -> str:
+        spans = zip(self.grid.axes, tile.outer, strict=True)
+        return f"tile {tile.index} ({', '.join(f'{axis} {part.start}:{part.stop}' for axis, part in spans)})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("stage", "tiles", "wanted")}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,13 +43,17 @@ class Outcome:
 
 @dataclass(kw_only=True)
 class Run:
-    """One execution of a plan by a crew. `seconds` fills up by stage; `skipped` counts the empty tiles."""
+    """One execution of a plan by a crew.
+
+    `seconds` fills up by stage; `skipped` counts the empty tiles; `failed` says why each tile failed that may.
+    """
 
     plan: Plan
     crew: Crew
     progress: Progress
     seconds: dict[str, float] = field(default_factory=dict)
     skipped: int = 0
+    failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._earlier: dict[str, dict[int, Place]] = {}
@@ -61,6 +66,9 @@ class Run:
             everything = range(len(self.plan.grid))
             staged = self._do("segment", "tile", segment, self.plan, everything)
             self.skipped = sum(each.skipped for each in staged.values())
+            self.failed = [each.failed for _, each in sorted(staged.items()) if each.failed]
+            basis = [(number, each.guard, bool(each.failed)) for number, each in sorted(staged.items())]
+            self.plan = replace(self.plan, basis=zlib.crc32(repr(basis).encode()))
             self.plan.stage.save("tiles", index_of(staged, len(everything)))
 
     def join(self) -> Outcome:
@@ -132,12 +140,12 @@ class Run:
         places = [(number, earlier[number]) for number in numbers if number in earlier]
         heads = self._read([place for _, place in places], "pairs", "objects", "attempt")
         found = [(number, place, head) for (number, place), head in zip(places, heads, strict=True)]
-        if kind == "written":
-            attempt = self._attempt()
-            return {number: Staged(number, place, 0) for number, place, head in found if head["attempt"] == attempt}
-        if kind == "seams":
-            return {number: Staged(number, place, len(head["pairs"])) for number, place, head in found}
-        return {number: Staged(number, place, *map(int, head["objects"])) for number, place, head in found}
+        attempt = self._attempt() if kind == "written" else self.plan.basis
+        return {
+            number: Staged(number, place, _count(head), *_skipped_and_guard(head))
+            for number, place, head in found
+            if (_unchanged(self.plan, number, head) if kind == "tile" else head["attempt"] == attempt)
+        }
 
     def _batch(self, count: int) -> int:
         """Tiles to a task: many where they are small, but enough tasks to keep everybody busy to the end."""
@@ -197,3 +205,19 @@ class Run:
         start = time.perf_counter()
         yield
         self.seconds[stage] = time.perf_counter() - start
+
+
+def _count(head: Mapping[str, NDArray[Any]]) -> int:
+    """What a record counts: pairs of a seam, objects of a drawn core."""
+    if "pairs" in head:
+        return len(head["pairs"])
+    return int(head["objects"][0]) if "objects" in head else 0
+
+
+def _skipped_and_guard(head: Mapping[str, NDArray[Any]]) -> tuple[int, int]:
+    return (int(head["objects"][1]), int(head["objects"][2])) if "objects" in head else (0, 0)
+
+
+def _unchanged(plan: Plan, number: int, head: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether a tile's pixels are still those that were segmented, as far as their files tell."""
+    return bool(head["objects"][2] == plan.guard(plan.grid[number]))

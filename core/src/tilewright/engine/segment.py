@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..errors import InvalidLabels, NotReadable, SegmenterFailed
 from ..image import Region
 from ..labels import Runs, smallest_dtype
 from ..tiles import Tile, TileGrid, relative
@@ -20,36 +22,68 @@ __all__ = ["Staged", "facing", "segment", "strip", "strips_of"]
 Labels = NDArray[np.unsignedinteger[Any]]
 
 
+NOWHERE = Place(0, 0, 0)
+LONGEST_PAUSE = 30.0  # seconds
+
+
 class Staged(NamedTuple):
-    """A record in the stage, the number of objects that it holds, and whether its tile was empty and skipped."""
+    """A record in the stage and the number of objects that it holds.
+
+    skipped: 1 for a tile that was empty. guard: stands for the tile's pixels. failed: why nothing is staged of it.
+    """
 
     number: int
     place: Place
     objects: int
     skipped: int = 0
+    guard: int = 0
+    failed: str = ""
 
 
 def segment(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
-    """Segment tiles and stage what comes out: their labels, their objects, and the strips that their seams need."""
-    return [_segment_tile(plan, plan.grid[number]) for number in numbers]
+    """Segment tiles and stage what comes out: their labels, their objects, and the strips that their seams need.
+
+    What fails is tried again as often as the plan says, after a pause that doubles: a GPU may have memory again then.
+    """
+    return [_tried(plan, plan.grid[number]) for number in numbers]
+
+
+def _tried(plan: Plan, tile: Tile) -> Staged:
+    for pause in (0.5 * 2**attempt for attempt in range(plan.retries)):
+        try:
+            return _segment_tile(plan, tile)
+        except (SegmenterFailed, NotReadable):
+            time.sleep(min(pause, LONGEST_PAUSE))
+    try:
+        return _segment_tile(plan, tile)
+    except (SegmenterFailed, NotReadable, InvalidLabels) as error:
+        if plan.on_error == "raise":
+            raise
+        return Staged(tile.number, NOWHERE, 0, failed=str(error))
 
 
 def _segment_tile(plan: Plan, tile: Tile) -> Staged:
+    guard = plan.guard(tile)
     labels = plan.segment(tile)
     if labels is None:
-        return Staged(tile.number, plan.stage.append("tile", tile.number, {"objects": np.array([0, 1])}), 0, 1)
+        return _stage(plan, tile, {}, 0, 1, guard)
     kept = tile.outer if plan.owning else tile.core
     runs = Runs.of(labels) if plan.owning else _core_runs(plan, tile, labels)
     count = len(runs.first)
-    arrays: dict[str, NDArray[Any]] = {"objects": np.array([count, 0])}
+    arrays: dict[str, NDArray[Any]] = {}
     if count:
-        arrays |= {"labels": runs.labels, "area": _small(runs.area)}
+        arrays = {"labels": runs.labels, "area": _small(runs.area)}
         if plan.same_ids:
             arrays["ids"] = labels[relative(kept, tile.outer)].ravel()[runs.first].astype(np.uint64)
         arrays |= _copies(runs, tile, plan.grid) if plan.owning else {"first": whole_image(runs.first, kept, plan.grid)}
         for name, region in strips_of(plan.grid, tile, overlapping=plan.owning):
             arrays[name] = runs.labels[relative(region, kept)]
-    return Staged(tile.number, plan.stage.append("tile", tile.number, arrays), count)
+    return _stage(plan, tile, arrays, count, 0, guard)
+
+
+def _stage(plan: Plan, tile: Tile, arrays: dict[str, NDArray[Any]], objects: int, skipped: int, guard: int) -> Staged:
+    head = {"objects": np.array([objects, skipped, guard])}
+    return Staged(tile.number, plan.stage.append("tile", tile.number, head | arrays), objects, skipped, guard)
 
 
 def _core_runs(plan: Plan, tile: Tile, labels: NDArray[Any]) -> Runs:

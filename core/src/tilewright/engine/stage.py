@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 
 __all__ = ["Place", "Record", "Stage"]
 
-_HEADER = struct.Struct("<4sIQQII")  # magic, kind, number, payload length, table length, checksum
+_HEAD = struct.Struct("<4sIQQI")  # magic, kind, number, payload length, table length
+_CHECKSUM = struct.Struct("<I")  # of all else
+_HEADER_SIZE = _HEAD.size + _CHECKSUM.size
 _MAGIC = b"TWr1"
 _COMPRESS_FROM = 4096  # bytes; below, the codec's own overhead exceeds what it saves
 _SYNC_EVERY = 2**26  # bytes that a power cut may cost
@@ -62,18 +64,18 @@ class Stage:
         sections = {name: _encode(array) for name, array in arrays.items()}
         table = json.dumps({name: head for name, (head, _) in sections.items()}, separators=(",", ":")).encode()
         payload = b"".join(data for _, data in sections.values())
-        checksum = zlib.crc32(payload, zlib.crc32(table))
-        header = _HEADER.pack(_MAGIC, _KINDS.index(kind), number, len(payload), len(table), checksum)
-        return self._own_pack().append(header + table + payload)
+        head = _HEAD.pack(_MAGIC, _KINDS.index(kind), number, len(payload), len(table))
+        checksum = _CHECKSUM.pack(zlib.crc32(payload, zlib.crc32(table, zlib.crc32(head))))
+        return self._own_pack().append(head + checksum + table + payload)
 
     def read(self, place: Place, *names: str) -> dict[str, NDArray[Any]]:
         """The named arrays of a record (all of them if none is named)."""
         head = self._bytes(place, 0, min(place.size, 8192))
-        _, _, _, _, length, _ = _HEADER.unpack_from(head)
-        start = _HEADER.size + length
+        _, _, _, _, length = _HEAD.unpack_from(head)
+        start = _HEADER_SIZE + length
         if len(head) < start:
             head = self._bytes(place, 0, start)
-        table: dict[str, Any] = json.loads(head[_HEADER.size : start])
+        table: dict[str, Any] = json.loads(head[_HEADER_SIZE:start])
         arrays, offset = {}, start
         for name, (dtype, shape, stored, size) in table.items():
             if not names or name in names:
@@ -144,9 +146,11 @@ class _Pack:
     def append(self, record: bytes) -> Place:
         with self._lock:
             place = Place(self.number, self._end, len(record))
-            written = self._file.write(record)
-            while written < len(record):
-                written += self._file.write(record[written:])
+            try:
+                self._write(record)
+            except OSError:
+                self._file.truncate(self._end)  # a disk that is full now may have room later: leave no half record
+                raise
             self._end += len(record)
             self._unsynced += len(record)
             if self._unsynced > _SYNC_EVERY:
@@ -158,11 +162,17 @@ class _Pack:
         with self._lock:
             self._file.close()
 
+    def _write(self, record: bytes) -> None:
+        self._file.seek(self._end)
+        written = self._file.write(record)
+        while written < len(record):
+            written += self._file.write(record[written:])
+
 
 def _encode(array: NDArray[Any]) -> tuple[tuple[str, tuple[int, ...], str, int], bytes]:
     if not array.any():
         return (array.dtype.str, array.shape, "zeros", 0), b""
-    data = np.ascontiguousarray(array)
+    data = np.asarray(array, order="C")
     if data.nbytes < _COMPRESS_FROM:
         raw = data.tobytes()
         return (data.dtype.str, data.shape, "raw", len(raw)), raw
@@ -181,14 +191,17 @@ def _scan(path: Path) -> Iterator[Record]:
     pack, end = int(path.stem, 16), path.stat().st_size
     with path.open("rb") as file:
         offset = 0
-        while offset + _HEADER.size <= end:
+        while offset + _HEADER_SIZE <= end:
             file.seek(offset)
-            magic, kind, number, payload, table, checksum = _HEADER.unpack(file.read(_HEADER.size))
-            size = _HEADER.size + table + payload
+            head = file.read(_HEAD.size)
+            magic, kind, number, payload, table = _HEAD.unpack(head)
+            (checksum,) = _CHECKSUM.unpack(file.read(_CHECKSUM.size))
+            size = _HEADER_SIZE + table + payload
             if magic != _MAGIC or kind >= len(_KINDS) or offset + size > end:
                 return
             # older bytes have been synced to the disk; only the last ones can be torn
-            if offset + size > end - 2 * _SYNC_EVERY and zlib.crc32(file.read(table + payload)) != checksum:
+            recent = offset + size > end - 2 * _SYNC_EVERY
+            if recent and zlib.crc32(file.read(table + payload), zlib.crc32(head)) != checksum:
                 return
             yield Record(_KINDS[kind], number, Place(pack, offset, size))
             offset += size

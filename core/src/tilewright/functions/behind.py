@@ -27,11 +27,13 @@ def files_behind(said: Any) -> Iterator[Path]:
             yield Path(said.source)
         yield from files_behind(said.data)
     elif isinstance(said, zarr.Array):
-        root = getattr(said.store, "root", None)  # only a store of local files has one
-        if isinstance(root, Path):
-            yield root / said.path
+        # a store of local files has a root; dask opens them through fsspec, whose remote paths are not absolute
+        root = getattr(said.store, "root", None) or getattr(said.store, "path", None)
+        if root is not None and Path(root).is_absolute():
+            yield Path(root) / said.path
     elif isinstance(said, np.memmap) and said.filename is not None:
         yield Path(said.filename)
     elif hasattr(said, "__dask_graph__"):
-        for held in said.__dask_graph__().values():
-            yield from files_behind(held) if isinstance(held, zarr.Array | np.memmap) else ()
+        for task in said.__dask_graph__().values():
+            for held in (task, *(getattr(part, "value", None) for part in getattr(task, "args", ()))):
+                yield from files_behind(held) if isinstance(held, zarr.Array | np.memmap) else ()

@@ -34,9 +34,10 @@ def relabel_sequential_array(labels: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(labels)
     _check(array, "labels")
     ids, numbers = np.unique(array, return_inverse=True)
-    if not len(ids) or ids[0] != 0:
+    count = np.count_nonzero(ids)
+    if count == len(ids):  # there is no background that would take the number 0
         numbers = numbers + 1
-    dtype = np.result_type(np.uint16, np.min_scalar_type(len(ids)))
+    dtype = np.result_type(np.uint16, np.min_scalar_type(count))
     return numbers.reshape(array.shape).astype(dtype)
 
 

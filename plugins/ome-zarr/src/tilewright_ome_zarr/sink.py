@@ -11,8 +11,8 @@ from typing import Any, cast
 import zarr
 from numpy.typing import NDArray
 
-from tilewright.arrays import replace_folder
 from tilewright.image import Array, Region
+from tilewright.swap import replace_folder
 
 from .layout import PyramidLayout
 from .pyramid import build, nearest_source

@@ -14,6 +14,7 @@ import zarr
 from tilewright.errors import InvalidImage, InvalidOption, StageMismatch, TilewrightError
 from tilewright.image import Image, Level
 from tilewright.sinks import LabelSpec
+from tilewright.swap import recover
 
 from .attributes import label_attributes
 from .layout import LevelLayout, halved, plan, spaced
@@ -215,6 +216,7 @@ def _relative(spec: LabelSpec, target: Path) -> str | None:
 def _open_aside(sink: OmeZarrSink, spec: LabelSpec, attributes: dict[str, Any]) -> None:
     """Make the folder that is filled, or go on with the one that an earlier run of the same stage left."""
     aside = sink.aside
+    recover(aside, sink.path)
     if aside.exists():
         for stray in aside.rglob("*.partial"):  # zarr's own, of chunks that were being written at the kill
             stray.unlink()

@@ -1,0 +1,55 @@
+"""The command `tilewright clean`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .errors import debuggable
+
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["clean"]
+
+
+@click.command()
+@click.argument("folder", default=".")
+@click.option("--delete", is_flag=True, help="Remove them; what is done in them will have to be done again.")
+@debuggable
+def clean(folder: str, delete: bool) -> None:
+    """List the stages that unfinished runs left in FOLDER and below it, with their size and what they belong to.
+
+    Only folders with a record that tilewright wrote count, whatever their name; those of running runs are left alone.
+    """
+    from ..engine.claim import is_busy, remove
+
+    found = 0
+    for stage, record in _stages(Path(folder)):
+        found += 1
+        size = sum(file.stat().st_size for file in stage.rglob("*") if file.is_file())
+        busy = is_busy(stage)
+        state = "a run is at work in it" if busy else "removed" if delete else "unfinished"
+        click.echo(f"{stage}  {size / 1e6:,.1f} MB, {state}, for {record.get('destination', 'an unknown output')}")
+        if delete and not busy:
+            remove(stage)
+    click.echo(f"{found:,} found" + ("" if delete or not found else "; --delete removes those that no run is using"))
+
+
+def _stages(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The stages in a folder, without looking into stages or following links."""
+    from ..engine.claim import record_of
+
+    if not folder.is_dir():
+        raise click.BadParameter(f"{folder} is no folder", param_hint="FOLDER")
+    for entry in sorted(folder.iterdir()):
+        if not entry.is_dir() or entry.is_symlink():
+            continue
+        record = record_of(entry) if entry.suffix == ".tilewright" else None
+        if record is not None:
+            yield entry, record
+        else:
+            yield from _stages(entry)

@@ -1,0 +1,138 @@
+"""Whose stage it is: one run at a time, and only a run that would give the same labels goes on from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ..errors import AlreadyExists, OutputBusy, StageMismatch
+
+__all__ = ["claimed", "is_busy", "record_of", "remove"]
+
+RECORD, LOCK, OWNER = "plan.json", "lock", "owner.json"
+
+
+@contextmanager
+def claimed(stage: Path, record: dict[str, Any], *, resume: bool) -> Iterator[bool]:
+    """Hold a stage folder: a new one (then True), or one that a run with the same record left.
+
+    OutputBusy, at once, while another run holds it; the operating system ends its hold when it dies. StageMismatch if a
+    run with another record left it (saying what differs), unless `resume` is false: then it is emptied. AlreadyExists
+    if the folder was not made by tilewright.
+    """
+    _check_own(stage)
+    stage.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(stage / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise OutputBusy(f"another run is at work in {stage} ({_owner(stage)}); wait until it has ended") from None
+    try:
+        _write(stage / OWNER, {"process": os.getpid(), "host": socket.gethostname()})
+        yield _take(stage, record, resume=resume)
+    finally:
+        lock.release()
+        if record_of(stage) is None:
+            leave(stage)
+
+
+def _take(stage: Path, record: dict[str, Any], *, resume: bool) -> bool:
+    old = record_of(stage)
+    if old is not None and not resume:
+        _empty(stage)
+        old = None
+    if old is None:
+        _write(stage / RECORD, record)
+        return True
+    differs = _differences(old, record)
+    if differs:
+        raise StageMismatch(
+            f"an unfinished run left its stage in {stage}, with other {differs}; repeat that run, or start anew with "
+            "resume=False (--no-resume on the command line), which discards it"
+        )
+    return False
+
+
+def record_of(stage: Path) -> dict[str, Any] | None:
+    """The record of the run that made a stage; None for a folder that is no stage."""
+    try:
+        record = json.loads((stage / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # not there, or not ours
+        return None
+    return record if isinstance(record, dict) and "tilewright" in record else None
+
+
+def is_busy(stage: Path) -> bool:
+    """Whether a run is at work in a stage."""
+    lock = FileLock(stage / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def remove(stage: Path) -> None:
+    """Remove what tilewright made in a stage; its record goes last, so that a kill leaves it recognisable.
+
+    Files that are not its own stay, and then so does the folder. A folder that is no stage is left alone.
+    """
+    if record_of(stage) is not None:
+        _empty(stage)
+        leave(stage)
+
+
+def _empty(stage: Path) -> None:
+    for folder in ("packs", "output"):
+        shutil.rmtree(stage / folder, ignore_errors=True)
+    for pattern in ("*.npy", "*.partial"):
+        for file in stage.glob(pattern):
+            file.unlink()
+    (stage / RECORD).unlink()
+
+
+def leave(stage: Path) -> None:
+    """Take the lock out of a stage that is no more, and the folder unless it holds something of somebody's."""
+    for name in (LOCK, OWNER):
+        (stage / name).unlink(missing_ok=True)
+    if stage.exists() and not any(stage.iterdir()):
+        stage.rmdir()
+
+
+def _check_own(stage: Path) -> None:
+    if not stage.exists() or record_of(stage) is not None:
+        return
+    begun = {LOCK, OWNER, *(f"{name}.partial" for name in (RECORD, OWNER))}  # what a kill in its making leaves
+    if not stage.is_dir() or {each.name for each in stage.iterdir()} - begun:
+        raise AlreadyExists(f"{stage} is no stage of tilewright; move it away, or choose another stage folder")
+
+
+def _owner(stage: Path) -> str:
+    try:
+        owner = json.loads((stage / OWNER).read_text(encoding="utf-8"))
+        return f"process {owner['process']} on {owner['host']}"
+    except (OSError, ValueError, KeyError):  # it is just being written
+        return "of which nothing is known yet"
+
+
+def _write(file: Path, record: dict[str, Any]) -> None:
+    aside = file.with_name(f"{file.name}.partial")
+    aside.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    aside.replace(file)
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key} ({json.dumps(old.get(key))} there, {json.dumps(new.get(key))} now)"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    )

@@ -1,0 +1,73 @@
+"""Putting a finished output into its place, so that a reader finds the old one or the new one whole."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+from pathlib import Path
+
+__all__ = ["recover", "replace_folder"]
+
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux, renameat2(2)
+
+
+def replace_folder(aside: Path, path: Path) -> None:
+    """Put a finished folder into its place; what was there is removed afterwards.
+
+    Both must lie on one file system. Where the system can swap two names in one step (Linux), the output is never
+    missing; elsewhere for the instant between two renames. After a kill the same call finishes what was begun.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    recover(aside, path)
+    if not aside.exists():
+        return
+    if not path.exists():
+        aside.rename(path)
+        return
+    _note(aside)
+    if not _exchange(aside, path):
+        _move_over(aside, path)
+    recover(aside, path)
+    shutil.rmtree(_old(aside), ignore_errors=True)
+
+
+def recover(aside: Path, path: Path) -> None:
+    """Clear up after a kill right behind the swap: the folder aside is then the old one, not one to go on filling."""
+    note = _noted(aside)
+    if note.exists() and path.exists() and path.stat().st_ino == int(note.read_text()):
+        shutil.rmtree(aside, ignore_errors=True)
+    note.unlink(missing_ok=True)
+
+
+def _noted(aside: Path) -> Path:
+    return aside.with_name(f"{aside.name}.inode")
+
+
+def _old(aside: Path) -> Path:
+    return aside.with_name(f"{aside.name}.replaced")
+
+
+def _note(aside: Path) -> None:
+    """Keep which folder is the new one, since after the swap the names no longer tell."""
+    partial = aside.with_name(f"{aside.name}.inode.partial")
+    partial.write_text(str(aside.stat().st_ino))
+    partial.replace(_noted(aside))
+
+
+def _move_over(aside: Path, path: Path) -> None:
+    shutil.rmtree(_old(aside), ignore_errors=True)
+    path.rename(_old(aside))
+    aside.rename(path)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two names in one step; False where the system or the file system cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    done: int = rename(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE)
+    return done == 0

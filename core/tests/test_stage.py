@@ -1,0 +1,302 @@
+"""The stage's packs: what was appended is read back, what a kill cut short is gone, the user's files stay."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from tilewright import AlreadyExists, StageMismatch
+from tilewright.engine.claim import claimed, remove
+from tilewright.engine.stage import Record, Stage
+
+ARRAYS = hnp.arrays(
+    st.sampled_from(["u1", "u2", "u4", "u8", "i8", "f4", "?", ">u2"]),
+    hnp.array_shapes(min_dims=0, max_dims=3, min_side=0),
+)
+
+
+def pack_of(stage: Stage) -> Path:
+    (path,) = (stage.path / "packs").iterdir()
+    return path
+
+
+def contents(path: Path) -> dict[tuple[str, int], dict[str, NDArray[Any]]]:
+    """Everything that a later run finds."""
+    stage = Stage(path)
+    found = {(record.kind, record.number): stage.read(record.place) for record in stage.records()}
+    stage.close()
+    return found
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    records=st.lists(st.dictionaries(st.sampled_from(["labels", "first", "z+", "x-"]), ARRAYS, max_size=4), max_size=5)
+)
+def test_what_is_appended_is_read_back(records: list[dict[str, NDArray[Any]]], tmp_path_factory: Any) -> None:
+    stage = Stage(tmp_path_factory.mktemp("stage"))
+    places = [stage.append("tile", number, arrays) for number, arrays in enumerate(records)]
+    for place, arrays in zip(places, records, strict=True):
+        found = stage.read(place)
+        assert found.keys() == arrays.keys()
+        for name, array in arrays.items():
+            assert found[name].dtype == array.dtype
+            np.testing.assert_array_equal(found[name], array)
+            assert stage.read(place, name).keys() == {name}
+    stage.close()
+    assert [record.number for record in Stage(stage.path).records()] == list(range(len(records)))
+
+
+def test_large_arrays_are_compressed_and_read_alone(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    labels = np.repeat(np.arange(1000, dtype=np.uint32), 1000)
+    noise = np.random.default_rng(0).integers(0, 2**63, 100_000)
+    place = stage.append("tile", 7, {"labels": labels, "noise": noise, "few": np.arange(3)})
+    assert place.size < noise.nbytes + labels.nbytes / 20
+    for name, array in (("few", np.arange(3)), ("noise", noise), ("labels", labels)):
+        np.testing.assert_array_equal(stage.read(place, name)[name], array)
+    stage.close()
+
+
+def test_a_record_with_a_long_table_is_read(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    arrays = {f"a rather long name {i}": np.array(i) for i in range(500)}
+    place = stage.append("tile", 0, arrays)
+    assert {name: int(value) for name, value in stage.read(place).items()} == {
+        name: int(v) for name, v in arrays.items()
+    }
+    stage.close()
+
+
+def test_zeros_cost_nothing(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    small = stage.append("tile", 0, {"labels": np.zeros((1, 1), np.uint64)})
+    large = stage.append("tile", 1, {"labels": np.zeros((4000, 4000), np.uint64)})
+    assert large.size - small.size < 10
+    assert stage.read(large)["labels"].shape == (4000, 4000)
+    stage.close()
+
+
+def written(path: Path, count: int = 4) -> list[Record]:
+    stage = Stage(path)
+    for number in range(count):
+        stage.append(
+            "tile", number, {"labels": np.arange(number + 3, dtype=np.uint16), "objects": np.array([number, 0])}
+        )
+    stage.close()
+    return list(Stage(path).records())
+
+
+def test_a_record_cut_off_at_any_byte_is_gone_and_those_before_it_are_there(tmp_path: Path) -> None:
+    records = written(tmp_path)
+    pack, before = pack_of(Stage(tmp_path)), contents(tmp_path)
+    whole, last = pack.read_bytes(), records[-1].place
+    for end in range(last.offset, last.offset + last.size):
+        pack.write_bytes(whole[:end])
+        found = contents(tmp_path)
+        assert list(found) == [("tile", 0), ("tile", 1), ("tile", 2)]
+        for key, arrays in found.items():
+            for name, array in arrays.items():
+                np.testing.assert_array_equal(array, before[key][name])
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 500, b"\xff" * 500, b"TWr1", b"TWr1" + b"\0" * 40])
+def test_what_a_power_cut_leaves_behind_the_last_record_is_passed_over(tail: bytes, tmp_path: Path) -> None:
+    written(tmp_path)
+    pack = pack_of(Stage(tmp_path))
+    pack.write_bytes(pack.read_bytes() + tail)
+    found = [key for key in contents(tmp_path) if key[0] == "tile"]
+    assert found == [("tile", n) for n in range(4)]
+
+
+def test_a_flipped_byte_anywhere_never_gives_other_data(tmp_path: Path) -> None:
+    records, before = written(tmp_path), contents(tmp_path)
+    pack = pack_of(Stage(tmp_path))
+    whole, second = pack.read_bytes(), records[1].place
+    for at in range(second.offset, second.offset + second.size):
+        pack.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        found = contents(tmp_path)
+        assert ("tile", 0) in found
+        assert ("tile", 1) not in found
+        for key, arrays in found.items():
+            for name, array in arrays.items():
+                np.testing.assert_array_equal(array, before[key][name])
+
+
+def test_a_run_that_goes_on_appends_to_a_pack_of_its_own(tmp_path: Path) -> None:
+    written(tmp_path, 2)
+    torn = pack_of(Stage(tmp_path))
+    torn.write_bytes(torn.read_bytes()[:-5])
+    stage = Stage(tmp_path)
+    stage.append("tile", 1, {"objects": np.array([5])})
+    stage.close()
+    found = contents(tmp_path)
+    assert sorted(found) == [("tile", 0), ("tile", 1)]
+    assert found["tile", 1]["objects"] == 5
+
+
+def append_many(path: str, start: int, barrier: Any) -> None:
+    stage = Stage(Path(path))
+    barrier.wait()
+    for number in range(start, start + 200):
+        stage.append("tile", number, {"labels": np.full(50, number)})
+    stage.close()
+
+
+def test_two_processes_append_at_the_same_time(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(2)
+    workers = [context.Process(target=append_many, args=(str(tmp_path), start, barrier)) for start in (0, 200)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert len(list((tmp_path / "packs").iterdir())) == 2
+    found = contents(tmp_path)
+    assert sorted(number for _, number in found) == list(range(400))
+    assert all((arrays["labels"] == number).all() for (_, number), arrays in found.items())
+
+
+def test_threads_append_and_read_at_the_same_time(tmp_path: Path) -> None:
+    stage, wrong = Stage(tmp_path), []
+
+    def work(start: int) -> None:
+        for number in range(start, start + 100):
+            place = stage.append("seams", number, {"pairs": np.full(2000, number)})
+            if not (stage.read(place)["pairs"] == number).all():
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(100 * i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stage.close()
+    assert wrong == []
+    assert len(contents(tmp_path)) == 400
+
+
+@pytest.mark.parametrize("length", [0, 1, 10_000])
+def test_a_table_is_kept_whole_and_replaced_whole(length: int, tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.save("numbers", np.arange(7))
+    stage.save("numbers", np.arange(length, dtype=np.uint32))
+    np.testing.assert_array_equal(stage.load("numbers"), np.arange(length, dtype=np.uint32))
+    assert [path.name for path in tmp_path.iterdir()] == ["numbers.npy"]
+
+
+RECORD = {"tilewright": "0.1.0", "segmenter": {"name": "a", "configuration": {"size": 3}}, "grid": [1, 2]}
+
+
+def claim(folder: Path, record: dict[str, Any], *, resume: bool = True) -> bool:
+    """Claim a stage and be killed: its record stays, the operating system ends the hold. Returns whether it was new."""
+    with claimed(folder, record, resume=resume) as new:
+        return new
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"lock", "owner.json"}
+
+
+def test_a_new_stage_is_claimed_and_claimed_again_by_the_same_run(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "out.tilewright"
+    assert claim(folder, RECORD)
+    (folder / "packs").mkdir()
+    (folder / "packs" / "a.pack").write_bytes(b"work")
+    assert not claim(folder, json.loads(json.dumps(RECORD)))
+    assert (folder / "packs" / "a.pack").exists()
+
+
+def test_a_stage_of_another_run_is_refused_and_what_differs_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "out.tilewright"
+    claim(folder, RECORD)
+    other = {**RECORD, "segmenter": {"name": "a", "configuration": {"size": 4}}, "channels": 1}
+    with pytest.raises(StageMismatch) as raised:
+        claim(folder, other)
+    message = str(raised.value)
+    assert str(folder) in message
+    assert "channels (null there, 1 now)" in message
+    assert '{"size": 3}} there' in message
+    assert '{"size": 4}} now' in message
+    assert "grid" not in message.split("with other")[1].split(";")[0]
+    assert "resume=False (--no-resume on the command line)" in message
+    assert not claim(folder, RECORD), "the stage is as it was"
+
+
+def test_without_resume_a_stage_is_emptied(tmp_path: Path) -> None:
+    folder = tmp_path / "out.tilewright"
+    claim(folder, RECORD)
+    (folder / "packs").mkdir()
+    (folder / "packs" / "a.pack").write_bytes(b"work")
+    (folder / "numbers.npy").write_bytes(b"work")
+    assert claim(folder, {**RECORD, "grid": [3]}, resume=False)
+    assert files(folder) == {"plan.json"}
+    assert json.loads((folder / "plan.json").read_text())["grid"] == [3]
+
+
+def test_what_is_not_ours_in_a_stage_stays_there(tmp_path: Path) -> None:
+    folder = tmp_path / "out.tilewright"
+    claim(folder, RECORD)
+    (folder / "notes.txt").write_text("mine")
+    assert claim(folder, {**RECORD, "grid": [3]}, resume=False)
+    remove(folder)
+    assert files(folder) == {"notes.txt"}
+
+
+FOREIGN = {
+    "a folder of other files": {"notes.txt": "mine"},
+    "a folder with a plan.json of its own": {"plan.json": '{"holiday": "Crete"}', "notes.txt": "mine"},
+    "a plan.json that is no table": {"plan.json": "[1, 2]", "notes.txt": "mine"},
+    "a plan.json that is no JSON": {"plan.json": "to do", "notes.txt": "mine"},
+}
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_folder_that_is_no_stage_is_refused_and_untouched(name: str, resume: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "out.tilewright"
+    folder.mkdir()
+    for file, text in FOREIGN[name].items():
+        (folder / file).write_text(text)
+    with pytest.raises(AlreadyExists, match="is no stage of tilewright; move it away"):
+        claim(folder, RECORD, resume=resume)
+    remove(folder)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == FOREIGN[name]
+
+
+def test_a_file_where_the_stage_should_be_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "out.tilewright"
+    file.write_text("mine")
+    with pytest.raises(AlreadyExists, match="is no stage of tilewright"):
+        claim(file, RECORD, resume=False)
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize("left", [[], ["plan.json.partial"], ["lock", "owner.json.partial"]])
+def test_a_stage_whose_making_was_killed_is_claimed(left: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "out.tilewright"
+    folder.mkdir()
+    for name in left:
+        (folder / name).write_text('{"tile')
+    assert claim(folder, RECORD)
+    assert files(folder) == {"plan.json"}
+
+
+def test_removing_follows_no_link_out_of_the_stage(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "out.tilewright", tmp_path / "data"
+    outside.mkdir()
+    (outside / "image.zarr").write_text("mine")
+    claim(folder, RECORD)
+    (folder / "output").symlink_to(outside)
+    remove(folder)
+    assert (outside / "image.zarr").read_text() == "mine"
