@@ -6,11 +6,12 @@ import dataclasses
 import hashlib
 import json
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..components import configuration
 from ..image import Image
@@ -53,7 +54,10 @@ def identity(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:
     record = configuration(kind, thing)
     if not dataclasses.is_dataclass(thing):
         record["code"] = _digest(_code(thing).encode())
-    return record
+        return record
+    values = [getattr(thing, field.name) for field in dataclasses.fields(thing)]
+    special = [value for value in values if not _is_json(value)]  # of which the record has but a text, cut short
+    return record | {"code": _digest(_code(special).encode())} if special else record
 
 
 def _content(image: Image | None) -> str:
@@ -61,39 +65,72 @@ def _content(image: Image | None) -> str:
     assert image is not None
     data = image.data
     if isinstance(data, np.ndarray):
-        return f"pixels {_digest(data.tobytes())}"
+        digest = hashlib.blake2b(digest_size=16)
+        for block in _blocks(data):
+            digest.update(block)
+        return f"pixels {digest.hexdigest()}"
     return f"{type(data).__name__} {getattr(data, 'name', '')} {getattr(data, 'store', '')}"
+
+
+def _blocks(array: NDArray[Any], most: int = 2**22) -> Iterator[NDArray[Any]]:
+    """An array in raster order, in contiguous blocks of at most so many bytes: it may be a map of a whole disk."""
+    if array.nbytes <= most or not array.ndim:
+        yield np.ascontiguousarray(array)
+        return
+    step = most // max(1, array[:1].nbytes)
+    for start in range(0, len(array), max(1, step)):
+        yield from _blocks(array[start : start + step] if step else array[start], most)
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def _code(thing: object) -> str:
+def _code(thing: object, around: tuple[int, ...] = ()) -> str:
     """A text that changes with a function's code: its bytecode and constants, its defaults, and what it closes over."""
+    if id(thing) in around:  # a function that calls itself
+        return "..."
+    within = (*around, id(thing))
     if isinstance(thing, types.MethodType):
-        return f"{_code(thing.__func__)} of {_code(thing.__self__)}"
+        return f"{_code(thing.__func__, within)} of {_code(thing.__self__, within)}"
     if hasattr(thing, "func") and hasattr(thing, "keywords"):  # functools.partial
-        return f"partial {_code(thing.func)} {_code(getattr(thing, 'args', ()))} {_code(thing.keywords)}"
+        return (
+            f"partial {_code(thing.func, within)} {_code(getattr(thing, 'args', ()))} {_code(thing.keywords, within)}"
+        )
     if isinstance(thing, types.FunctionType):
-        cells = [cell.cell_contents for cell in thing.__closure__ or ()]
-        return f"{_code(thing.__code__)} {_code(thing.__defaults__)} {_code(thing.__kwdefaults__)} {_code(cells)}"
+        cells = [_held(cell) for cell in thing.__closure__ or ()]
+        return f"{_code(thing.__code__, within)} {_code(thing.__defaults__, within)} {_code(thing.__kwdefaults__, within)} {_code(cells, within)}"
     if isinstance(thing, types.CodeType):
-        return f"{thing.co_code.hex()} {thing.co_names} {_code(thing.co_consts)}"
+        return f"{thing.co_code.hex()} {thing.co_names} {_code(thing.co_consts, within)}"
     if isinstance(thing, tuple | list):
-        return "[" + " ".join(_code(each) for each in thing) + "]"
+        return "[" + " ".join(_code(each, within) for each in thing) + "]"
     if isinstance(thing, frozenset | set):
-        return "{" + " ".join(sorted(_code(each) for each in thing)) + "}"
+        return "{" + " ".join(sorted(_code(each, within) for each in thing)) + "}"
     if isinstance(thing, dict):
-        return "{" + " ".join(f"{_code(key)}: {_code(value)}" for key, value in thing.items()) + "}"
+        return "{" + " ".join(f"{_code(key, within)}: {_code(value, within)}" for key, value in thing.items()) + "}"
     if isinstance(thing, np.ndarray):
         return f"{_digest(thing.tobytes())} {thing.shape}"
     if isinstance(thing, _PLAIN):
         return repr(thing)
-    return f"{type(thing).__module__}.{getattr(thing, '__qualname__', type(thing).__qualname__)}{_state(thing)}"
+    return f"{type(thing).__module__}.{getattr(thing, '__qualname__', type(thing).__qualname__)}{_state(thing, within)}"
 
 
-def _state(thing: object) -> str:
+def _held(cell: types.CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # it is filled later
+        return None
+
+
+def _state(thing: object, within: tuple[int, ...]) -> str:
     """The plain values that an instance holds. What it holds else may be anything, a model or itself, and is not read.
 
     Without them a threshold changed between two runs would go unseen, and old tiles be mixed with new ones.
@@ -104,4 +141,4 @@ def _state(thing: object) -> str:
         name: held for name, held in getattr(thing, "__dict__", {}).items() if isinstance(held, (*_PLAIN, np.ndarray))
     }
     call = vars(type(thing)).get("__call__")
-    return f" {_code(plain)} {_code(call) if isinstance(call, types.FunctionType) else ''}"
+    return f" {_code(plain, within)} {_code(call, within) if isinstance(call, types.FunctionType) else ''}"

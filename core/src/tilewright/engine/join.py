@@ -22,9 +22,9 @@ from .plan import Plan
 from .segment import Staged, facing, strip, whole_image
 from .stage import Place
 
-__all__ = ["Objects", "alike", "compare", "index_of", "linked", "numbered", "settle"]
+__all__ = ["Objects", "alike", "compare", "index_of", "linked", "numbered", "rooted", "settle"]
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.signedinteger[Any]]
 
 INDEX = np.dtype([("pack", "u4"), ("offset", "u8"), ("size", "u8"), ("objects", "u8"), ("before", "u8")])
 """A row for each tile: where its record lies, its number of objects, and how many the tiles before it have."""
@@ -42,7 +42,10 @@ def index_of(staged: Mapping[int, Staged], count: int) -> NDArray[Any]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Objects:
-    """What is to be numbered: for each piece of an object its group, its first pixel and its number of pixels."""
+    """What is to be numbered, an entry for each piece of an object.
+
+    group: the place of the object's first piece. first: the piece's first pixel. area: its number of pixels.
+    """
 
     group: Ints
     first: Ints
@@ -181,18 +184,34 @@ def _stage_settled(plan: Plan, tile: Tile, drawn: Ints) -> Staged:
 def numbered(objects: Objects, min_size: int) -> tuple[NDArray[np.unsignedinteger[Any]], int]:
     """For each piece its object's number, 1..N by first pixel in raster order, and N.
 
-    Objects with fewer than `min_size` pixels get 0. The numbers are uint32 unless N needs uint64.
+    Objects with fewer than `min_size` pixels get 0. The numbers are uint32 unless N needs uint64. What is given is used
+    up: a hundred million pieces are gigabytes, so nothing is copied that can be overwritten.
     """
-    groups, group = np.unique(objects.group, return_inverse=True)
-    first = np.full(len(groups), np.iinfo(np.int64).max)
-    np.minimum.at(first, group, objects.first)
-    kept = np.bincount(group, weights=objects.area, minlength=len(groups)) >= min_size
-    order = np.argsort(first, kind="stable")
-    order = order[kept[order]]
-    dtype = np.dtype(np.uint32 if len(order) < 2**32 else np.uint64)
-    number: NDArray[np.unsignedinteger[Any]] = np.zeros(len(groups), dtype)
-    number[order] = np.arange(1, len(order) + 1, dtype=dtype)
-    return number[group], len(order)
+    group, first = objects.group, objects.first
+    others = np.flatnonzero(
+        group != np.arange(len(group), dtype=group.dtype)
+    )  # pieces that are not their group's first
+    roots = group[others]
+    np.minimum.at(first, roots, first[others])
+    kept = np.ones(len(group), np.bool_)
+    if min_size > 0:
+        np.add.at(objects.area, roots, objects.area[others])
+        kept = objects.area >= min_size
+    kept[others] = False
+    leaders = np.flatnonzero(kept).astype(group.dtype)
+    leaders = leaders[np.argsort(first[leaders])]  # first pixels are all different, so any sort is stable
+    dtype = np.dtype(np.uint32 if len(leaders) < 2**32 else np.uint64)
+    number: NDArray[np.unsignedinteger[Any]] = np.zeros(len(group), dtype)
+    number[leaders] = np.arange(1, len(leaders) + 1, dtype=dtype)
+    number[others] = number[roots]
+    return number, len(leaders)
+
+
+def rooted(group: Ints) -> Ints:
+    """Groups by arbitrary numbers as groups by the place of their first piece."""
+    _, place, of_group = np.unique(group, return_index=True, return_inverse=True)
+    roots: Ints = place[of_group]
+    return roots
 
 
 def linked(before: Ints, lower: Ints, pairs: Ints) -> Ints:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..ownership import Copies, Evidence, united
 from ..sinks import Sink
-from .join import Objects, alike, compare, index_of, linked, numbered, settle
+from .join import Objects, alike, compare, index_of, linked, numbered, rooted, settle
 from .plan import Plan
 from .schedule import Crew, batched
 from .segment import Staged, segment
@@ -28,7 +28,7 @@ __all__ = ["Outcome", "Progress", "Run"]
 Progress = Callable[[str, int, int], None]
 """Called with the stage's name, how much of it is done, and how much there is."""
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.signedinteger[Any]]
 
 ATTEMPT = "attempt.txt"
 
@@ -177,7 +177,8 @@ class Run:
         return columns
 
     def _united(self, index: NDArray[Any], busy: Sequence[int], pairs: Ints) -> Objects:
-        first, area = self._columns(index, busy, "first", "area")
+        (first,) = self._columns(index, busy, "first")
+        area = self._columns(index, busy, "area")[0] if self.plan.min_size else first[:0]
         if self.plan.same_ids:
             (ids,) = self._columns(index, busy, "ids")
             pairs = np.concatenate([pairs, alike(ids)])
@@ -198,7 +199,7 @@ class Run:
         self.plan.stage.save("pieces", settled)
         busy = np.flatnonzero(settled["objects"]).tolist()
         group, first, area = self._columns(settled, busy, "group", "first", "area")
-        return Objects(group=group, first=first, area=area)
+        return Objects(group=rooted(group), first=first, area=area)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
