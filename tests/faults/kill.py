@@ -1,6 +1,6 @@
 """Kill a real run at random points, let the same command go on, and compare the labels bit for bit.
 
-    python tests/faults/kill.py --rounds 50 --seed 0
+    python tests/faults/kill.py --rounds 50 --seed 0 [--merger overlap] [--writer zarr-array]
 
 Each round starts anew and is killed (SIGKILL) up to four times at points drawn over its whole length, so that some
 fall into segmenting, some into joining, writing and the moves at the end. Held to: the labels equal those of the whole
@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 from scipy import ndimage
+from stores import LEVEL, TILE, labels_of, make_image
 
 VICTIM = Path(__file__).with_name("victim.py")
-SHAPE, TILE, WORKERS = (256, 256), 32, 2
+SHAPE, WORKERS = (256, 256), 2
 START = 0.4  # the share of a run that Python's imports take: a kill in there kills nothing of ours
 
 
@@ -38,38 +38,13 @@ class Round:
     wrong: str
 
 
-def make_image(folder: Path) -> NDArray[Any]:
-    """An image with labels of an earlier run (all ones) in its `labels/cells`."""
-    pixels = np.random.default_rng(0).integers(0, 200, SHAPE, np.uint16)
-    image = zarr.open_group(folder / "image.ome.zarr", mode="w", zarr_format=3)
-    image.attrs["ome"] = _multiscales()
-    image.create_array("0", data=pixels, chunks=(TILE, TILE), dimension_names=["y", "x"])
-    labels = image.create_group("labels", attributes={"ome": {"version": "0.5", "labels": ["cells"]}})
-    cells = labels.create_group("cells", attributes={"ome": _multiscales() | {"image-label": {"version": "0.5"}}})
-    cells.create_array("0", data=np.ones(SHAPE, np.uint32), chunks=(TILE, TILE), dimension_names=["y", "x"])
-    return pixels
-
-
-def _multiscales() -> dict[str, object]:
-    axes = [{"name": axis, "type": "space"} for axis in "yx"]
-    dataset = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0, 1.0]}]}
-    return {"version": "0.5", "multiscales": [{"name": "image", "axes": axes, "datasets": [dataset]}]}
-
-
-def labels_of(folder: Path) -> NDArray[Any]:
-    """The labels as a reader finds them: through the list of the image's labels."""
-    image = zarr.open_group(folder / "image.ome.zarr", mode="r")
-    listed = image["labels"].attrs["ome"]["labels"]
-    if listed != ["cells"]:
-        raise RuntimeError(f"the labels listed are {listed}, not cells alone")
-    return np.asarray(image["labels/cells/0"][:])
-
-
-def play(folder: Path, expected: NDArray[Any], chance: random.Random, length: float) -> Round:
+def play(
+    folder: Path, expected: NDArray[Any], chance: random.Random, length: float, parts: tuple[str, str]
+) -> Round:
     """One round in a fresh folder: kills at points drawn over the run's length, until it ends by itself."""
     kills, wrong, most = 0, [], chance.randint(1, 4)
     while True:
-        process = subprocess.Popen([sys.executable, str(VICTIM), str(folder)])
+        process = subprocess.Popen([sys.executable, str(VICTIM), str(folder), *parts])
         try:
             failed = process.wait(chance.uniform(START * length, length) if kills < most else None)
             break
@@ -77,13 +52,13 @@ def play(folder: Path, expected: NDArray[Any], chance: random.Random, length: fl
             process.kill()
             process.wait()
             kills += 1
-        seen, failed = labels_of(folder), 0
+        seen, failed = labels_of(folder, parts[1]), 0
         if np.array_equal(seen, expected):
             break  # killed after the last move: it was done
         if not (seen == 1).all():
             wrong.append("the labels after a kill are neither the earlier ones nor the new ones")
     wrong += [f"the run ended with {failed}"] if failed else []
-    if not np.array_equal(labels_of(folder), expected):
+    if not np.array_equal(labels_of(folder, parts[1]), expected):
         wrong.append("the labels are not those of the whole image")
     tiles, calls = (SHAPE[0] // TILE) * (SHAPE[1] // TILE), (folder / "calls").stat().st_size
     if not tiles <= calls <= tiles + kills * WORKERS:
@@ -91,22 +66,22 @@ def play(folder: Path, expected: NDArray[Any], chance: random.Random, length: fl
     return Round(kills=kills, wrong="; ".join(wrong))
 
 
-def main(rounds: int, seed: int) -> int:
+def main(rounds: int, seed: int, parts: tuple[str, str]) -> int:
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         template = Path(name) / "template"
         template.mkdir()
-        expected, _ = ndimage.label(make_image(template) > 100)
+        expected, _ = ndimage.label(make_image(template, SHAPE) > LEVEL)
         trial = Path(name) / "trial"
         shutil.copytree(template, trial)
         start = time.perf_counter()
-        subprocess.run([sys.executable, str(VICTIM), str(trial)], check=True)
+        subprocess.run([sys.executable, str(VICTIM), str(trial), *parts], check=True)
         length = time.perf_counter() - start
         done = []
         for number in range(rounds):
             folder = Path(name) / str(number)
             shutil.copytree(template, folder)
-            done.append(play(folder, expected, chance, length))
+            done.append(play(folder, expected, chance, length, parts))
             print(f"round {number}: {done[-1].kills} kills, {done[-1].wrong or 'right'}", flush=True)
             shutil.rmtree(folder)
     right = sum(not each.wrong for each in done)
@@ -118,5 +93,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Kill a real run at random points and compare its labels.")
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--merger", choices=["touch", "overlap"], default="touch")
+    parser.add_argument("--writer", choices=["ome-zarr", "zarr-array"], default="ome-zarr")
     arguments = parser.parse_args()
-    sys.exit(main(arguments.rounds, arguments.seed))
+    sys.exit(main(arguments.rounds, arguments.seed, (arguments.merger, arguments.writer)))

@@ -1,7 +1,7 @@
-"""The run that is killed: `python victim.py FOLDER [--repeat]`, in a process of its own.
+"""The run that is killed: `python victim.py FOLDER [MERGER [WRITER]]`, in a process of its own.
 
-It segments FOLDER/image.ome.zarr into its own labels, slowly enough to be killed at any point, and notes every call of
-the segmenter in FOLDER/calls.
+It segments FOLDER/image.ome.zarr into its own labels (or FOLDER/labels.zarr), slowly enough to be killed at any point,
+and notes every call of the segmenter in FOLDER/calls.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 from scipy import ndimage
+from stores import LEVEL, TILE
 
-from tilewright import Grid, LabelSpec, Pipeline, Seam, Touch
+from tilewright import Grid, LabelSpec, Overlap, Pipeline, Seam, Sink, Touch
+from tilewright.arrays import ZarrArray, ZarrArraySink
 from tilewright_ome_zarr.sink import OmeZarrSink
 from tilewright_ome_zarr.writer import OmeZarrLabels
-
-TILE = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Slow:
         with Path(self.calls).open("ab", buffering=0) as file:
             file.write(b".")
         time.sleep(self.seconds)
-        labels: NDArray[Any] = ndimage.label(pixels > 100)[0]
+        labels: NDArray[Any] = ndimage.label(pixels > LEVEL)[0]
         return labels
 
 
@@ -44,6 +44,15 @@ class SlowTouch:
     def __call__(self, seam: Seam) -> NDArray[Any]:
         time.sleep(0.003)
         return Touch()(seam)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowOverlap(Overlap):
+    """Overlap, slowly."""
+
+    def __call__(self, seam: Seam) -> NDArray[Any]:
+        time.sleep(0.003)
+        return super().__call__(seam)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +78,32 @@ class SlowSink(OmeZarrSink):
         super().write(region, labels)
 
 
-def main(folder: Path) -> None:
+@dataclass(frozen=True, kw_only=True)
+class SlowArray:
+    """The zarr array writer, slowly, a tile at a time."""
+
+    def __call__(self, path: str, spec: LabelSpec) -> Sink:
+        sink = ZarrArray()(path, spec)
+        return SlowArraySink(sink._aside, sink._path)
+
+
+class SlowArraySink(ZarrArraySink):
+    def write(self, region: tuple[slice, ...], labels: NDArray[Any]) -> None:
+        time.sleep(0.1)  # its chunks are large, so there are few
+        super().write(region, labels)
+
+
+def main(folder: Path, merger: str = "touch", writer: str = "ome-zarr") -> None:
+    array = writer == "zarr-array"
     pipeline = Pipeline(
-        segmenter=Slow(calls=str(folder / "calls")), tiler=Grid(tile=TILE), merger=SlowTouch(), writer=SlowLabels()
+        segmenter=Slow(calls=str(folder / "calls")),
+        tiler=Grid(tile=TILE, halo=0 if merger == "touch" else 12),
+        merger=SlowTouch() if merger == "touch" else SlowOverlap(),
+        writer=SlowArray() if array else SlowLabels(),
     )
-    pipeline.run(folder / "image.ome.zarr", name="cells", overwrite=True, workers=2)
+    destination = folder / "labels.zarr" if array else None
+    pipeline.run(folder / "image.ome.zarr", destination, name="cells", overwrite=True, workers=2)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -18,12 +18,14 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .errors import InvalidLabels as InvalidLabels
     from .errors import InvalidOption as InvalidOption
     from .errors import NotReadable as NotReadable
+    from .errors import NotWritable as NotWritable
     from .errors import OutputBusy as OutputBusy
     from .errors import PluginError as PluginError
     from .errors import SegmenterFailed as SegmenterFailed
     from .errors import StageMismatch as StageMismatch
     from .errors import TilewrightError as TilewrightError
     from .errors import UnknownComponent as UnknownComponent
+    from .errors import WorkerLost as WorkerLost
     from .formats import open_image as open_image
     from .functions.cluster import make_local_cluster as make_local_cluster
     from .functions.emptiness import estimate_empty_tiles as estimate_empty_tiles
@@ -61,12 +63,14 @@ _HOMES = {
         "InvalidLabels",
         "InvalidOption",
         "NotReadable",
+        "NotWritable",
         "OutputBusy",
         "PluginError",
         "SegmenterFailed",
         "StageMismatch",
         "TilewrightError",
         "UnknownComponent",
+        "WorkerLost",
     ),
     "formats": ("open_image",),
     "functions.cluster": ("make_local_cluster",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +30,11 @@ class ZarrArray:
         aside = spec.workdir / "labels.zarr"
         recover(aside, Path(path))
         if not aside.exists():
+            # A folder in which a kill or a full disk left no metadata is no array, and would be found ever after.
+            unfinished = spec.workdir / "labels.zarr.new"
+            shutil.rmtree(unfinished, ignore_errors=True)
             zarr.create_array(
-                aside,
+                unfinished,
                 shape=spec.shape,
                 dtype=spec.dtype,
                 chunks=_chunks(spec.tile or spec.shape, spec.shape),
@@ -38,6 +42,7 @@ class ZarrArray:
                 zarr_format=self.zarr_format,
                 fill_value=0,
             )
+            unfinished.rename(aside)
         return ZarrArraySink(aside, Path(path))
 
 

@@ -58,6 +58,8 @@ class Destination:
             if place is None:
                 raise InvalidOption(f"writer {name_of('writer', chosen)!r} needs a destination; give an output path")
             said = place(source, name)
+        if "://" in str(said):
+            raise InvalidOption(f"{said} is a URL, but labels are written to local folders only; copy them there after")
         path = str(Path(said).absolute())
         stage, workdir = _folders(path, chosen, stage_dir)
         return cls(path=path, writer=chosen, stage=stage, workdir=workdir)
@@ -69,11 +71,14 @@ class Destination:
         stage, workdir = _folders(path, writer, stage_dir)
         return cls(path=path, writer=writer, stage=stage, workdir=workdir, temporary=folder)
 
-    def check(self, source: str, *, overwrite: bool) -> None:
-        """Refuse, before any work, a destination that is taken or that would destroy the source."""
+    def check(self, *sources: str, overwrite: bool) -> None:
+        """Refuse, before any work, a destination that is taken or that would destroy a source."""
         exists = getattr(self.writer, "exists", None)
-        if source and would_destroy(Path(self.path), Path(source)):
-            raise InvalidOption(f"the destination {self.path} would overwrite the image {source}; choose another one")
+        for source in sources:
+            if would_destroy(Path(self.path), Path(source)):
+                raise InvalidOption(
+                    f"the destination {self.path} would overwrite the image {source}; choose another one"
+                )
         if not overwrite and (exists(self.path) if exists else Path(self.path).exists()):
             raise AlreadyExists(
                 f"{self.path} exists; choose another destination, or pass overwrite=True (--overwrite) to replace it"
@@ -99,9 +104,10 @@ def _folders(path: str, writer: Callable[..., Any], stage_dir: str | Path | None
 def would_destroy(path: Path, source: Path) -> bool:
     """Whether writing at a path would replace the source: the path is the source, holds it, or is a part of it.
 
-    The one part of an image that is not its own is its `labels`.
+    The one part of an image that is not its own is what lies in its `labels`.
     """
     path, source = path.resolve(), source.resolve()
     if source.is_relative_to(path):
         return True
-    return path.is_relative_to(source) and path.relative_to(source).parts[0] != "labels"
+    inside = path.relative_to(source).parts if path.is_relative_to(source) else ()
+    return bool(inside) and (inside[0] != "labels" or len(inside) == 1)

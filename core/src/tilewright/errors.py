@@ -10,12 +10,14 @@ __all__ = [
     "InvalidLabels",
     "InvalidOption",
     "NotReadable",
+    "NotWritable",
     "OutputBusy",
     "PluginError",
     "SegmenterFailed",
     "StageMismatch",
     "TilewrightError",
     "UnknownComponent",
+    "WorkerLost",
 ]
 
 
@@ -37,6 +39,10 @@ class InvalidLabels(TilewrightError, ValueError):
 
 class NotReadable(TilewrightError, OSError):
     """A path does not exist, or no installed reader reads it."""
+
+
+class NotWritable(TilewrightError, OSError):
+    """The stage or the output cannot be written: the disk is full, or may not be written to. `errno` says which."""
 
 
 class AlreadyExists(TilewrightError, FileExistsError):
@@ -61,3 +67,7 @@ class SegmenterFailed(TilewrightError, RuntimeError):
 
 class StageMismatch(TilewrightError, RuntimeError):
     """The stage of an earlier run belongs to other input or options than this run's."""
+
+
+class WorkerLost(TilewrightError, RuntimeError):
+    """The processes that were given a task died over it, one after the other."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .components import configuration, declared, name_of
 from .destination import Destination
-from .engine.claim import claimed, remove
+from .engine.claim import claimed, empty
 from .engine.fingerprint import fingerprint
 from .engine.plan import Plan, Source, needed_axes, separate_axes
 from .engine.run import Outcome, Progress, Run
@@ -23,6 +23,7 @@ from .result import Result, remove_with
 from .sinks import LabelSpec, Sink, read_back
 from .sources import chosen_channels, open_source
 from .specs import Kind
+from .storage import writing_to
 from .tilers import Needs, spread
 from .tiles import TileGrid
 
@@ -55,8 +56,8 @@ class Execution:
 
     def run(self, source: Any, destination: str | Path | None) -> Result:
         """Plan, segment, join, write and finish."""
-        if self.workers is not None and self.workers < 1:
-            raise InvalidOption(f"workers must be at least 1, not {self.workers}")
+        if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
+            raise InvalidOption(f"workers must be a whole number of at least 1, not {self.workers!r}")
         if self.on_error not in ("raise", "skip") or self.retries < 0:
             raise InvalidOption(
                 f"on_error must be 'raise' or 'skip', not {self.on_error!r}; retries at least 0, not {self.retries}"
@@ -64,10 +65,13 @@ class Execution:
         opened = open_source(source, reader=self.pipeline.reader, level=self.level, axes=self.axes)
         home = self._destination(opened, destination)
         try:
-            home.check(opened.opened.source or opened.path, overwrite=self.overwrite)
+            home.check(*_places(opened), overwrite=self.overwrite)
             plan = self._plan(opened, home)
             record = fingerprint(plan, home.writer, home.path)
-            with claimed(plan.stage_path, record, resume=self.resume) as new:
+            with (
+                writing_to(plan.stage_path, Path(home.path)),
+                claimed(plan.stage_path, record, resume=self.resume) as new,
+            ):
                 if new:
                     shutil.rmtree(plan.workdir, ignore_errors=True)  # of a stage that is gone, if it lay outside it
                 return self._staged(plan, home)
@@ -121,7 +125,7 @@ class Execution:
             run = Run(plan=plan, crew=workers, progress=self.progress or _silent)
             run.segment()
             outcome = run.join()
-            plan.workdir.mkdir(parents=True, exist_ok=True)
+            run.prepare()
             sink = home.writer(home.path, _label_spec(plan, outcome, self.name))
             run.write(sink, outcome)
             provenance = self._provenance(run, home.writer, outcome, started)
@@ -129,7 +133,7 @@ class Execution:
         plan.stage.close()
         run.plan.stage.close()
         if not self.keep_stage and not run.failed:
-            remove(plan.stage_path)
+            empty(plan.stage_path)
         return _result(run, outcome, home, sink, provenance)
 
     def _provenance(
@@ -159,6 +163,14 @@ class Execution:
             "started": started.isoformat(timespec="seconds"),
             "seconds": {stage: round(spent, 3) for stage, spent in run.seconds.items()},
         }
+
+
+def _places(source: Source) -> list[str]:
+    """Where the pixels lie on disk, as far as is known."""
+    from .functions.behind import files_behind
+
+    places = [source.path, *map(str, files_behind(source.opened))]
+    return [place for place in places if place]
 
 
 def _prepared(segmenter: Callable[..., Any], image: Image) -> Callable[..., Any]:

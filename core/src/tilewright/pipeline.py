@@ -52,7 +52,7 @@ class Pipeline:
     def __post_init__(self) -> None:
         for part in PARTS:
             said = getattr(self, part)
-            if said is not None:
+            if said is not None or part == "segmenter":
                 object.__setattr__(self, part, component(part, said))
 
     def run(
@@ -149,35 +149,55 @@ class Pipeline:
         for part, said in record.items():
             if "distribution" not in said:
                 raise InvalidOption(f"{part} {said['name']!r} is no plugin's, so a file cannot name it; register it")
-        _write_record(Path(path), record)
+        text = _text_of(Path(path), record)
+        lost = self._lost(_record_of(Path(path), text))
+        if lost:
+            raise InvalidOption(
+                f"{path} cannot hold the options of {', '.join(lost)} as they are; "
+                + ("use .json" if Path(path).suffix == ".toml" else "only plain values can be written")
+            )
+        Path(path).write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> Pipeline:
         """Read a pipeline from a `.json` or `.toml` file, which is data: nothing in it is run."""
         path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8")
-            record = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+            record = _record_of(path, path.read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
             raise InvalidOption(f"{path} is no pipeline file: {error}") from error
         if not isinstance(record, dict):
             raise InvalidOption(f"{path} is no pipeline file: it holds {type(record).__name__}, not a table of parts")
         return cls.from_dict(record)
 
+    def _lost(self, record: Mapping[str, Any]) -> list[str]:
+        """The parts that would not come back from that record as they are."""
+        return [part for part in PARTS if part in record and not _comes_back(part, record[part], getattr(self, part))]
 
-def _write_record(path: Path, record: dict[str, Any]) -> None:
+
+def _comes_back(part: Kind, said: Any, meant: object) -> bool:
+    try:
+        return bool(component(part, said) == meant)
+    except ValueError:  # an option of another type, or arrays, which have no one answer
+        return False
+
+
+def _text_of(path: Path, record: dict[str, Any]) -> str:
     if path.suffix == ".toml":
         import tomli_w
 
-        path.write_text(tomli_w.dumps(_without_none(record)), encoding="utf-8")
-    elif path.suffix == ".json":
-        path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    else:
-        raise InvalidOption(f"{path} is neither .json nor .toml")
+        return tomli_w.dumps(_without_none(record))
+    if path.suffix == ".json":
+        return json.dumps(record, indent=2) + "\n"
+    raise InvalidOption(f"{path} is neither .json nor .toml")
+
+
+def _record_of(path: Path, text: str) -> Any:
+    return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
 
 
 def _without_none(record: Any) -> Any:
-    """TOML has no null; an option that is None is left out, which is its default in every built-in component."""
+    """TOML has no null; an option that is None is left out, which is the default of most that can be."""
     if isinstance(record, dict):
         return {key: _without_none(value) for key, value in record.items() if value is not None}
     return record

@@ -30,12 +30,20 @@ def replace_folder(aside: Path, path: Path) -> None:
     if not _exchange(aside, path):
         _move_over(aside, path)
     recover(aside, path)
-    shutil.rmtree(_old(aside), ignore_errors=True)
+    shutil.rmtree(_old(path), ignore_errors=True)
 
 
 def recover(aside: Path, path: Path) -> None:
-    """Clear up after a kill right behind the swap: the folder aside is then the old one, not one to go on filling."""
+    """Clear up after a kill amid the swap.
+
+    Right behind it the folder aside is the old one, not one to go on filling. Between two renames nothing is in place:
+    then what was there is put back.
+    """
     note = _noted(aside)
+    if _old(path).exists() and path.exists():
+        shutil.rmtree(_old(path), ignore_errors=True)
+    elif _old(path).exists():
+        _old(path).rename(path)
     if note.exists() and path.exists() and path.stat().st_ino == int(note.read_text()):
         shutil.rmtree(aside, ignore_errors=True)
     note.unlink(missing_ok=True)
@@ -45,8 +53,9 @@ def _noted(aside: Path) -> Path:
     return aside.with_name(f"{aside.name}.inode")
 
 
-def _old(aside: Path) -> Path:
-    return aside.with_name(f"{aside.name}.replaced")
+def _old(path: Path) -> Path:
+    """Where the earlier output is between two renames: beside its place, because the stage may be discarded."""
+    return path.with_name(f".{path.name}.replaced")
 
 
 def _note(aside: Path) -> None:
@@ -57,8 +66,7 @@ def _note(aside: Path) -> None:
 
 
 def _move_over(aside: Path, path: Path) -> None:
-    shutil.rmtree(_old(aside), ignore_errors=True)
-    path.rename(_old(aside))
+    path.rename(_old(path))
     aside.rename(path)
 
 

@@ -102,7 +102,7 @@ def test_a_path_that_nobody_reads_is_refused_with_the_readers_there_are(tmp_path
         (lambda: merge_tile_labels(np.ones((1,) * 5, int)), r"5 dimensions need their axes"),
         (lambda: merge_tile_labels(np.ones(4, int), overlap=1), r"overlap 1 belongs to the chunks of a dask array"),
         (lambda: merge_tile_labels(da.ones(9, chunks=3, dtype=int), overlap=2), r"\[3, 3, 3\] along axis 0 .* of 2"),
-        (lambda: merge_tile_labels(np.ones(4, int), n_workers=0), r"workers must be at least 1, not 0"),
+        (lambda: merge_tile_labels(np.ones(4, int), n_workers=0), r"workers must be .* at least 1, not 0"),
         (lambda: auto_overlap(0), r"diameter must be a positive number, not 0"),
         (lambda: auto_overlap(30, safety=np.nan), r"safety must be a number, not nan"),
         (lambda: auto_tile_shape((0, 3), "u1"), r"shape \(0, 3\) must have positive lengths"),

@@ -125,7 +125,7 @@ def test_a_spot_in_three_frames_is_three_objects() -> None:  # F14
 
 @pytest.mark.parametrize("axes", ["czyx", "zcyx", "yxcz", "cyx", "yxc", "tczyx", "ctyx"])
 def test_a_channel_is_one_of_the_axis_c_wherever_that_is(axes: str) -> None:  # F3
-    shape = [dict(t=2, c=3, z=4, y=12, x=14)[axis] for axis in axes]
+    shape = [{"t": 2, "c": 3, "z": 4, "y": 12, "x": 14}[axis] for axis in axes]
     image = noise(tuple(shape), 0.5)
     labels = tile_process(
         Image(data=image, axes=axes),

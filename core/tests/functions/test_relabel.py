@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -100,11 +99,12 @@ def test_a_zarr_array_is_renumbered_in_place(tmp_path_factory: pytest.TempPathFa
         "cells", shape=(13, 17), chunks=(4, 5), dtype=dtype, fill_value=fill, attributes={"mine": 1}, **shards
     )
     array[:] = labels
+    before = zarr.open_group(store, mode="r")["cells"].metadata
     count = relabel_sequential_zarr(store, "cells")
     again = zarr.open_group(store, mode="r")["cells"]
     np.testing.assert_array_equal(again[:], reference(labels))
     assert count == reference(labels).max()
-    assert again.metadata == array.metadata, "dtype, chunks, codecs, fill value and attributes are the old ones"
+    assert again.metadata == before, "dtype, chunks, codecs, fill value and attributes are the old ones"
     assert [entry.name for entry in store.iterdir() if entry.is_dir()] == ["cells"]
 
 
@@ -164,11 +164,7 @@ def test_a_kill_at_any_instant_leaves_labels_that_the_same_call_finishes(tmp_pat
         np.testing.assert_array_equal(zarr.open_group(store, mode="r")["labels"][:], labels)
     assert relabel_sequential_zarr(store) == len(np.unique(labels)) - (0 in labels)
     np.testing.assert_array_equal(zarr.open_group(store, mode="r")["labels"][:], reference(labels))
-    assert (
-        os.listdir(store / "labels.tilewright-relabel") == []
-        if (store / "labels.tilewright-relabel").exists()
-        else True
-    )
+    assert [entry.name for entry in store.iterdir() if entry.is_dir()] == ["labels"]
 
 
 @settings(max_examples=30, deadline=None)

@@ -339,7 +339,7 @@ def test_a_run_that_was_killed_in_finish_finishes(make, spec_of, fill, cells, va
     earlier = shutil.copytree(target, make.folder / "earlier.zarr")
     sink = OmeZarrLabels()(str(target), spec)
     fill(sink, labels)
-    old = sink.aside.with_name(sink.aside.name + ".replaced")
+    old = target.with_name(".cells.replaced")
     if "renames" in killed:
         target.rename(sink.aside)
         earlier.rename(target if killed == "before the renames" else old)

@@ -128,3 +128,10 @@ def test_the_threshold_is_that_of_the_declared_channel() -> None:
     pixels = np.stack([photographed(MANY, 60_000), photographed(MANY)])
     image = Image(data=pixels, axes="cyx", channels=("bright", "dim"))
     assert Threshold(channel="dim").prepare(image).threshold == otsu([pixels[1]])
+
+
+def test_objects_that_are_all_saturated_are_found() -> None:
+    random = np.random.default_rng(0)
+    pixels = random.normal(25, 7, (200, 200)).round()
+    pixels[:10] = 1000
+    assert 49 <= otsu([pixels]) < 1000

@@ -25,17 +25,15 @@ def clean(folder: str, delete: bool) -> None:
 
     Only folders with a record that tilewright wrote count, whatever their name; those of running runs are left alone.
     """
-    from ..engine.claim import is_busy, remove
+    from ..engine.claim import is_busy, remove_idle
 
     found = 0
     for stage, record in _stages(Path(folder)):
         found += 1
         size = sum(file.stat().st_size for file in stage.rglob("*") if file.is_file())
-        busy = is_busy(stage)
+        busy = not remove_idle(stage) if delete else is_busy(stage)
         state = "a run is at work in it" if busy else "removed" if delete else "unfinished"
         click.echo(f"{stage}  {size / 1e6:,.1f} MB, {state}, for {record.get('destination', 'an unknown output')}")
-        if delete and not busy:
-            remove(stage)
     click.echo(f"{found:,} found" + ("" if delete or not found else "; --delete removes those that no run is using"))
 
 

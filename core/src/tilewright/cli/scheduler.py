@@ -24,8 +24,12 @@ def connected(address: str | None, *, timeout: float = 10) -> Iterator[None]:
         yield
         return
     from distributed import Client
+    from distributed.comm.addressing import parse_address, parse_host_port
 
     try:
+        protocol, location = parse_address(address)
+        if protocol in ("tcp", "tls"):
+            parse_host_port(location)  # a client that fails over it would fail once more when it is collected
         client = Client(address, timeout=timeout)  # type: ignore[no-untyped-call]  # it is not typed
     except (OSError, ValueError) as error:
         raise InvalidOption(

@@ -6,18 +6,20 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from ..errors import AlreadyExists, OutputBusy, StageMismatch
 
-__all__ = ["claimed", "is_busy", "record_of", "remove"]
+__all__ = ["claimed", "empty", "is_busy", "record_of", "remove", "remove_idle"]
 
 RECORD, LOCK, OWNER = "plan.json", "lock", "owner.json"
+TAKEN_AWAY = 5  # times that the folder may go while it is being looked at or locked
 
 
 @contextmanager
@@ -29,25 +31,21 @@ def claimed(stage: Path, record: dict[str, Any], *, resume: bool) -> Iterator[bo
     if the folder was not made by tilewright.
     """
     _check_own(stage)
-    stage.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(stage / LOCK)
     try:
-        lock.acquire(blocking=False)
+        lock = _locked(stage)
     except Timeout:
         raise OutputBusy(f"another run is at work in {stage} ({_owner(stage)}); wait until it has ended") from None
     try:
         _write(stage / OWNER, {"process": os.getpid(), "host": socket.gethostname()})
         yield _take(stage, record, resume=resume)
     finally:
-        lock.release()
-        if record_of(stage) is None:
-            leave(stage)
+        _release(stage, lock)
 
 
 def _take(stage: Path, record: dict[str, Any], *, resume: bool) -> bool:
     old = record_of(stage)
     if old is not None and not resume:
-        _empty(stage)
+        empty(stage)
         old = None
     if old is None:
         _write(stage / RECORD, record)
@@ -72,13 +70,63 @@ def record_of(stage: Path) -> dict[str, Any] | None:
 
 def is_busy(stage: Path) -> bool:
     """Whether a run is at work in a stage."""
+    with _held(stage) as held:
+        return not held
+
+
+def remove_idle(stage: Path) -> bool:
+    """Remove a stage unless a run is at work in it; whether it was removed."""
+    with _held(stage) as held:
+        if held:
+            empty(stage)
+        return held
+
+
+@contextmanager
+def _held(stage: Path) -> Iterator[bool]:
+    """Hold a stage's lock for a moment, if nobody else does."""
     lock = FileLock(stage / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        return True
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        _release(stage, lock)
+
+
+def _locked(stage: Path) -> BaseFileLock:
+    """The lock of a stage, held. Timeout if another run holds it."""
+    for attempt in range(TAKEN_AWAY, -1, -1):
+        lock = FileLock(stage / LOCK)
+        try:
+            stage.mkdir(parents=True, exist_ok=True)
+            lock.acquire(blocking=False)
+            return lock
+        except (FileNotFoundError, FileExistsError):  # a run that ended took the folder away just now
+            if not attempt:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _release(stage: Path, lock: BaseFileLock) -> None:
+    """Let go of a stage, and take away what is left of one that is done.
+
+    The lock file goes while it is held: removed afterwards, it might be the next run's, and a third one would make
+    another. Windows cannot remove it then; there nobody else can have opened it either.
+    """
+    if os.name == "posix":
+        _leave_if_done(stage)
     lock.release()
-    return False
+    if os.name != "posix":
+        _leave_if_done(stage)
+
+
+def _leave_if_done(stage: Path) -> None:
+    if record_of(stage) is None:
+        leave(stage)
 
 
 def remove(stage: Path) -> None:
@@ -87,11 +135,12 @@ def remove(stage: Path) -> None:
     Files that are not its own stay, and then so does the folder. A folder that is no stage is left alone.
     """
     if record_of(stage) is not None:
-        _empty(stage)
+        empty(stage)
         leave(stage)
 
 
-def _empty(stage: Path) -> None:
+def empty(stage: Path) -> None:
+    """Remove what runs keep in a stage, and then its record: what is left is what holds it."""
     for folder in ("packs", "output"):
         shutil.rmtree(stage / folder, ignore_errors=True)
     for pattern in ("*.npy", "*.partial"):
@@ -104,16 +153,27 @@ def leave(stage: Path) -> None:
     """Take the lock out of a stage that is no more, and the folder unless it holds something of somebody's."""
     for name in (LOCK, OWNER):
         (stage / name).unlink(missing_ok=True)
-    if stage.exists() and not any(stage.iterdir()):
+    with suppress(OSError):  # it holds something of somebody's, or a new run has taken it
         stage.rmdir()
 
 
 def _check_own(stage: Path) -> None:
-    if not stage.exists() or record_of(stage) is not None:
-        return
+    for _ in range(TAKEN_AWAY):
+        if not _is_foreign(stage):
+            return
+        time.sleep(0.01)  # a run that is just taking its stage away may have been seen half-way
+    raise AlreadyExists(f"{stage} is no stage of tilewright; move it away, or choose another stage folder")
+
+
+def _is_foreign(stage: Path) -> bool:
     begun = {LOCK, OWNER, *(f"{name}.partial" for name in (RECORD, OWNER))}  # what a kill in its making leaves
-    if not stage.is_dir() or {each.name for each in stage.iterdir()} - begun:
-        raise AlreadyExists(f"{stage} is no stage of tilewright; move it away, or choose another stage folder")
+    try:
+        found = {each.name for each in stage.iterdir()}
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        return stage.exists()
+    return bool(found - begun) and record_of(stage) is None
 
 
 def _owner(stage: Path) -> str:

@@ -57,6 +57,8 @@ def identity(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:
         return record
     values = [getattr(thing, field.name) for field in dataclasses.fields(thing)]
     special = [value for value in values if not _is_json(value)]  # of which the record has but a text, cut short
+    if "distribution" not in record:  # a plugin's code has a version, a script's has not
+        special += [part for part in vars(type(thing)).values() if isinstance(part, types.FunctionType)]
     return record | {"code": _digest(_code(special).encode())} if special else record
 
 
@@ -72,10 +74,10 @@ def _content(image: Image | None) -> str:
     return f"{type(data).__name__} {getattr(data, 'name', '')} {getattr(data, 'store', '')}"
 
 
-def _blocks(array: NDArray[Any], most: int = 2**22) -> Iterator[NDArray[Any]]:
-    """An array in raster order, in contiguous blocks of at most so many bytes: it may be a map of a whole disk."""
+def _blocks(array: NDArray[Any], most: int = 2**22) -> Iterator[bytes]:
+    """The bytes of an array in raster order, at most so many at a time: it may be a map of a whole disk."""
     if array.nbytes <= most or not array.ndim:
-        yield np.ascontiguousarray(array)
+        yield array.tobytes()
         return
     step = most // max(1, array[:1].nbytes)
     for start in range(0, len(array), max(1, step)):
@@ -102,12 +104,10 @@ def _code(thing: object, around: tuple[int, ...] = ()) -> str:
     if isinstance(thing, types.MethodType):
         return f"{_code(thing.__func__, within)} of {_code(thing.__self__, within)}"
     if hasattr(thing, "func") and hasattr(thing, "keywords"):  # functools.partial
-        return (
-            f"partial {_code(thing.func, within)} {_code(getattr(thing, 'args', ()))} {_code(thing.keywords, within)}"
-        )
+        return f"partial {_code([thing.func, *getattr(thing, 'args', ()), thing.keywords], within)}"
     if isinstance(thing, types.FunctionType):
-        cells = [_held(cell) for cell in thing.__closure__ or ()]
-        return f"{_code(thing.__code__, within)} {_code(thing.__defaults__, within)} {_code(thing.__kwdefaults__, within)} {_code(cells, within)}"
+        around_it = {name: _parts(held) if callable(held) else held for name, held in _globals(thing).items()}
+        return _code([_parts(thing), around_it], within)
     if isinstance(thing, types.CodeType):
         return f"{thing.co_code.hex()} {thing.co_names} {_code(thing.co_consts, within)}"
     if isinstance(thing, tuple | list):
@@ -121,6 +121,38 @@ def _code(thing: object, around: tuple[int, ...] = ()) -> str:
     if isinstance(thing, _PLAIN):
         return repr(thing)
     return f"{type(thing).__module__}.{getattr(thing, '__qualname__', type(thing).__qualname__)}{_state(thing, within)}"
+
+
+def _parts(function: types.FunctionType) -> list[object]:
+    cells = [_held(cell) for cell in function.__closure__ or ()]
+    return [function.__code__, function.__defaults__, function.__kwdefaults__, cells]
+
+
+def _globals(function: types.FunctionType) -> dict[str, Any]:
+    """The constants and functions of its module that a function uses, and those that they use, by name.
+
+    What it takes from other modules is known by name alone.
+    """
+    found: dict[str, Any] = {}
+    waiting = [function]
+    while waiting:
+        current = waiting.pop()
+        for name in _names(current.__code__):
+            held = current.__globals__.get(name)
+            if held is function or name in found:
+                continue
+            if isinstance(held, types.FunctionType) and held.__module__ == function.__module__:
+                found[name] = held
+                waiting.append(held)
+            elif isinstance(held, (*_PLAIN, np.ndarray)) and held is not None:
+                found[name] = held
+    return dict(sorted(found.items()))
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """The names of globals that a function's code uses, and the code of functions within it."""
+    inner = (const for const in code.co_consts if isinstance(const, types.CodeType))
+    return set(code.co_names).union(*map(_names, inner))
 
 
 def _held(cell: types.CellType) -> object:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..image import Image, Region
 
-__all__ = ["file_state", "guard"]
+__all__ = ["file_state", "guard", "is_gone"]
 
 
 def guard(image: Image, region: Region) -> int:
@@ -24,10 +24,16 @@ def guard(image: Image, region: Region) -> int:
     return zlib.crc32(repr(list(states)).encode()) if _local_root(image.data) else 0
 
 
+def is_gone(image: Image) -> bool:
+    """Whether the folder that the image's data was opened from is no array any more; False where nobody can tell."""
+    root = _local_root(image.data)
+    return root is not None and not any(os.path.exists(f"{root}/{name}") for name in ("zarr.json", ".zarray"))  # noqa: PTH110 - as above
+
+
 def file_state(path: str | Path) -> tuple[int, int] | None:
     """Size and time of change, in bytes and nanoseconds; None where there is no file."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - a million tiles have a few million chunks, and Path.stat is slower
+        found = os.stat(path)  # noqa: PTH116 - a million tiles have a few million chunks; Path.stat is slower
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns

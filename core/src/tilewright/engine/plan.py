@@ -18,7 +18,7 @@ from ..formats import read
 from ..image import SPATIAL, Image
 from ..labels import checked
 from ..tiles import Tile, TileGrid
-from .guard import guard
+from .guard import guard, is_gone
 from .stage import Stage
 
 __all__ = ["Plan", "Source", "needed_axes", "separate_axes"]
@@ -51,6 +51,13 @@ class Source:
         if isinstance(self.channels, int):
             return self.whole.select(self.channels)
         return self.whole.take(self.channels)
+
+    def check(self) -> None:
+        """NotReadable if the image is gone: chunks that are not there read as background, and nobody would notice."""
+        if is_gone(self.whole):
+            raise NotReadable(
+                f"{self.whole.source or self.whole.name} has gone; put it back, and repeat the run to go on"
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("opened", "whole")}
@@ -127,6 +134,7 @@ class Plan:
             raise NotReadable(
                 f"{where} cannot be read at {self._where(tile)}: {type(error).__name__}: {error}"
             ) from error
+        self.source.check()
         kept = [axis for axis in image.axes if axis in self.wanted]
         block = block.reshape([n for n, axis in zip(block.shape, image.axes, strict=True) if axis in kept])
         missing = [axis for axis in self.wanted if axis not in kept]

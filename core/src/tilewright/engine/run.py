@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ Progress = Callable[[str, int, int], None]
 
 Ints = NDArray[np.signedinteger[Any]]
 
-ATTEMPT = "attempt.txt"
+ATTEMPT, BASIS = "attempt.txt", "basis.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,10 @@ class Run:
             staged = self._do("segment", "tile", segment, self.plan, everything)
             self.skipped = sum(each.skipped for each in staged.values())
             self.failed = [each.failed for _, each in sorted(staged.items()) if each.failed]
-            basis = [(number, each.guard, bool(each.failed)) for number, each in sorted(staged.items())]
+            self.plan.source.check()
+            # By the records themselves: a tile that was segmented twice (its worker was lost, its record torn) may have
+            # other ids the second time, and what was joined on the first ones says nothing of them.
+            basis = [(number, *each.place, each.failed) for number, each in sorted(staged.items())]
             self.plan = replace(self.plan, basis=zlib.crc32(repr(basis).encode()))
             self.plan.stage.save("tiles", index_of(staged, len(everything)))
 
@@ -82,6 +86,14 @@ class Run:
             numbers, count = numbered(objects, self.plan.min_size)
             self.plan.stage.save("numbers", numbers)
         return Outcome(n_objects=count, dtype=numbers.dtype)
+
+    def prepare(self) -> None:
+        """Make the writer's folder. One that was filled from other tiles is emptied: its labels are not these."""
+        file = self.plan.workdir / BASIS
+        if file.exists() and file.read_text() != str(self.plan.basis):
+            shutil.rmtree(self.plan.workdir)
+        self.plan.workdir.mkdir(parents=True, exist_ok=True)
+        _keep(file, str(self.plan.basis))
 
     def write(self, sink: Sink, outcome: Outcome) -> None:
         """Write every block that is not written yet."""
@@ -101,6 +113,7 @@ class Run:
         From here on what was written may be moved away at any instant, so a run that is killed now writes anew.
         """
         self.progress("finish", 0, 1)
+        self.plan.source.check()
         with self._timed("finish"):
             (self.plan.workdir / ATTEMPT).unlink()
             sink.finish(provenance)
@@ -113,9 +126,7 @@ class Run:
         if file.exists():
             return int(file.read_text())
         attempt = secrets.randbits(62)
-        aside = file.with_suffix(".partial")
-        aside.write_text(str(attempt))
-        aside.replace(file)
+        _keep(file, str(attempt))
         return attempt
 
     def _do(
@@ -206,6 +217,13 @@ class Run:
         start = time.perf_counter()
         yield
         self.seconds[stage] = time.perf_counter() - start
+
+
+def _keep(file: Path, text: str) -> None:
+    """Write a small file, whole or not at all."""
+    aside = file.with_suffix(".partial")
+    aside.write_text(text)
+    aside.replace(file)
 
 
 def _count(head: Mapping[str, NDArray[Any]]) -> int:

@@ -2,47 +2,103 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["Crew", "crew"]
+from ..errors import WorkerLost
+
+__all__ = ["Crew", "Workers", "batched", "cpus", "crew"]
 
 T = TypeVar("T")
 
+# Times that the scheduler may give up on a task: it does so after four deaths, each of which counts against all tasks
+# that were waiting on that worker. A cluster that takes workers away is not to end a run, one bad tile is.
+LOSSES = 3
+
+
+class Workers(Protocol):
+    """Who does the tasks: threads of this process, or the workers of a cluster.
+
+    count: of tasks at a time. lost: what a task's future raises if its worker died, or what it had to know was lost.
+    """
+
+    count: int
+    lost: tuple[type[BaseException], ...]
+
+    def submit(self, work: Callable[[Any, Any], T], shared: Any, batch: Any) -> Future[T]: ...
+    def share(self, plan: Any, before: Any = None) -> Any:
+        """Make a plan known to all; what comes back is handed to `submit`. `before` did that until a worker died."""
+
+    def forget(self, shared: Any) -> None:
+        """The plan is not needed any more."""
+
 
 class Crew:
-    """Workers to share tasks: threads of this process, or the workers of a `distributed` client."""
+    """Workers, and how tasks are handed to them."""
 
-    def __init__(self, executor: Executor, workers: int, share: Callable[[Any], Any]) -> None:
-        self._executor, self.workers, self._share = executor, workers, share
+    def __init__(self, hands: Workers) -> None:
+        self._hands, self.workers = hands, hands.count
 
-    def each(self, work: Callable[..., T], plan: Any, batches: Iterable[Any]) -> Iterator[T]:
+    def each(self, work: Callable[[Any, Any], T], plan: Any, batches: Iterable[Any]) -> Iterator[T]:
         """Yield `work(plan, batch)` for every batch as they finish, a few for each worker under way at a time.
 
-        The plan travels to each worker once. The first error is raised once what is running has ended: those tasks
-        keep what they have done.
+        A batch whose worker was lost is done again. The first error is raised once what is running has ended: those
+        tasks keep what they have done. WorkerLost if a batch loses every worker that it is given to.
         """
-        rest, plan = iter(batches), self._share(plan)
-        running: set[Future[T]] = set()
+        rest, shared = iter(batches), self._hands.share(plan)
+        running: dict[Future[T], tuple[Any, int]] = {}
         try:
             while True:
                 for batch in itertools.islice(rest, 3 * self.workers - len(running)):
-                    running.add(self._executor.submit(work, plan, batch))
+                    running[self._hands.submit(work, shared, batch)] = batch, 0
                 if not running:
                     return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    batch, losses = running.pop(future)
+                    try:
+                        done = future.result()
+                    except self._hands.lost as error:
+                        _check_losses(batch, losses + 1, error)
+                        shared = self._hands.share(plan, shared)  # what the worker held of it may be gone with it
+                        running[self._hands.submit(work, shared, batch)] = batch, losses + 1
+                        continue
+                    yield done
         finally:
-            for future in running:
-                future.cancel()
-            wait(running)
+            # Not for those that are cancelled: if one ends on a cluster at that instant, nobody is ever told.
+            wait([future for future in running if not future.cancel()])
+            self._hands.forget(shared)
+
+
+def _check_losses(batch: Sequence[int], losses: int, error: BaseException) -> None:
+    if losses < LOSSES:
+        return
+    said = str(error).split("\n", maxsplit=1)[0] or type(error).__name__
+    raise WorkerLost(
+        f"tiles or blocks {batch[0]} to {batch[-1]} lost every worker process that they were given to ({said}). A "
+        "worker may have run out of memory (give smaller tiles, or workers more memory) or crashed in the segmenter's "
+        "library (its log says). What is done is kept: repeat the run to go on"
+    ) from error
+
+
+class _Threads:
+    lost: tuple[type[BaseException], ...] = ()
+
+    def __init__(self, pool: ThreadPoolExecutor, count: int) -> None:
+        self._pool, self.count = pool, count
+
+    def submit(self, work: Callable[[Any, Any], T], shared: Any, batch: Any) -> Future[T]:
+        return self._pool.submit(work, shared, batch)
+
+    def share(self, plan: Any, before: Any = None) -> Any:  # noqa: ARG002 - threads do not die alone
+        return plan
+
+    def forget(self, shared: Any) -> None:
+        """Threads of this process have no copy of it."""
 
 
 @contextmanager
@@ -50,14 +106,13 @@ def crew(workers: int | None) -> Iterator[Crew]:
     """The active `distributed` client's workers if there is one, else `workers` threads (one for each CPU)."""
     client = _active_client()
     if client is not None:
-        threads = sum(client.nthreads().values()) or 1
-        # Not named by its hash: the plan of the next stage would take the name of the one that is just being let go.
-        share = functools.partial(client.scatter, broadcast=True, hash=False)
-        yield Crew(client.get_executor(pure=False), threads, share)
+        from .cluster import Cluster
+
+        yield Crew(Cluster(client))
         return
     count = workers or cpus()
     with ThreadPoolExecutor(count, thread_name_prefix="tilewright") as pool:
-        yield Crew(pool, count, lambda plan: plan)
+        yield Crew(_Threads(pool, count))
 
 
 def cpus() -> int:

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from ..components import component, declared
@@ -17,7 +18,7 @@ from .quantities import whole_number
 
 __all__ = ["UNSAID", "Input", "assumed_axes"]
 
-BY_DIMENSIONS = {4: "czyx", 5: "tczyx"}
+BY_DIMENSIONS = {1: "x", 2: "yx", 3: "zyx", 4: "czyx", 5: "tczyx"}
 
 
 class _Unsaid(int):
@@ -81,12 +82,14 @@ class Input:
 
 
 def assumed_axes(said: Any) -> str | None:
-    """The axes of an array of which nobody said them, None where the core knows better.
+    """The axes of an array, in memory or in a plain zarr store, of which nobody said them; None for all else.
 
     A zarr array may name its dimensions. Otherwise the last three are `z y x`, the one before is `c`, then `t`.
     """
+    if isinstance(said, str | os.PathLike):
+        said = _plain_zarr(Path(said))
     shape = getattr(said, "shape", None)
-    if isinstance(said, str | os.PathLike | Image) or shape is None:
+    if isinstance(said, Image) or shape is None:
         return None
     if any(isinstance(length, float) and math.isnan(length) for length in shape):
         raise InvalidOption(f"an array of unknown shape {shape} cannot be cut; call its compute_chunk_sizes() first")
@@ -94,6 +97,17 @@ def assumed_axes(said: Any) -> str | None:
     if names and all(name and name in AXES and len(name) == 1 for name in names):
         return "".join(names)
     return BY_DIMENSIONS.get(len(shape))
+
+
+def _plain_zarr(path: Path) -> Any:
+    """The zarr array at a path, if that is what is there."""
+    metadata = path / "zarr.json"
+    if not (path / ".zarray").is_file() and not (metadata.is_file() and '"array"' in metadata.read_text()):
+        return None
+    import zarr
+
+    found = zarr.open(path, mode="r")
+    return found if isinstance(found, zarr.Array) else None
 
 
 def _chosen(

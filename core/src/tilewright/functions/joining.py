@@ -21,8 +21,8 @@ def chosen_merger(merger: Any, connectivity: int, segmenter: object, dimensions:
     if whole_number("connectivity", connectivity, least=1) > dimensions:
         raise InvalidOption(f"connectivity {connectivity} is more than the image's {dimensions} spatial dimensions")
     if merger == "touch":
-        standing = connectivity == 1 and declared(segmenter, "merger") is not None
-        return None if standing else Touch(connectivity=connectivity)
+        standing = declared(segmenter, "merger") if connectivity == 1 else None
+        return Touch(connectivity=connectivity) if standing is None else component("merger", standing)
     found = component("merger", merger)
     if connectivity != 1:
         raise InvalidOption(f"connectivity {connectivity} is for merger 'touch', not for {merger!r}; leave it out")

@@ -19,7 +19,7 @@ from .inputs import assumed_axes
 from .joining import chosen_merger
 from .outputs import GroupArray, Output
 from .reporting import reporting, say_result
-from .tiling import TileShape, numbers_by_axis, tiler
+from .tiling import Planes, TileShape, numbers_by_axis, tiler
 
 __all__ = ["merge_tile_labels"]
 
@@ -74,7 +74,7 @@ def merge_tile_labels(
     """
     image = _opened(labeled, input_component)
     joiner = chosen_merger(merger, connectivity, None, len(image.spatial_axes))
-    image, grid = _tiles(image, tile_shape, overlap, keep=hasattr(joiner, "decide"))
+    image, grid = _tiles(image, tile_shape, overlap, joiner)
     with Output.of(write_to, output_component, overwrite=overwrite, spare=image) as output:
         pipeline = Pipeline(
             segmenter=as_they_are, tiler=grid, merger=joiner, writer=GroupArray(component=output_component)
@@ -128,17 +128,19 @@ def _stored(store: Path, component: str) -> Any:
         raise NotReadable(f"there is no zarr array {component!r} in {str(store)!r}; give input_component") from error
 
 
-def _tiles(image: Image, tile_shape: TileShape, overlap: int | Sequence[int], *, keep: bool) -> tuple[Image, Grid]:
+def _tiles(
+    image: Image, tile_shape: TileShape, overlap: int | Sequence[int], merger: object
+) -> tuple[Image, Grid | Planes]:
     """The labels without halos, and their tiles; with halos for a merger that compares what lies in them."""
     depth = numbers_by_axis("overlap", overlap, image.axes, least=0)
     if not np.any(depth):
-        return image, tiler(image, tile_shape, 0, axes=image.axes, use_gpu=False)
+        return image, tiler(image, tile_shape, 0, axes=image.axes, merger=merger, use_gpu=False)
     if tile_shape is not None or not hasattr(image.data, "__dask_graph__"):
         raise InvalidOption(f"overlap {overlap} belongs to the chunks of a dask array; leave it or tile_shape out")
     by_axis = spread("halo", depth, image.axes)
     haloed = HaloedTiles(image.data, by_axis)  # type: ignore[arg-type]  # a dask array has a graph
-    if keep:
-        return Image(data=haloed, axes=image.axes), Grid(halo=haloed.halo)
+    if hasattr(merger, "decide"):
+        return Image(data=haloed, axes=image.axes), Planes(grid=Grid(halo=haloed.halo))
     from dask.array.overlap import trim_overlap
 
     trimmed = trim_overlap(  # type: ignore[no-untyped-call]  # dask is not typed

@@ -69,8 +69,9 @@ def tile_process(
         Without one, a level is used that background does not reach (`estimate_empty_tiles` tells which).
     stage_dir, keep_stage: where the run keeps what it has done, beside `write_to` if not said, and whether it stays.
     merger, connectivity: `"touch"` joins what touches across a seam (with connectivity 2 also over corners), right for
-        connected components; `"overlap"` what two tiles saw as one object, right for cells that touch. A plugin's
-        segmenter that declares a merger keeps it, unless another is given than the default; `Touch()` insists.
+        connected components; `"overlap"` what two tiles saw as one object, right for cells that touch, but only where
+        there is an overlap: planes (tiles of length 1 without one) are then labelled apart. A plugin's segmenter that
+        declares a merger keeps it, unless another is given than the default; `Touch()` insists.
     resume: go on with what a killed run with the same arguments has done; False discards it.
     overwrite: replace an array that is there. It stays until the new one is whole.
     compute: return a numpy array instead of a lazy dask array of the output.
@@ -93,7 +94,7 @@ def tile_process(
     given = Input.open(image, level=level, channel=channel, channels=channels, segmenter=fn)
     segmenter = given.segmenter(fn)
     joiner = chosen_merger(merger, connectivity, segmenter, len(given.image.spatial_axes))
-    grid = tiler(given.plane, tile_shape, overlap, axes=given.image.axes, use_gpu=use_gpu)
+    grid = tiler(given.plane, tile_shape, overlap, axes=given.image.axes, merger=joiner, use_gpu=use_gpu)
     empty = _empty(given, skip=skip_empty, threshold=empty_threshold)
     check_travels(segmenter)
     with Output.of(write_to, output_component, overwrite=overwrite, spare=image) as output:

@@ -4,26 +4,46 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InvalidOption
 from ..image import SPATIAL, Image
-from ..tilers import Grid, spread
+from ..tilers import Grid, Needs, spread
+from ..tiles import TileGrid
 from .quantities import whole_number
 from .shapes import TARGET_BYTES, auto_tile_shape
 
-__all__ = ["TileShape", "numbers_by_axis", "tiler"]
+__all__ = ["Planes", "TileShape", "numbers_by_axis", "tiler"]
 
 TileShape = Sequence[int] | Callable[[tuple[int, ...], Any], Sequence[int]] | str | int | None
 
 
-def tiler(image: Image, tile_shape: TileShape, overlap: int | Sequence[int], *, axes: str, use_gpu: bool) -> Grid:
-    """The grid of tiles over an image without `c`.
+@dataclass(frozen=True, kw_only=True)
+class Planes:
+    """The tiles of a grid; along axes on which they have length 1 and no halo, nothing joins.
+
+    For mergers that compare what two tiles saw: planes that each are seen by one tile show nothing to compare.
+    """
+
+    grid: Grid
+
+    def __call__(self, image: Image, needs: Needs) -> TileGrid:
+        grid = self.grid(image, needs)
+        cut = zip(grid.axes, grid.largest, grid.halo, strict=True)
+        return grid.with_separate("".join(axis for axis, length, halo in cut if length == 1 and not halo))
+
+
+def tiler(
+    image: Image, tile_shape: TileShape, overlap: int | Sequence[int], *, axes: str, merger: object, use_gpu: bool
+) -> Grid | Planes:
+    """The tiler over an image without `c`.
 
     axes: those that the user sees, where a number for `c` may be given and means nothing.
     """
     halo = None if isinstance(overlap, int) and not overlap else numbers_by_axis("overlap", overlap, axes, least=0)
-    return Grid(tile=_tile(image, tile_shape, axes=axes, use_gpu=use_gpu), halo=halo)
+    grid = Grid(tile=_tile(image, tile_shape, axes=axes, use_gpu=use_gpu), halo=halo)
+    return Planes(grid=grid) if hasattr(merger, "decide") else grid
 
 
 def _tile(image: Image, said: TileShape, *, axes: str, use_gpu: bool) -> int | tuple[int, ...] | None:

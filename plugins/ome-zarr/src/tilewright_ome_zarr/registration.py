@@ -43,7 +43,8 @@ def register(image: Path, name: str, version: str) -> None:
 
 def _finished(labels: Path) -> list[str]:
     """The labels in the folder that tilewright finished: the attribute with their provenance is written last."""
-    return [folder.name for folder in sorted(labels.iterdir()) if folder.is_dir() and _is_ours(folder)]
+    folders = (folder for folder in sorted(labels.iterdir()) if folder.is_dir() and not folder.name.startswith("."))
+    return [folder.name for folder in folders if _is_ours(folder)]
 
 
 def _is_ours(folder: Path) -> bool:

@@ -97,8 +97,12 @@ class OmeZarrLabels:
         return _local(path).exists()
 
     def beside(self, path: str) -> Path:
-        """The folder that the run's stage is put next to: the whole store, so that no stage is ever inside one."""
+        """The folder that the run's stage is put next to: the whole store, so that no stage is ever inside one.
+
+        InvalidOption for a path within a store where labels cannot be: before any work, not after it.
+        """
         target = _local(path)
+        _image_of(target.resolve())
         return root_of(target.resolve()) or target
 
     def _version(self, spec: LabelSpec, image: Image | None) -> str:

@@ -47,7 +47,8 @@ def otsu(blocks: Iterable[NDArray[Any]]) -> float:
         threshold, real = _refined(inside)
         if real:
             return threshold
-    return _refined(unsaturated)[0]
+    threshold, real = _refined(unsaturated)
+    return threshold if real else _refined(values)[0]  # below saturation there is only noise: what is saturated is it
 
 
 def _refined(values: Values) -> tuple[float, bool]:

@@ -1,0 +1,50 @@
+"""What to say when the disk says no."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import NotWritable, TilewrightError
+
+__all__ = ["writing_to"]
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def writing_to(stage: Path, path: Path) -> Iterator[None]:
+    """Turn what the system says of the stage and the output into NotWritable: which file, what is free, what to do."""
+    try:
+        yield
+    except OSError as error:
+        # An OSError without a number is nobody's refusal to write; a lost connection is the cluster's.
+        if isinstance(error, TilewrightError | ConnectionError) or error.errno is None:
+            raise
+        raise _described(error, stage, path) from error
+
+
+def _described(error: OSError, stage: Path, path: Path) -> NotWritable:
+    file = Path(os.fsdecode(error.filename2 or error.filename or stage))
+    place = next(folder for folder in (file, *file.absolute().parents) if folder.is_dir())
+    if error.errno in FULL:
+        advice = "free some room there, or give another place (stage_dir, --stage-dir, for the stage)"
+    else:
+        advice = "see to it that it can be written, or choose another place"
+    described = NotWritable(
+        f"{os.strerror(error.errno or 0)}: {str(file)!r} cannot be written ({_free(place)}); {advice}, and repeat the "
+        f"run: it goes on with what is done. What was at {str(path)!r} before is as it was"
+    )
+    described.errno = error.errno
+    return described
+
+
+def _free(folder: Path) -> str:
+    free = f"{shutil.disk_usage(folder).free / 1e9:,.3g} GB free in {str(folder)!r}"
+    if hasattr(os, "statvfs") and os.statvfs(folder).f_files and not os.statvfs(folder).f_favail:
+        return f"{free}, but no more files can be made there"
+    return free

@@ -1,0 +1,318 @@
+"""A run that was stopped goes on if it would give the same labels, and says what differs if not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from numpy.typing import NDArray
+from runs import CALLS, Components, Stopped, components, expect, run, stopping_at
+from stores import LEVEL, TILE, labels_of, make_image, multiscales
+
+from tilewright import AlreadyExists, Grid, Overlap, StageMismatch
+from tilewright.engine.stage import Stage
+
+TILES = 6
+
+
+@pytest.fixture(autouse=True)
+def _no_calls() -> Iterator[None]:
+    CALLS.clear()
+    yield
+    CALLS.clear()
+
+
+@pytest.fixture
+def pixels(tmp_path: Path) -> NDArray[Any]:
+    return make_image(tmp_path)
+
+
+def stage_of(folder: Path) -> Path:
+    (stage,) = folder.glob("*.tilewright")
+    return stage
+
+
+@pytest.mark.parametrize(
+    ("stage", "done"), [("segment", 2), ("segment", 5), ("join", 0), ("join", 3), ("write", 1), ("finish", 0)]
+)
+def test_nothing_is_segmented_twice(stage: str, done: int, pixels: NDArray[Any], tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        run(tmp_path, progress=stopping_at(stage, done))
+    assert (labels_of(tmp_path) == 1).all()
+    run(tmp_path)
+    expect(labels_of(tmp_path), pixels)
+    assert len(CALLS) == TILES
+    assert not list(tmp_path.glob("*.tilewright"))
+
+
+def test_a_run_may_be_stopped_after_every_tile(pixels: NDArray[Any], tmp_path: Path) -> None:
+    for done in range(1, TILES + 1):
+        with pytest.raises(Stopped):
+            run(tmp_path, workers=1, progress=stopping_at("segment", done))
+    run(tmp_path)
+    expect(labels_of(tmp_path), pixels)
+    assert len(CALLS) == TILES
+
+
+def make_segmenter(above: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    def segmenter(pixels: NDArray[Any]) -> NDArray[Any]:
+        return components(pixels, above)
+
+    return segmenter
+
+
+def with_default(above: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    def segmenter(pixels: NDArray[Any], above: int = above) -> NDArray[Any]:
+        return components(pixels, above)
+
+    return segmenter
+
+
+def from_source(text: str) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """The function `segmenter` of a script."""
+    script: dict[str, Any] = {"components": components, "__name__": "script"}
+    exec(text, script)  # a script that is edited between two runs, which is the case in hand
+    segmenter: Callable[[NDArray[Any]], NDArray[Any]] = script["segmenter"]
+    return segmenter
+
+
+PLAIN = "def segmenter(pixels):\n    return components(pixels, {})\n"
+CONSTANT = "ABOVE = {}\ndef segmenter(pixels):\n    return components(pixels, ABOVE)\n"
+HELPER = "def cut(pixels):\n    return components(pixels, {})\ndef segmenter(pixels):\n    return cut(pixels)\n"
+CLASS = (
+    "from dataclasses import dataclass\n@dataclass(frozen=True, kw_only=True)\nclass Segmenter:\n"
+    "    def __call__(self, pixels):\n        return components(pixels, {})\nsegmenter = Segmenter()\n"
+)
+
+CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "level": ({}, {"level": 1}, "reader"),
+    "tile": ({}, {"parts": {"tiler": Grid(tile=48)}}, "grid"),
+    "tiler": ({"parts": {"tiler": Grid(tile=48)}}, {"parts": {"tiler": "auto"}}, "grid"),
+    "halo": ({}, {"parts": {"tiler": Grid(tile=TILE, halo=4)}}, "grid"),
+    "option": ({}, {"parts": {"segmenter": Components(above=120)}}, "segmenter"),
+    "array option": (
+        {"parts": {"segmenter": Components(weights=np.zeros(9999))}},
+        {"parts": {"segmenter": Components(weights=np.r_[np.zeros(9998), 1])}},
+        "segmenter",
+    ),
+    "merger": (
+        {"parts": {"tiler": Grid(tile=TILE, halo=8)}},
+        {"parts": {"tiler": Grid(tile=TILE, halo=8), "merger": Overlap()}},
+        "merger",
+    ),
+    "merger option": (
+        {"parts": {"tiler": Grid(tile=TILE, halo=8), "merger": Overlap()}},
+        {"parts": {"tiler": Grid(tile=TILE, halo=8), "merger": Overlap(same=0.6)}},
+        "merger",
+    ),
+    "code": (
+        {"parts": {"segmenter": from_source(PLAIN.format(100))}},
+        {"parts": {"segmenter": from_source(PLAIN.format(120))}},
+        "segmenter",
+    ),
+    "closure": ({"parts": {"segmenter": make_segmenter(100)}}, {"parts": {"segmenter": make_segmenter(120)}}, "segm"),
+    "default": ({"parts": {"segmenter": with_default(100)}}, {"parts": {"segmenter": with_default(120)}}, "segm"),
+    "constant of the script": (
+        {"parts": {"segmenter": from_source(CONSTANT.format(100))}},
+        {"parts": {"segmenter": from_source(CONSTANT.format(120))}},
+        "segmenter",
+    ),
+    "function that the segmenter calls": (
+        {"parts": {"segmenter": from_source(HELPER.format(100))}},
+        {"parts": {"segmenter": from_source(HELPER.format(120))}},
+        "segmenter",
+    ),
+    "code of a class in the script": (
+        {"parts": {"segmenter": from_source(CLASS.format(100))}},
+        {"parts": {"segmenter": from_source(CLASS.format(120))}},
+        "segmenter",
+    ),
+    "empty": ({}, {"empty": 100.0}, "empty"),
+    "same ids": ({}, {"same_ids": True}, "same_ids"),
+}
+
+
+@pytest.fixture
+def pyramid(tmp_path: Path) -> NDArray[Any]:
+    """An image with two channels and two levels."""
+    pixels = make_image(tmp_path)
+    shutil.rmtree(tmp_path / "image.ome.zarr")
+    image = zarr.open_group(tmp_path / "image.ome.zarr", mode="w", zarr_format=3)
+    said = multiscales("cyx")
+    said["multiscales"][0]["datasets"].append(
+        {"path": "1", "coordinateTransformations": [{"type": "scale", "scale": [1.0, 2.0, 2.0]}]}
+    )
+    image.attrs["ome"] = said
+    both = np.stack([pixels, pixels[::-1]])
+    image.create_array("0", data=both, chunks=(1, TILE, TILE), dimension_names=["c", "y", "x"])
+    image.create_array("1", data=both[:, ::2, ::2], chunks=(1, TILE, TILE), dimension_names=["c", "y", "x"])
+    return both
+
+
+@pytest.mark.parametrize("name", [*CHANGES, "channel"])
+def test_a_run_with_something_changed_reuses_no_tile_and_says_what_differs(
+    name: str, pyramid: NDArray[Any], tmp_path: Path
+) -> None:
+    before, after, key = CHANGES.get(name, ({}, {"channel": 1}, "channels"))
+    before, after = ({"channel": 0, **said} for said in (before, after))
+    before, after = ({"destination": tmp_path / "out.zarr", **said} for said in (before, after))
+    with pytest.raises(Stopped):
+        run(tmp_path, progress=stopping_at("join"), **before)
+    packs = {file: file.stat().st_size for file in (stage_of(tmp_path) / "packs").iterdir()}
+    with pytest.raises(StageMismatch, match=rf"with other .*{key}.* there, .* now.*resume=False"):
+        run(tmp_path, **after)
+    assert packs == {file: file.stat().st_size for file in (stage_of(tmp_path) / "packs").iterdir()}, "it stays"
+    result = run(tmp_path, resume=False, **after)
+    plane = pyramid[1 if name == "channel" else 0]
+    if name == "level":
+        plane = plane[::2, ::2]
+    if name not in ("same ids", "merger", "merger option", "array option", "empty"):
+        above = 120 if key.startswith("segm") else LEVEL
+        expect(result.labels.compute(), plane, above)
+    whole = Path(result.path).with_name("whole.zarr")
+    fresh = run(tmp_path, **{**after, "destination": whole})
+    np.testing.assert_array_equal(result.labels.compute(), fresh.labels.compute())
+
+
+def test_the_same_function_made_again_is_the_same(pixels: NDArray[Any], tmp_path: Path) -> None:
+    for make in (make_segmenter, with_default, lambda above: from_source(HELPER.format(above))):
+        with pytest.raises(Stopped):
+            run(tmp_path, parts={"segmenter": make(100)}, progress=stopping_at("write"))
+        seen: list[tuple[str, int]] = []
+        run(tmp_path, parts={"segmenter": make(100)}, progress=lambda stage, done, total: seen.append((stage, done)))
+        assert seen[0] == ("segment", TILES), "all were there"
+        expect(labels_of(tmp_path), pixels)
+
+
+def test_a_chunk_that_was_rewritten_costs_its_tile(pixels: NDArray[Any], tmp_path: Path) -> None:
+    for stage in ("join", "write", "finish"):
+        CALLS.clear()
+        with pytest.raises(Stopped):
+            run(tmp_path, progress=stopping_at(stage))
+        changed = 255 - pixels[32:, 32:64]
+        zarr.open_array(tmp_path / "image.ome.zarr" / "0", mode="r+")[32:, 32:64] = changed
+        pixels[32:, 32:64] = changed
+        run(tmp_path)
+        expect(labels_of(tmp_path), pixels)
+        assert len(CALLS) == TILES + 1
+
+
+def test_blocks_that_were_written_of_other_tiles_do_not_count(pixels: NDArray[Any], tmp_path: Path) -> None:
+    """Objects that are no more must not stay in blocks that are background now."""
+    with pytest.raises(Stopped):
+        run(tmp_path, workers=1, parts={"writer": {"name": "ome-zarr", "configuration": {"chunks": TILE}}},
+            progress=stopping_at("write", TILES))  # fmt: skip
+    image = zarr.open_array(tmp_path / "image.ome.zarr" / "0", mode="r+")
+    image[:32] = pixels[:32] = 0
+    run(tmp_path, parts={"writer": {"name": "ome-zarr", "configuration": {"chunks": TILE}}})
+    expect(labels_of(tmp_path), pixels)
+
+
+def test_a_halo_makes_the_neighbours_of_a_rewritten_chunk_anew_too(pixels: NDArray[Any], tmp_path: Path) -> None:
+    parts = {"tiler": Grid(tile=TILE, halo=2)}
+    with pytest.raises(Stopped):
+        run(tmp_path, parts=parts, progress=stopping_at("join"))
+    image = zarr.open_array(tmp_path / "image.ome.zarr" / "0", mode="r+")
+    image[:32, :32] = pixels[:32, :32] = 0
+    CALLS.clear()
+    run(tmp_path, parts=parts)
+    expect(labels_of(tmp_path), pixels)
+    assert len(CALLS) == 4, "the tile and those whose halo reaches into it"
+
+
+def test_a_chunk_that_appears_or_goes_is_a_change(pixels: NDArray[Any], tmp_path: Path) -> None:
+    chunk = tmp_path / "image.ome.zarr" / "0" / "c" / "1" / "1"
+    with pytest.raises(Stopped):
+        run(tmp_path, progress=stopping_at("join"))
+    kept = chunk.read_bytes()
+    chunk.unlink()
+    with pytest.raises(Stopped):
+        run(tmp_path, progress=stopping_at("join"))
+    assert len(CALLS) == TILES + 1
+    chunk.write_bytes(kept)
+    run(tmp_path)
+    expect(labels_of(tmp_path), pixels)
+    assert len(CALLS) == TILES + 2
+
+
+def test_a_source_of_another_shape_or_type_is_refused(pixels: NDArray[Any], tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        run(tmp_path, progress=stopping_at("join"), destination=tmp_path / "out.zarr")
+    shutil.rmtree(tmp_path / "image.ome.zarr" / "0")
+    image = zarr.open_group(tmp_path / "image.ome.zarr", mode="r+")
+    image.create_array("0", data=pixels.astype(np.int32), chunks=(TILE, TILE), dimension_names=["y", "x"])
+    with pytest.raises(StageMismatch, match=r"other image \(.*uint16.* there, .*int32.* now\)"):
+        run(tmp_path, destination=tmp_path / "out.zarr")
+
+
+def test_a_single_file_that_was_replaced_is_refused(pixels: NDArray[Any], tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile", reason="the TIFF plugin brings it")
+    pytest.importorskip("tilewright_tiff.reader", reason="reads single files; its plugin is not installed here")
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, pixels)
+    with pytest.raises(Stopped):
+        run(tmp_path, image=path, destination=tmp_path / "out.zarr", progress=stopping_at("join"))
+    tifffile.imwrite(path, pixels[::-1])
+    os.utime(path, (1, 1))
+    with pytest.raises(StageMismatch, match="other file"):
+        run(tmp_path, image=path, destination=tmp_path / "out.zarr")
+
+
+def test_an_array_in_memory_is_known_by_its_pixels(pixels: NDArray[Any], tmp_path: Path) -> None:
+    out = tmp_path / "out.zarr"
+    with pytest.raises(Stopped):
+        run(tmp_path, image=pixels.copy(), destination=out, progress=stopping_at("join"))
+    run(tmp_path, image=pixels.copy(), destination=out, keep_stage=True)
+    assert len(CALLS) == TILES
+    with pytest.raises(StageMismatch, match="other source"):
+        run(tmp_path, image=pixels + 1, destination=out)
+
+
+def test_overwrite_keeps_a_stage_and_without_it_a_finished_output_is_refused(
+    pixels: NDArray[Any], tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped):
+        run(tmp_path, progress=stopping_at("join"))
+    with pytest.raises(AlreadyExists):
+        run(tmp_path, overwrite=False)
+    run(tmp_path, overwrite=True)
+    expect(labels_of(tmp_path), pixels)
+    assert len(CALLS) == TILES
+
+
+def test_a_stage_elsewhere_goes_on_too(pixels: NDArray[Any], tmp_path: Path) -> None:
+    (tmp_path / "fast").mkdir()
+    with pytest.raises(Stopped):
+        run(tmp_path, stage_dir=tmp_path / "fast", progress=stopping_at("write", 1))
+    run(tmp_path, stage_dir=tmp_path / "fast")
+    expect(labels_of(tmp_path), pixels)
+    assert len(CALLS) == TILES
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["fast", "image.ome.zarr", "labels.zarr"]
+    assert not any((tmp_path / "fast").iterdir())
+
+
+def test_joins_made_on_other_ids_of_a_tile_do_not_count(pixels: NDArray[Any], tmp_path: Path) -> None:
+    """A tile may be staged twice (its worker was lost), with other ids (networks on a GPU differ from call to call)."""
+    with pytest.raises(Stopped):
+        run(tmp_path, progress=stopping_at("write"))
+    stage, again = Stage(stage_of(tmp_path)), Stage(tmp_path / "again")
+    for record in stage.records():
+        if record.kind == "tile":
+            arrays = stage.read(record.place)
+            count = int(arrays["objects"][0])
+            for name in set(arrays) - {"objects", "first", "area"}:
+                arrays[name] = np.where(arrays[name], count + 1 - arrays[name].astype(np.int64), 0)
+            again.append("tile", record.number, arrays | {name: arrays[name][::-1] for name in ("first", "area")})
+    stage.close()
+    again.close()
+    (pack,) = (tmp_path / "again" / "packs").iterdir()
+    pack.rename(stage_of(tmp_path) / "packs" / "ffffffff.pack")  # the last one counts
+    run(tmp_path)
+    expect(labels_of(tmp_path), pixels)
+    assert len(CALLS) == TILES

@@ -1,0 +1,189 @@
+"""The shape of the code: what is public, what is imported when, and how long a thing may be."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tilewright
+
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "core" / "src" / "tilewright"
+SOURCES = sorted(path for folder in ROOT.glob("plugins/*/src") for path in folder.rglob("*.py"))
+SOURCES += sorted(CORE.rglob("*.py"))
+MODULE, FUNCTION = 300, 45  # lines
+LONGER = {"tile_process": 60}  # its signature has a line for each of the options that scripts call it with
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+# What is public
+
+
+@pytest.mark.parametrize("name", tilewright.__all__)
+def test_every_public_name_resolves_to_what_its_module_calls_public(name: str) -> None:
+    found = getattr(tilewright, name)
+    module = getattr(found, "__module__", "")
+    if module.startswith("tilewright."):
+        home = importlib.import_module(module)
+        assert getattr(home, name, found) is found
+        assert name in home.__all__
+
+
+def test_the_public_names_are_listed_once_and_no_others_are_there() -> None:
+    assert len(set(tilewright.__all__)) == len(tilewright.__all__)
+    assert dir(tilewright) == sorted(tilewright.__all__)
+    with pytest.raises(AttributeError, match="module 'tilewright' has no attribute 'Tilewright'"):
+        _ = tilewright.Tilewright  # type: ignore[attr-defined]  # on purpose
+
+
+def test_type_checkers_see_the_names_that_are_public_and_no_others() -> None:
+    tree = ast.parse((CORE / "__init__.py").read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {alias.asname for node in ast.walk(block) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    lazy = set(tilewright.__all__) - {"FormatSpec", "Spec", "__version__", "hookimpl"}
+    assert seen == lazy
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_what_a_module_calls_public_is_there(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    listed = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and [t.id for t in node.targets if isinstance(t, ast.Name)] == ["__all__"]
+    ]
+    if not listed or path == CORE / "__init__.py":
+        return
+    names = set(ast.literal_eval(listed[0]))
+    bound = {name for node in tree.body for name in _bound(node)}
+    assert names <= bound
+
+
+def _bound(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from (alias.asname or alias.name for alias in node.names)
+    elif isinstance(node, ast.If):
+        yield from (name for inner in [*node.body, *node.orelse] for name in _bound(inner))
+
+
+# What is imported when
+
+
+HEAVY = ("numpy", "scipy", "zarr", "dask", "distributed", "numcodecs", "fsspec", "torch", "click", "rich", "asyncio")
+
+
+def modules_after(code: str) -> set[str]:
+    command = [sys.executable, "-W", "error", "-c", f"import sys\n{code}\nprint(*sys.modules)"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import tilewright",
+        "from tilewright import FormatSpec, Spec, hookimpl",
+        "from tilewright.registry import registry; assert registry().components('segmenter')",
+        "from tilewright.registry import registry; registry().find('tiler', 'grid')",
+    ],
+)
+def test_importing_tilewright_and_listing_the_plugins_imports_no_library(code: str) -> None:
+    assert modules_after(code) & set(HEAVY) == set()
+
+
+def test_listing_the_plugins_imports_no_more_of_a_plugin_than_its_hooks() -> None:
+    found = modules_after("from tilewright.registry import registry; registry()")
+    packages = [path.name for path in ROOT.glob("plugins/*/src/*") if path.is_dir() and (path / "__init__.py").exists()]
+    assert {"tilewright_ome_zarr", "tilewright_threshold"} <= found
+    for package in packages:
+        assert {name for name in found if name.partition(".")[0] == package} <= {package}
+
+
+# What imports what
+
+
+def runtime_imports(path: Path, package: str, root: Path) -> set[str]:
+    """The modules of the same package that a module imports when it is itself imported."""
+    here = [package, *path.relative_to(root).with_suffix("").parts]
+    here = here[:-1] if here[-1] == "__init__" else here
+    is_package = path.name == "__init__.py"
+    found = set()
+    for node in _at_import(ast.parse(path.read_text()).body):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == package}
+        elif isinstance(node, ast.ImportFrom):
+            up = node.level - (1 if is_package else 0)
+            base = here[: len(here) - up] if node.level else []
+            origin = ".".join([*base, *(node.module or "").split(".")]).strip(".")
+            if origin.split(".")[0] != package:
+                continue
+            inner = {f"{origin}.{alias.name}" for alias in node.names if _is_module(root, f"{origin}.{alias.name}")}
+            found |= inner or {origin}
+    return found
+
+
+def _at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.If | ast.Try | ast.With | ast.ClassDef):
+            yield from _at_import([each for each in ast.iter_child_nodes(node) if isinstance(each, ast.stmt)])
+        else:
+            yield node
+
+
+def _is_module(root: Path, name: str) -> bool:
+    path = root.joinpath(*name.split(".")[1:])
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+@pytest.mark.parametrize(
+    "root", [CORE, *(p for p in ROOT.glob("plugins/*/src/*") if (p / "__init__.py").exists())], ids=lambda p: p.name
+)
+def test_no_modules_import_each_other_in_a_circle(root: Path) -> None:
+    graph: dict[str, set[str]] = {}
+    for path in root.rglob("*.py"):
+        name = ".".join([root.name, *path.relative_to(root).with_suffix("").parts]).removesuffix(".__init__")
+        graph[name] = runtime_imports(path, root.name, root) - {name}
+    left = dict(graph)
+    while left:
+        free = [name for name, needs in left.items() if not needs & left.keys()]
+        assert free, f"these import each other: { ({name: sorted(left[name] & left.keys()) for name in left}) }"
+        for name in free:
+            del left[name]
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.is_relative_to(CORE / "engine")], ids=named)
+def test_the_engine_knows_nothing_of_the_command_line_or_the_functions(path: Path) -> None:
+    imported = runtime_imports(path, "tilewright", CORE)
+    above = ("tilewright.cli", "tilewright.functions", "tilewright.pipeline", "tilewright.execution")
+    assert not [name for name in imported if name.startswith(above)]
+
+
+# How long a thing may be
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_modules_and_functions_stay_short(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= MODULE, named(path)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            documented = ast.get_docstring(node, clean=False) or ""
+            lines = (node.end_lineno or 0) - node.lineno + 1 - len(documented.splitlines())
+            assert lines <= LONGER.get(node.name, FUNCTION), (
+                f"{named(path)}:{node.lineno} {node.name} has {lines} lines without its docstring"
+            )
