@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .behind import files_behind
 from .components import configuration, declared, name_of
+from .cutting import grid_of
 from .destination import Destination
 from .engine.claim import claimed, empty
 from .engine.fingerprint import fingerprint
-from .engine.plan import Plan, Source, needed_axes, separate_axes
+from .engine.plan import Plan, Source, needed_axes
 from .engine.run import Outcome, Progress, Run
 from .engine.schedule import crew
 from .errors import InvalidOption
@@ -24,8 +26,6 @@ from .sinks import LabelSpec, Sink, read_back
 from .sources import chosen_channels, open_source
 from .specs import Kind
 from .storage import writing_to
-from .tilers import Needs, spread
-from .tiles import TileGrid
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -107,7 +107,7 @@ class Execution:
             )
         return Plan(
             source=source,
-            grid=_grid(self.pipeline.tiler, image, segmenter, axes, merger),
+            grid=grid_of(self.pipeline.tiler, image, segmenter, axes, merger),
             segmenter=segmenter,
             merger=merger,
             stage_path=home.stage,
@@ -167,8 +167,6 @@ class Execution:
 
 def _places(source: Source) -> list[str]:
     """Where the pixels lie on disk, as far as is known."""
-    from .functions.behind import files_behind
-
     places = [source.path, *map(str, files_behind(source.opened))]
     return [place for place in places if place]
 
@@ -182,44 +180,6 @@ def _prepared(segmenter: Callable[..., Any], image: Image) -> Callable[..., Any]
             f"segmenter {name_of('segmenter', segmenter)!r} must return a segmenter from prepare, not {prepared!r}"
         )
     return prepared
-
-
-def _grid(
-    tiler: Callable[..., TileGrid], image: Image, segmenter: object, axes: str, merger: Callable[..., Any]
-) -> TileGrid:
-    """The grid of a run over the image's axes but `c`, and its fitness for the merger."""
-    seen = image.select(0) if "c" in image.axes else image
-    needs = Needs(
-        separate=separate_axes(image, axes),
-        halo=_by_axis("halo", segmenter, seen),
-        stride=_by_axis("stride", segmenter, seen),
-        memory=getattr(segmenter, "memory", None),
-        channels=image.size("c"),
-    )
-    grid = tiler(seen, needs).with_separate(needs.separate)
-    if grid.axes != seen.axes or grid.shape != seen.shape:
-        raise InvalidOption(
-            f"tiler {name_of('tiler', tiler)!r} cut axes {grid.axes!r} of shape {grid.shape}, "
-            f"but the image has {seen.axes!r} of shape {seen.shape}"
-        )
-    bare = [a for a, halo, n in zip(grid.axes, grid.halo, grid.counts, strict=True) if n > 1 and not halo]
-    bare = [axis for axis in bare if axis not in grid.separate]
-    if bare and hasattr(merger, "decide"):
-        raise InvalidOption(
-            f"merger {name_of('merger', merger)!r} compares what two tiles saw, but along {', '.join(bare)} the halo "
-            "is 0; give a halo of at least 1 there (--halo), best the size of an object"
-        )
-    return grid
-
-
-def _by_axis(what: str, segmenter: object, image: Image) -> dict[str, int]:
-    said = declared(segmenter, what)
-    if said is None:
-        return {}
-    if isinstance(said, Mapping):
-        return dict(said)
-    values = spread(what, said, image.axes)
-    return dict(zip(image.axes, values, strict=True))
 
 
 def _label_spec(plan: Plan, outcome: Outcome, name: str) -> LabelSpec:

@@ -89,10 +89,10 @@ class Image:
     format: str = ""
 
     def __post_init__(self) -> None:
-        shape = self.shape
+        shape, who = self.shape, f"image {(self.source or self.name)!r}"
         if len(shape) != len(self.axes):
             raise InvalidImage(
-                f"image {self.name!r} has {len(shape)} dimensions {shape}, but axes {self.axes!r}; "
+                f"{who} has {len(shape)} dimensions {shape}, but axes {self.axes!r}; "
                 "give one letter of 't c z y x' for each dimension"
             )
         if len(set(self.axes)) < len(self.axes) or not set(self.axes) <= set(AXES):
@@ -101,14 +101,14 @@ class Image:
             raise InvalidImage(f"axes {self.axes!r} have none of 'z y x', so there is nothing to segment")
         for axis, step in self.spacing.items():
             if not (math.isfinite(step) and step > 0):
-                raise InvalidImage(f"image {self.name!r} has spacing {step} along {axis}; it must be positive")
+                raise InvalidImage(f"{who} has spacing {step} along {axis}; it must be positive")
         if self.channels and len(self.channels) != self.size("c"):
             raise InvalidImage(
-                f"image {self.name!r} has {self.size('c')} channels along c, but {len(self.channels)} channel "
+                f"{who} has {self.size('c')} channels along c, but {len(self.channels)} channel "
                 f"names: {', '.join(self.channels)}"
             )
         if np.dtype(self.dtype).kind not in "buif":
-            raise InvalidImage(f"image {self.name!r} has dtype {self.dtype}; pixels must be real numbers")
+            raise InvalidImage(f"{who} has dtype {self.dtype}; pixels must be real numbers")
 
     @property
     def shape(self) -> tuple[int, ...]:

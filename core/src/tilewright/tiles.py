@@ -14,9 +14,10 @@ from typing import Any, TypeGuard
 from .errors import InvalidOption
 from .image import Region
 
-__all__ = ["Tile", "TileGrid", "per_axis"]
+__all__ = ["Tile", "TileGrid", "cut", "per_axis"]
 
 MAX_TILES = 2**31 - 1
+MAX_ALONG = 2**22  # along one axis: each has a length in memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ class TileGrid:
         single = [axis in separate for axis in axes]
         return cls(
             axes=axes,
-            cores=tuple(_cut(n, 1 if one else t) for n, t, one in zip(shape, tile, single, strict=True)),
+            cores=tuple(cut(n, 1 if one else t) for n, t, one in zip(shape, tile, single, strict=True)),
             halo=tuple(0 if one else h for h, one in zip(halo, single, strict=True)),
             stride=tuple(1 if one else s for s, one in zip(stride or [1] * len(axes), single, strict=True)),
             separate=separate,
@@ -177,7 +178,7 @@ class TileGrid:
         single = [axis in axes for axis in self.axes]
         return replace(
             self,
-            cores=tuple((1,) * sum(c) if one else c for c, one in zip(self.cores, single, strict=True)),
+            cores=tuple(cut(sum(c), 1) if one else c for c, one in zip(self.cores, single, strict=True)),
             halo=tuple(0 if one else h for h, one in zip(self.halo, single, strict=True)),
             stride=tuple(1 if one else s for s, one in zip(self.stride, single, strict=True)),
             separate="".join(axis for axis in self.axes if axis in axes + self.separate),
@@ -255,6 +256,9 @@ def _is_whole(value: object) -> TypeGuard[int]:
     return kind is not bool and issubclass(kind, Integral)
 
 
-def _cut(length: int, step: int) -> tuple[int, ...]:
+def cut(length: int, step: int) -> tuple[int, ...]:
+    """Lengths of so many pixels and what is left. InvalidOption if there are too many, as in a file that claims it."""
     whole, rest = divmod(length, step)
+    if whole > MAX_ALONG:
+        raise InvalidOption(f"{whole:,} tiles along one axis are more than {MAX_ALONG:,}; choose larger tiles")
     return (step,) * whole + ((rest,) if rest else ())

@@ -139,7 +139,7 @@ class Run:
     ) -> dict[int, Staged]:
         """Do the numbers that no earlier run did, and return what is staged of all."""
         staged = self._reuse(kind, numbers)
-        rest = [number for number in numbers if number not in staged]
+        rest = [number for number in numbers if number not in staged] if staged else numbers
         self.progress(stage, len(staged), len(numbers))
         for done in self.crew.each(work, shared, batched(rest, self._batch(len(rest)))):
             staged.update((each.number, each) for each in done)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..arrays import ZarrArray, ZarrArraySink
+from ..behind import files_behind
 from ..destination import would_destroy
 from ..errors import AlreadyExists, InvalidOption
 from ..sinks import LabelSpec
-from .behind import files_behind
 from .temporary import TemporaryArray, remove_folder
 
 if TYPE_CHECKING:
