@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..image import Image
+from .image import Image
 
 __all__ = ["files_behind"]
 
