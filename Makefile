@@ -3,10 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := core plugins/ome-zarr plugins/threshold
+PACKAGES := core plugins/ome-zarr plugins/tiff plugins/threshold
 EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES),$(package)/pyproject.toml)
-TYPED := core/src plugins/ome-zarr/src plugins/threshold/src docs/demo
+TYPED := core/src plugins/ome-zarr/src plugins/tiff/src plugins/threshold/src docs/demo
 
 .PHONY: demo test lint faults bench format clean
 
@@ -23,6 +23,11 @@ lint: $(VENV)/dev.stamp
 
 faults: $(VENV)/dev.stamp
 	$(BIN)/python tests/faults/kill.py --rounds 50
+	$(BIN)/python tests/faults/kill.py --rounds 50 --merger overlap --writer zarr-array
+	$(BIN)/python tests/faults/workers.py --rounds 10
+	$(BIN)/python tests/faults/full.py
+	$(BIN)/python tests/faults/full.py --writer zarr-array
+	TILEWRIGHT_EXAMPLES=2000 $(BIN)/python -m pytest tests/test_fuzz_metadata.py
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python tests/benchmarks

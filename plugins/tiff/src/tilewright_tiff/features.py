@@ -1,0 +1,58 @@
+"""GeoJSON text of objects, as QuPath reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .outlines import Ring
+from .polygons import Polygon, area, polygons
+
+__all__ = ["Features"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """How objects become features.
+
+    scale: pixels of the image's finest level that a pixel of the labels is long, along x and y.
+    pixel: the area of a pixel of the finest level in square micrometres; None if it is not known.
+    plane: the z and t of a stack's plane, which QuPath takes from the geometry.
+    """
+
+    scale: tuple[float, float] = (1, 1)
+    pixel: float | None = None
+    plane: Mapping[str, int] = field(default_factory=dict)
+
+    def text(self, number: int, rings: Sequence[Ring]) -> str:
+        """A feature of one line."""
+        found = polygons(rings)
+        pixels = sum(area(each.outer) + sum(map(area, each.holes)) for each in found)
+        size = _plain(pixels * self.scale[0] * self.scale[1])
+        measured = {"Area px^2": size, **({"Area µm^2": size * self.pixel} if self.pixel else {})}
+        properties = {"objectType": "detection", "name": str(number), "area": size, "measurements": measured}
+        return (
+            f'{{"type":"Feature","id":{number},"geometry":{self._geometry(found)},'
+            f'"properties":{json.dumps(properties, ensure_ascii=False, separators=(",", ":"))}}}'
+        )
+
+    def _geometry(self, found: Sequence[Polygon]) -> str:
+        parts = [f"[{','.join(map(self._ring, (each.outer, *each.holes)))}]" for each in found]
+        many = len(parts) > 1
+        coordinates = f"[{','.join(parts)}]" if many else parts[0]
+        plane = f',"plane":{json.dumps({"c": -1, "z": 0, "t": 0, **self.plane})}' if self.plane else ""
+        return f'{{"type":"{"MultiPolygon" if many else "Polygon"}","coordinates":{coordinates}{plane}}}'
+
+    def _ring(self, ring: Ring) -> str:
+        across, down = self.scale
+        closed = [*ring, ring[0]]
+        if across == down == 1:
+            return f"[{','.join([f'[{x},{y}]' for x, y in closed])}]"
+        return f"[{','.join([f'[{_plain(x * across)},{_plain(y * down)}]' for x, y in closed])}]"
+
+
+def _plain(value: float) -> Any:
+    """A whole number without its point."""
+    return int(value) if value == int(value) else value

@@ -1,0 +1,140 @@
+"""OME-XML: what an image's metadata says, and whether it may be believed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from xml.etree import ElementTree
+
+from tilewright.errors import InvalidImage
+
+__all__ = ["LENGTHS", "TIMES", "OmeImage", "files_of", "metadata_file", "parse", "read_images", "without_files"]
+
+# In micrometres (schema 2016-06, "UnitsLength"). `pixel` and `reference frame` are no lengths.
+LENGTHS = {
+    "km": 1e9,
+    "m": 1e6,
+    "dm": 1e5,
+    "cm": 1e4,
+    "mm": 1e3,
+    "µm": 1.0,  # micro sign
+    "μm": 1.0,  # Greek mu
+    "um": 1.0,
+    "nm": 1e-3,
+    "pm": 1e-6,
+    "Å": 1e-4,
+    "in": 25_400.0,
+    "thou": 25.4,
+    "ft": 304_800.0,
+    "pt": 25_400.0 / 72,
+}
+PLANES = 2**22  # what a file may claim: tifffile keeps a list of all of them
+# In seconds ("UnitsTime").
+TIMES = {"d": 86_400.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OmeImage:
+    """One `Image`: its name, pixels along each of `XYZCT`, spacing in µm and s by lower-case axis, channel names."""
+
+    name: str
+    sizes: dict[str, int]
+    spacing: dict[str, float] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+
+
+def parse(text: str, where: str) -> ElementTree.Element | None:
+    """The root of OME-XML; None if it is no XML at all.
+
+    InvalidImage for a document type or entities, which OME-XML never has and attacks on XML parsers do, and for names
+    of files outside the image's folder: metadata from elsewhere must not make a run read other files of this machine.
+    """
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise InvalidImage(f"the OME-XML of {where!r} defines a document type or entities; it is not opened")
+    try:
+        root = ElementTree.fromstring(text)
+    except (ElementTree.ParseError, ValueError):
+        return None
+    for name in _named_files(root):
+        if PurePath(name).is_absolute() or ".." in PurePath(name.replace("\\", "/")).parts or "\0" in name:
+            raise InvalidImage(f"the OME-XML of {where!r} leads out of its folder, to {name!r}; it is not opened")
+    if (planes := max(_planes(root), default=0)) > PLANES:
+        raise InvalidImage(f"the OME-XML of {where!r} claims {planes:,} planes, more than {PLANES:,}; it is not opened")
+    return root
+
+
+def read_images(root: ElementTree.Element) -> list[OmeImage]:
+    """What the XML says of each image that has pixels."""
+    found = ((image, image.find("{*}Pixels")) for image in root.findall("{*}Image"))
+    return [_image(image, pixels) for image, pixels in found if pixels is not None]
+
+
+def files_of(root: ElementTree.Element) -> dict[str, str]:
+    """The files that hold the planes, by their UUID ("TiffData")."""
+    uuids = root.iterfind(".//{*}TiffData/{*}UUID")
+    return {(uuid.text or "").strip(): uuid.attrib.get("FileName", "") for uuid in uuids}
+
+
+def metadata_file(root: ElementTree.Element) -> str | None:
+    """The file that holds the metadata, where this one says that it does not ("BinaryOnly")."""
+    only = root.find("{*}BinaryOnly")
+    return None if only is None else only.attrib.get("MetadataFile")
+
+
+def without_files(root: ElementTree.Element) -> str:
+    """The XML with all planes in the file that holds it."""
+    for data in root.iterfind(".//{*}TiffData"):
+        for uuid in data.findall("{*}UUID"):
+            data.remove(uuid)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _named_files(root: ElementTree.Element) -> Iterator[str]:
+    yield from files_of(root).values()
+    yield metadata_file(root) or ""
+
+
+def _planes(root: ElementTree.Element) -> Iterator[int]:
+    """How many planes the XML would have listed, by each element that says so."""
+    for pixels in root.iterfind(".//{*}Pixels"):
+        yield math.prod(_whole(pixels.attrib.get(f"Size{axis}")) for axis in "ZCT")
+    for data in root.iterfind(".//{*}TiffData"):
+        yield from (_whole(data.attrib.get(name)) for name in ("PlaneCount", "NumPlanes"))
+    for axis in "ZCT":
+        for along in root.iterfind(f".//{{*}}ModuloAlong{axis}"):
+            start, end, step = (_float(along.attrib.get(name)) for name in ("Start", "End", "Step"))
+            yield int(min(abs(end - start) / (abs(step) or 1.0), 2.0**62))
+
+
+def _image(image: ElementTree.Element, pixels: ElementTree.Element) -> OmeImage:
+    said = pixels.attrib
+    lengths = {axis: _physical(said, f"PhysicalSize{axis.upper()}", "µm", LENGTHS) for axis in "zyx"}
+    lengths["t"] = _physical(said, "TimeIncrement", "s", TIMES)
+    return OmeImage(
+        name=image.attrib.get("Name", "").strip(),
+        sizes={axis: _whole(said.get(f"Size{axis}")) for axis in "XYZCT"},
+        spacing={axis: size for axis, size in lengths.items() if size is not None},
+        channels=tuple(channel.attrib.get("Name", "").strip() for channel in pixels.findall("{*}Channel")),
+    )
+
+
+def _physical(said: dict[str, str], name: str, default: str, units: dict[str, float]) -> float | None:
+    """A size in our unit; None if it is missing, no positive number, or in no unit of that kind."""
+    factor = units.get(said.get(f"{name}Unit", default).strip())
+    size = _float(said.get(name))
+    return size * factor if factor and size > 0 else None
+
+
+def _float(text: str | None) -> float:
+    """The number that a text is; 0 for none, and for one that is not finite."""
+    try:
+        number = float(text or 0)
+    except ValueError:
+        return 0.0
+    return number if math.isfinite(number) else 0.0
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text and text.strip().isdecimal() else 0

@@ -1,0 +1,127 @@
+"""The reader `tiff`: TIFF, OME-TIFF, ImageJ stacks and slides, lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import tifffile
+
+from tilewright.errors import InvalidOption, NotReadable
+from tilewright.image import Array, Image, Level
+
+from .axes import Arrangement, arrange
+from .channels import channel_names
+from .lazy import Arranged
+from .omexml import OmeImage, parse, read_images
+from .opening import check_codec, open_tiff, readable
+from .pages import Planes, open_level
+from .paths import stem
+from .spacing import spacing_of
+
+__all__ = ["TiffReader", "ratios"]
+
+FORMATS = {"ome": "ome-tiff", "imagej": "imagej tiff", "generic": "tiff", "uniform": "tiff", "shaped": "tiff"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiffReader:
+    """Open one series of a TIFF file, at one level of its pyramid.
+
+    A series is what tifffile finds: an image of an OME-TIFF (over all its files), an ImageJ stack, the slide, label or
+    macro picture of a slide scanner's file. Axes come in the order `t c z y x`; colour samples are channels. Pixel
+    sizes are in micrometres, t in seconds. NotReadable if the file cannot be read; InvalidImage if it does not say
+    what its dimensions are or is not to be trusted; InvalidOption for a series or level that does not exist.
+    """
+
+    series: int = field(default=0, metadata={"help": "Image of the file to read, 0 the first."})
+    level: int = field(default=0, metadata={"help": "Resolution level to read, 0 the finest."})
+    axes: str | None = field(
+        default=None, metadata={"help": "Axes that overrule the file's, a letter of tczyx for each of its dimensions."}
+    )
+
+    def __call__(self, path: str) -> Image:
+        tif = open_tiff(path)
+        try:
+            with readable(f"{path!r} cannot be opened as TIFF"):
+                return self._image(tif, path)
+        except BaseException:
+            tif.close()
+            raise
+
+    def opened(self, path: str, axes: str) -> Array:
+        """The pixels with exactly these axes, of length 1 where the file leaves one out."""
+        tif = open_tiff(path)
+        series = self._chosen(tif, path)
+        arrangement = arrange(series.axes, series.shape, self.axes, path).with_axes(axes)
+        return _arranged(open_level(series, self.level, path), arrangement, tif, path)
+
+    def _image(self, tif: tifffile.TiffFile, path: str) -> Image:
+        series = self._chosen(tif, path)
+        arrangement = arrange(series.axes, series.shape, self.axes, path)
+        if not 0 <= self.level < len(series.levels):
+            last = len(series.levels) - 1
+            raise InvalidOption(f"level {self.level} does not exist; {path!r} has levels 0 to {last}")
+        check_codec(series.levels[self.level].keyframe, path)
+        ome = _ome_of(tif, series, self.series, path)
+        spacing = spacing_of(tif, series.keyframe, ome)
+        levels = _levels(series, arrangement, spacing)[self.level :]
+        source = open_level(series, self.level, path)
+        return Image(
+            data=_arranged(source, arrangement, tif, path),
+            axes=arrangement.axes,
+            spacing={a: s for a, s in zip(arrangement.axes, levels[0].scale, strict=True) if a in spacing},
+            units={a: "second" if a == "t" else "micrometer" for a in arrangement.axes if a in spacing},
+            channels=channel_names(tif, series, arrangement, ome),
+            name=(ome.name if ome else "") or stem(path),
+            levels=levels if len(series.levels) > 1 else (),
+            source=path,
+            format=FORMATS.get(series.kind, series.kind),
+        )
+
+    def _chosen(self, tif: tifffile.TiffFile, path: str) -> tifffile.TiffPageSeries:
+        found = tif.series
+        if not found:
+            raise NotReadable(f"{path!r} holds no image that can be read; export it again")
+        if not 0 <= self.series < len(found):
+            listed = ", ".join(f"{i} ({each.name or each.axes} {each.shape})" for i, each in enumerate(found[:10]))
+            raise InvalidOption(f"series {self.series} does not exist; {path!r} has {listed}")
+        return found[self.series]
+
+
+def _arranged(source: Array, arrangement: Arrangement, tif: tifffile.TiffFile, path: str) -> Array:
+    if isinstance(source, Planes):
+        tif.close()  # the mapping needs no handle
+    return Arranged(source, arrangement, path, tif.close)
+
+
+def _ome_of(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int, path: str) -> OmeImage | None:
+    """The metadata of a series: those at its place if their shape is its own, else the first of its shape."""
+    text = tif.ome_metadata
+    root = parse(text, path) if series.kind == "ome" and text else None
+    if root is None:
+        return None
+    images = read_images(root)
+    sizes = dict(zip(series.axes, series.shape, strict=True))  # tifffile leaves out those of length 1
+    fitting = [i for i in images if all(i.sizes[axis] == sizes.get(axis, 1) for axis in "XY")]
+    here = images[number : number + 1]
+    return next(iter([i for i in here if i in fitting] or fitting), None)
+
+
+def _levels(series: tifffile.TiffPageSeries, arrangement: Arrangement, spacing: dict[str, float]) -> tuple[Level, ...]:
+    """The levels of a series, each with the pixel size that its shape implies."""
+    shapes = [arrangement.shape(level.shape) for level in series.levels if len(level.shape) == len(series.shape)]
+    base = [spacing.get(axis, 1.0) for axis in arrangement.axes]
+    return tuple(
+        Level(path=str(k), shape=shape, scale=tuple(s * r for s, r in zip(base, ratios(shapes[0], shape), strict=True)))
+        for k, shape in enumerate(shapes)
+    )
+
+
+def ratios(finest: Sequence[int], shape: Sequence[int]) -> list[float]:
+    """How many pixels of the finest level one pixel is: a whole number where rounding explains the shape."""
+    found = []
+    for fine, coarse in zip(finest, shape, strict=True):
+        factor = max(1, round(fine / coarse))
+        found.append(float(factor) if coarse in (fine // factor, -(-fine // factor)) else fine / coarse)
+    return found

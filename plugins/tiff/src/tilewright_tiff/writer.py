@@ -1,0 +1,109 @@
+"""The writer `ome-tiff`: labels and their pyramid as one tiled OME-TIFF."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilewright.errors import InvalidOption
+from tilewright.image import Array, Region
+from tilewright.sinks import LabelSpec
+
+from .export import Export, place
+from .paths import beside_image, check_file
+from .pyramid import build, largest, plane_shapes
+from .reader import TiffReader
+from .staging import Staging, open_staging
+
+__all__ = ["OmeTiffLabels", "OmeTiffSink"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OmeTiffLabels:
+    """Write labels as a tiled OME-TIFF whose coarse levels are SubIFDs, BigTIFF where it has to be.
+
+    The levels have the shapes of the image's; without a pyramid to copy, y and x are halved down to 512 pixels. Each
+    coarse pixel has the label of one pixel of its block. Sizes are in micrometres, and what ran is kept as a map
+    annotation of the namespace `tilewright`. InvalidOption for labels that OME-TIFF cannot hold.
+    """
+
+    tile: int = field(default=512, metadata={"help": "Tile length along y and x, a multiple of 16."})
+    pyramid: bool = field(default=True, metadata={"help": "Write coarser levels too."})
+    compression: Literal["deflate", "zstd", "none"] = field(
+        default="deflate",
+        metadata={"help": "Every reader knows deflate; zstd is smaller and faster, but less widely read."},
+    )
+    dtype: Literal["auto", "uint16", "uint32"] = field(
+        default="auto", metadata={"help": "Type of the ids; auto is uint16 where they fit, else uint32."}
+    )
+
+    def __call__(self, path: str, spec: LabelSpec) -> OmeTiffSink:
+        target = check_file(path)
+        if self.tile < 16 or self.tile % 16:
+            raise InvalidOption(f"tile {self.tile} is no multiple of 16, as TIFF wants it; give 256, 512 or 1024")
+        if self.compression == "zstd" and importlib.util.find_spec("imagecodecs") is None:
+            raise InvalidOption('compression "zstd" needs imagecodecs; pip install "tilewright-tiff[codecs]"')
+        if spec.dtype.itemsize > 4:
+            raise InvalidOption(f"OME-TIFF has no {spec.dtype}, which these labels need; write OME-Zarr")
+        return OmeTiffSink(path=target, spec=spec, options=self, staging=open_staging(spec, self.tile, "OME-TIFF"))
+
+    def destination(self, image: str, name: str) -> str:
+        """Where labels of that name go that belong to the image at that path: beside it."""
+        return beside_image(image, name, ".ome.tif")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OmeTiffSink:
+    """Labels under way to an OME-TIFF: filled as an array, streamed into the file at the end."""
+
+    path: Path
+    spec: LabelSpec
+    options: OmeTiffLabels
+    staging: Staging
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """The shape in which regions must come: at its multiples, in whole multiples but at the image's end."""
+        return self.staging.block
+
+    def write(self, region: Region, labels: NDArray[Any]) -> None:
+        """Fill a region of the finest level."""
+        self.staging.write(region, labels)
+
+    def finish(self, provenance: Mapping[str, Any]) -> None:
+        """Build the coarse levels, write the file aside, and put it into its place at once.
+
+        A kill or an error before that leaves the earlier file as it was, and the same call begins again.
+        """
+        workdir = self.spec.workdir
+        labels = self.staging.labels
+        shapes = plane_shapes(self.spec, pyramid=self.options.pyramid)
+        export = Export(
+            levels=build(labels, shapes, self.options.tile, workdir / "levels"),
+            dtype=self._dtype(),
+            tile=self.options.tile,
+            compression=self.options.compression,
+            spec=self.spec,
+        )
+        aside = workdir / "labels.ome.tif"
+        export.write(aside, provenance)
+        place(aside, self.path)
+
+    def read(self) -> Array:
+        """The finest level, once it is in its place."""
+        return TiffReader().opened(str(self.path), self.spec.axes)
+
+    def _dtype(self) -> np.dtype[Any]:
+        said = self.options.dtype
+        highest = 0 if said == "uint32" else largest(self.staging.labels)
+        if said == "auto":
+            return np.dtype(np.uint16 if highest < 2**16 else np.uint32)
+        if highest > np.iinfo(said).max:
+            raise InvalidOption(f"dtype {said!r} was asked for, but the ids go up to {highest:,}; leave dtype out")
+        return np.dtype(said)

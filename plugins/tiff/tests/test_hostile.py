@@ -1,0 +1,198 @@
+"""Broken and hostile files: one line of error, or an image that harms nobody until it is read, and then says so."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from tilewright.errors import TilewrightError
+from tilewright_tiff.reader import TiffReader
+
+Entry = tuple[int, int, int, int]  # tag, type, count, value or offset
+SHORT, LONG = 3, 4
+WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, ROWS, COUNTS = 256, 257, 258, 259, 262, 273, 278, 279
+SUBIFDS = 330
+
+
+def directory(entries: Sequence[Entry], following: int) -> bytes:
+    body = b"".join(struct.pack("<HHII", *entry) for entry in sorted(entries))
+    return struct.pack("<H", len(entries)) + body + struct.pack("<I", following)
+
+
+def page(width: int = 8, length: int = 8, *, offset: int = 0, count: int = 64, compression: int = 1) -> list[Entry]:
+    return [
+        (WIDTH, LONG, 1, width),
+        (LENGTH, LONG, 1, length),
+        (BITS, SHORT, 1, 8),
+        (COMPRESSION, SHORT, 1, compression),
+        (PHOTOMETRIC, SHORT, 1, 1),
+        (OFFSETS, LONG, 1, offset),
+        (ROWS, LONG, 1, length),
+        (COUNTS, LONG, 1, count),
+    ]
+
+
+def tiff(*directories: Sequence[Entry], last: int = 0, pixels: bytes = bytes(64)) -> bytes:
+    """A file of directories one after the other, pixels after the header; `last` is where the chain goes on."""
+    start = 8 + len(pixels)
+    sizes = [2 + 12 * len(entries) + 4 for entries in directories]
+    starts = [start + sum(sizes[:i]) for i in range(len(sizes))]
+    chained = zip(directories, [*starts[1:], last], strict=True)
+    return struct.pack("<2sHI", b"II", 42, start) + pixels + b"".join(directory(e, n) for e, n in chained)
+
+
+def opened_or_refused(path: Path) -> str:
+    """Open and read a corner; the error's message, which must be one line, or nothing."""
+    said = ""
+    try:
+        image = TiffReader()(str(path))
+        image.read(tuple(slice(0, 4) for _ in image.shape))
+    except TilewrightError as error:
+        said = str(error)
+    assert "\n" not in said
+    assert len(said) < 600
+    return said
+
+
+CASES = {
+    "nothing after the header": struct.pack("<2sHI", b"II", 42, 8),
+    "first directory past the end": struct.pack("<2sHI", b"II", 42, 10**6),
+    "header cut off": b"II*\0",
+    "no tags": tiff([]),
+    "more tags than bytes": struct.pack("<2sHIH", b"II", 42, 8, 65_535),
+    "chain into itself": tiff(page(offset=8), last=72),
+    "chain past the end": tiff(page(offset=8), last=2**31),
+    "cyclic SubIFDs": tiff([*page(offset=8), (SUBIFDS, LONG, 1, 72)]),
+    "SubIFDs past the end": tiff([*page(offset=8), (SUBIFDS, LONG, 1, 2**31)]),
+    "two billion SubIFDs": tiff([*page(offset=8), (SUBIFDS, LONG, 2**31, 8)]),
+    "pixels past the end": tiff(page(offset=2**31)),
+    "pixels cut off": tiff(page(1000, 1000, offset=8, count=10**6)),
+    "absurd size": tiff(page(2**31 - 1, 2**31 - 1, offset=8)),
+    "absurd size, compressed": tiff(page(2**31 - 1, 2**31 - 1, offset=8, compression=8)),
+    "width of zero": tiff(page(0, 8, offset=8)),
+    "no data": tiff([entry for entry in page() if entry[0] not in (OFFSETS, COUNTS)]),
+    "billions of strips": tiff([*[e for e in page() if e[0] not in (OFFSETS, ROWS)], (OFFSETS, LONG, 2**31, 8)]),
+    "rubbish for deflate": tiff(page(offset=8, compression=8), pixels=b"\xff" * 64),
+    "unknown compression": tiff(page(offset=8, compression=12_345)),
+    "13 bits": tiff([*[e for e in page(offset=8) if e[0] != BITS], (BITS, SHORT, 1, 13)]),
+    "rows per strip of zero": tiff([*[e for e in page(offset=8) if e[0] != ROWS], (ROWS, LONG, 1, 0)]),
+}
+SOUND = {
+    "chain into itself",
+    "chain past the end",
+    "cyclic SubIFDs",
+    "SubIFDs past the end",
+    "two billion SubIFDs",
+    "no data",  # zeros, as for a tile that a sparse file leaves out
+    "billions of strips",
+    "rows per strip of zero",
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_malformed_file_is_refused_in_one_line_or_read_where_it_is_sound(tmp_path: Path, case: str) -> None:
+    (tmp_path / "a.tif").write_bytes(CASES[case])
+    message = opened_or_refused(tmp_path / "a.tif")
+    assert (message == "") == (case in SOUND)
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_flipped_bytes_never_escape_as_another_error(tmp_path: Path, seed: int) -> None:
+    path, rng = tmp_path / "a.ome.tif", np.random.default_rng(seed)
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        options = {"tile": (16, 16), "compression": "zlib"}
+        tif.write(np.zeros((2, 40, 40), "u2"), subifds=1, metadata={"axes": "CYX"}, **options)
+        tif.write(np.zeros((2, 20, 20), "u2"), subfiletype=1, **options)
+    data = bytearray(path.read_bytes())
+    for place in rng.integers(0, len(data), 1 + seed % 12):
+        data[place] = rng.integers(256)
+    path.write_bytes(data)
+    opened_or_refused(path)
+
+
+def ome(path: Path, xml: str, *, beside: bool = True) -> str:
+    tifffile.imwrite(path, np.zeros((20, 20), "u1"), description=xml, metadata=None)
+    return opened_or_refused(path)
+
+
+PIXELS = (
+    '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="{x}" SizeY="20" SizeZ="1" '
+    'SizeC="1" SizeT="{t}" PhysicalSizeX="{size}">{data}</Pixels></Image>'
+)
+
+
+def xml(body: str = "", *, x: str = "20", t: str = "1", size: str = "1", head: str = "") -> str:
+    return f"{head}<OME>{PIXELS.format(x=x, t=t, size=size, data=body or '<TiffData/>')}</OME>"
+
+
+def test_entities_and_document_types_are_refused(tmp_path: Path) -> None:
+    laughs = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 10))
+    head = f'<?xml version="1.0"?><!DOCTYPE OME [<!ENTITY l0 "ha">{laughs}]>'
+    assert "defines a document type or entities" in ome(tmp_path / "a.ome.tif", xml("&l9;", head=head))
+    outside = '<!DOCTYPE OME [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+    assert "defines a document type or entities" in ome(tmp_path / "a.ome.tif", xml("&x;", head=outside))
+
+
+@pytest.mark.parametrize("name", ["../secret.tif", "/etc/hostname", "a/../../secret.tif", "..\\secret.tif"])
+def test_names_of_files_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
+    tifffile.imwrite(tmp_path / "secret.tif", np.ones((20, 20), "u1"))
+    folder = tmp_path / "data"
+    folder.mkdir()
+    body = f'<TiffData IFD="0"><UUID FileName="{name}">urn:uuid:1</UUID></TiffData>'
+    assert "leads out of its folder" in ome(folder / "a.ome.tif", xml(body))
+    binary = f'<OME><BinaryOnly MetadataFile="{name}" UUID="u"/></OME>'
+    assert "leads out of its folder" in ome(folder / "a.ome.tif", binary)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        xml(size="nan"),
+        xml(size="-1"),
+        xml(size="1e999"),
+        xml(size="much"),
+        xml(x="99999999999"),
+        xml(x="-5"),
+        xml(x="twenty"),
+        xml('<TiffData IFD="99999999999999999999"/>'),
+        xml('<TiffData IFD="-3" PlaneCount="1"/>'),
+        "<OME></OME>",
+        "<OME><Image><Pixels/></Image></OME>",
+        "<OME><unclosed></OME>",
+        "<OME>" * 5000 + "</OME>" * 5000,
+        "<OME><BinaryOnly/></OME>",
+        '<OME><BinaryOnly MetadataFile="a.ome.tif"/></OME>',
+    ],
+)
+def test_ome_xml_that_makes_no_sense_is_refused_in_one_line_or_left_aside(tmp_path: Path, text: str) -> None:
+    ome(tmp_path / "a.ome.tif", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        xml(t="400000000"),
+        xml('<TiffData PlaneCount="4000000000"/>'),
+        xml('<TiffData NumPlanes="4000000000"/>'),
+        xml('<TiffData><ModuloAlongT Start="0" End="1e12" Step="1"/></TiffData>'),
+        xml('<TiffData><ModuloAlongZ Start="0" End="1" Step="1e-300"/></TiffData>'),
+    ],
+)
+def test_claims_of_billions_of_planes_are_refused(tmp_path: Path, text: str) -> None:
+    assert "planes, more than" in ome(tmp_path / "a.ome.tif", text)
+
+
+def test_files_that_are_something_else_are_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(b"\x89PNG" + bytes(100))
+    assert "cannot be opened as TIFF" in opened_or_refused(tmp_path / "a.tif")
+    (tmp_path / "b.companion.ome").write_text("<OME/>")
+    assert "names no TIFF files" in opened_or_refused(tmp_path / "b.companion.ome")
+    (tmp_path / "c.companion.ome").write_text("<nothing")
+    assert "no OME-XML that can be parsed" in opened_or_refused(tmp_path / "c.companion.ome")
+    assert "there is no file" in opened_or_refused(tmp_path / "missing.tif")
+    assert "cannot be opened as TIFF" in opened_or_refused(tmp_path)
