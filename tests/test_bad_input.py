@@ -100,17 +100,6 @@ def single(shape: tuple[int, ...], axes: str) -> Callable[[Path], NDArray[Any]]:
     return make
 
 
-def empty(folder: Path) -> NDArray[Any]:
-    pixels = np.zeros((0, 40), np.uint8)
-    store(folder, pixels)
-    return pixels
-
-
-def booleans(folder: Path) -> NDArray[Any]:
-    store(folder, PIXELS > 100)
-    return np.where(PIXELS > 100, 200, 0)
-
-
 RIGHT: dict[str, Callable[[Path], NDArray[Any]]] = {
     "NaN and infinity": nan,
     "big endian": big_endian,
@@ -145,8 +134,10 @@ def test_ids_up_to_the_largest_that_there_is(largest: int, same_ids: bool) -> No
     ids[2:5, 2:25] = largest
     ids[8:12, 5:9] = largest - 1
     ids[15:18, 1:29] = 7
+
     def given(pixels: NDArray[Any]) -> NDArray[Any]:
         return pixels
+
     result = Pipeline(segmenter=given, tiler=Grid(tile=8)).run(ids, same_ids=same_ids)
     expected = np.select([ids == largest, ids == largest - 1, ids == 7], [1, 2, 3], 0)
     np.testing.assert_array_equal(result.labels.compute(), expected)
@@ -251,7 +242,7 @@ WRONG: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "unknown codec": (array_metadata(codecs=[{"name": "evil"}]), ("level '0'", "cannot be read")),
     "unknown dtype": (array_metadata(data_type="evil64"), ("level '0'", "cannot be read")),
     "another number of dimensions": (array_metadata(shape=[64]), ("level '0'",)),
-    "chunks of no length": (no_chunks, ("level '0'",)),
+    "chunks of no length": (no_chunks, ("image.ome.zarr/0", "in chunks of (0, 0)")),
     "negative spacing": (spacing(-1.0), ("spacing -1.0 along x", "positive")),
     "no spacing": (spacing(0.0), ("spacing 0.0 along x",)),
     "spacing of text": (spacing("wide"), ("scale", "is invalid")),
@@ -290,10 +281,10 @@ def absurd(folder: Path, shape: tuple[int, int], chunk: tuple[int, int]) -> Path
     ("shape", "chunk", "tile", "said"),
     [
         ((10**7, 10**7), (TILE, TILE), TILE, "tiles are more than"),
-        ((10**15, 10**15), (1024, 1024), TILE, "tiles are more than"),
-        ((10**15, 10**15), (1, 1), 1, "tiles are more than"),
-        ((10**7, 10**7), (10**7, 10**7), 100_000, "cannot be read at tile"),
-        ((2**62, 2**62), (2**62, 2**62), 2**61, "cannot be read at tile"),
+        ((10**15, 10**15), (1024, 1024), TILE, "tiles along one axis are more than"),
+        ((10**15, 10**15), (1, 1), 1, "tiles along one axis are more than"),
+        ((10**7, 10**7), (10**7, 10**7), 8192, "cannot be read at tile (0, 0)"),
+        ((2**62, 2**62), (2**62, 2**62), 2**61, "cannot be read at tile (0, 0)"),
     ],
 )
 def test_an_absurd_size_is_refused_without_memory_for_it(
@@ -304,19 +295,19 @@ def test_an_absurd_size_is_refused_without_memory_for_it(
     try:
         assert invoke("info", path).exit_code == 0
         one_line(segment(path, "--tile", tile, "--workers", 1), said)
-        assert tracemalloc.get_traced_memory()[1] < 200e6
+        assert tracemalloc.get_traced_memory()[1] < 400e6  # a tile of 8192² and its copy
     finally:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("size", [(10**7, 10**7), (10**15, 10**15), (2**62, 2**62)])
+@pytest.mark.parametrize("size", [(10**6, 10**6), (10**15, 10**15), (2**62, 2**62)])
 def test_tiles_for_a_memory_budget_are_no_danger_either(size: tuple[int, int], tmp_path: Path) -> None:
     image = Image(data=zarr.open_array(absurd(tmp_path, size, size) / "0", mode="r"), axes="yx")  # type: ignore[arg-type]
     tracemalloc.start()
     try:
         with pytest.raises((TilewrightError, KeyboardInterrupt)):
             Pipeline(segmenter=components).run(image, progress=_interrupt)
-        assert tracemalloc.get_traced_memory()[1] < 3e9
+        assert tracemalloc.get_traced_memory()[1] < 100e6
     finally:
         tracemalloc.stop()
 

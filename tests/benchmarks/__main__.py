@@ -33,9 +33,8 @@ def start(runs: int) -> None:
 
 def floor(runs: int) -> None:
     """A run beside the plain loop that joins nothing."""
-    print(
-        "\n| case | floor, s (min / median / max) | run, s | run / floor | peak MiB, floor | run |\n|---|---|---|---|---|---|"
-    )
+    print("\n| case | floor, s (min / median / max) | run, s | run / floor | peak MiB, floor | run |")
+    print("|---|---|---|---|---|---|")
     for case in ("2d", "3d"):
         with tempfile.TemporaryDirectory() as folder:
             in_turn({"make": [WORK, "make", case, folder]}, 0)

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/joining.py --labels 100_000_000 --pairs 20_000_000
 
-The pairs join random neighbours, so that chains of them form; the first pixels are all different. It prints the seconds and
-the process's peak memory, for the union and for the numbering.
+The pairs join random neighbours, so that chains of them form; the first pixels are all different. It prints the seconds
+and the process's peak memory, for the union and for the numbering.
 """
 
 from __future__ import annotations

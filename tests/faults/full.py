@@ -91,7 +91,7 @@ def play(folder: Path, disk: Disk, writer: str, expected: NDArray[Any], full: tu
         said = str(error)
         if "\n" in said or "GB free" not in said or str(folder) not in said or error.errno != errno.ENOSPC:
             return f"it was said: {said}"
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever else comes is what this looks for
         return f"it was raised: {error!r}"
     finally:
         disk.rest()
@@ -129,7 +129,9 @@ def main(every: int, writer: str) -> int:
                 played += 1
                 if said:
                     wrong += 1
-                    print(f"full at write {number} of {writes}{' alone' if until == number else ''}: {said}", flush=True)
+                    print(
+                        f"full at write {number} of {writes}{' alone' if until == number else ''}: {said}", flush=True
+                    )
     print(f"{played - wrong} of {played} right, on a disk that is full at writes 1 to {writes}")
     return 1 if wrong else 0
 

@@ -38,9 +38,7 @@ class Round:
     wrong: str
 
 
-def play(
-    folder: Path, expected: NDArray[Any], chance: random.Random, length: float, parts: tuple[str, str]
-) -> Round:
+def play(folder: Path, expected: NDArray[Any], chance: random.Random, length: float, parts: tuple[str, str]) -> Round:
     """One round in a fresh folder: kills at points drawn over the run's length, until it ends by itself."""
     kills, wrong, most = 0, [], chance.randint(1, 4)
     while True:

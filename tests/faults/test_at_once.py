@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import re
 import signal
 import socket
@@ -24,6 +23,8 @@ from victim import Slow, SlowLabels, SlowTouch
 from tilewright import Grid, OutputBusy, Pipeline
 from tilewright.engine.claim import claimed
 
+COMMAND = [sys.executable, "-m", "tilewright.cli", "run", "image.ome.zarr", "--name", "cells", "--overwrite"]
+COMMAND += ["--segmenter", "threshold", "--set", "threshold=100"]
 VICTIM = Path(__file__).with_name("victim.py")
 
 
@@ -54,8 +55,7 @@ def test_the_second_run_on_an_output_is_refused_and_goes_on_when_the_first_was_k
         with pytest.raises(OutputBusy):
             run(tmp_path, resume=False)
         refused = subprocess.run(
-            [sys.executable, "-m", "tilewright.cli", "run", "image.ome.zarr", "--name", "cells", "--overwrite"]
-            + ["--segmenter", "threshold", "--set", "threshold=100", "--no-resume", "--quiet"],
+            [*COMMAND, "--no-resume", "--quiet"],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -145,4 +145,4 @@ def test_a_stage_that_comes_and_goes_is_never_held_by_two(tmp_path: Path) -> Non
     with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
         futures = [pool.submit(_take, tmp_path, number) for number in range(3)]
         assert [future.result() for future in futures] == [0, 0, 0]
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

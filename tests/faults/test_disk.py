@@ -83,7 +83,9 @@ def test_a_small_file_system_that_fills_up(tmp_path: Path) -> None:
     pixels = make_image(folder, (256, 256))
     (full, said), (mended, _) = in_a_mount(folder, FILL, 'os.remove(small + "/filler")')
     assert full == 2
-    assert said.startswith("error: No space left on device: '") and "GB free in" in said and said.count("\n") == 1
+    assert said.startswith("error: No space left on device: '")
+    assert "GB free in" in said
+    assert said.count("\n") == 1
     assert "--stage-dir" in said
     assert (zarr.open_array(folder / "after" / "cells" / "0", mode="r")[:] == 1).all()
     assert mended == 0
@@ -96,7 +98,8 @@ def test_a_file_system_that_turns_read_only(tmp_path: Path) -> None:
     pixels = make_image(folder)
     (refused, said), (mended, _) = in_a_mount(folder, 'mount("-o", "remount,ro")', 'mount("-o", "remount,rw")')
     assert refused == 2
-    assert said.startswith("error: Read-only file system: '") and said.count("\n") == 1
+    assert said.startswith("error: Read-only file system: '")
+    assert said.count("\n") == 1
     assert "see to it that it can be written, or choose another place" in said
     assert mended == 0
     expect(zarr.open_array(folder / "done" / "0", mode="r")[:], pixels)
@@ -108,7 +111,8 @@ def test_a_file_that_may_grow_no_longer_is_one_line_on_the_command_line(tmp_path
     limit: dict[str, Any] = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))}
     done = subprocess.run(RUN, cwd=tmp_path, capture_output=True, text=True, check=False, **limit)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: File too large: '") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: File too large: '")
+    assert done.stderr.count("\n") == 1
     assert (labels_of(tmp_path) == 1).all()
     subprocess.run(RUN, cwd=tmp_path, capture_output=True, check=True)
     expect(labels_of(tmp_path), pixels)
@@ -117,7 +121,7 @@ def test_a_file_that_may_grow_no_longer_is_one_line_on_the_command_line(tmp_path
 def test_a_destination_that_cannot_be_made(tmp_path: Path) -> None:
     make_image(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotWritable, match="Not a directory: .*file") as raised:  # also for root, whom no mode stops
+    with pytest.raises(NotWritable, match=r"Not a directory: .*file") as raised:  # also for root, whom no mode stops
         run(tmp_path, destination=tmp_path / "file" / "out.zarr")
     assert raised.value.errno == errno.ENOTDIR
     assert CALLS == []
@@ -127,7 +131,7 @@ def test_a_destination_that_cannot_be_made(tmp_path: Path) -> None:
 def test_a_destination_without_permission(tmp_path: Path) -> None:
     make_image(tmp_path)
     (tmp_path / "locked").mkdir(mode=0o500)
-    with pytest.raises(NotWritable, match="Permission denied: .*locked"):
+    with pytest.raises(NotWritable, match=r"Permission denied: .*locked"):
         run(tmp_path, destination=tmp_path / "locked" / "out.zarr")
     assert CALLS == []
 
@@ -146,7 +150,7 @@ class Vanishing(Components):
 def test_a_source_that_goes_away_is_an_error_and_not_background(what: str, tmp_path: Path) -> None:
     pixels, place = make_image(tmp_path), tmp_path / what
     parts, out = {"segmenter": Vanishing(weights=place)}, tmp_path / "out.zarr"
-    with pytest.raises(NotReadable, match="image.ome.zarr has gone; put it back, and repeat the run"):
+    with pytest.raises(NotReadable, match=r"image.ome.zarr has gone; put it back, and repeat the run"):
         run(tmp_path, parts=parts, workers=1, destination=out)
     assert not out.exists()
     place.with_name("away").rename(place)

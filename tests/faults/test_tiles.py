@@ -178,7 +178,8 @@ def test_the_command_line_ends_with_3_and_the_same_command_does_the_rest(tmp_pat
 
     ended = play()
     assert ended.returncode == 2
-    assert ended.stderr.startswith("error: ") and "cannot be read at tile (0, 1) (y 0:32, x 32:64)" in ended.stderr
+    assert ended.stderr.startswith("error: ")
+    assert "cannot be read at tile (0, 1) (y 0:32, x 32:64)" in ended.stderr
     assert ended.stderr.count("\n") == 1
     left = play("--on-error", "skip")
     assert left.returncode == 3

@@ -53,15 +53,13 @@ def play(folder: Path, image: Any, expected: NDArray[Any], at: dict[str, float],
     pipeline = Pipeline(
         segmenter=Slow(calls=str(folder / "calls")), tiler=Grid(tile=TILE), merger=SlowTouch(), writer=SlowLabels()
     )
-    with LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
-        with Client(cluster) as client:
-            killer = Killer(client, at)
-            pipeline.run(
-                image,
-                folder / "image.ome.zarr" / "labels" / "cells",
-                overwrite=True,
-                progress=killer,
-            )
+    with (
+        LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
+        killer = Killer(client, at)
+        labels = folder / "image.ome.zarr" / "labels" / "cells"
+        pipeline.run(image, labels, overwrite=True, progress=killer)
     calls = (folder / "calls").stat().st_size
     wrong = [] if np.array_equal(labels_of(folder), expected) else ["the labels are not those of the whole image"]
     wrong += [] if killer.kills == len(at) else [f"{killer.kills} workers were killed instead of {len(at)}"]

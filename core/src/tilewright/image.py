@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InvalidImage, InvalidOption
+from .errors import InvalidImage, InvalidOption, NotReadable
 
 __all__ = ["AXES", "SPATIAL", "Array", "Image", "Level", "Region"]
 
@@ -135,13 +135,12 @@ class Image:
     @property
     def chunk_lengths(self) -> tuple[tuple[int, ...], ...]:
         """For each axis the lengths of the storage chunks, one after the other; dask's need not be equal."""
+        from .tiles import cut  # tiles are made of this module's regions
+
         uneven = getattr(self.data, "chunks", None)
         if uneven and isinstance(uneven[0], tuple):
             return tuple(tuple(int(n) for n in axis if n) for axis in uneven)
-        return tuple(
-            (step,) * (n // step) + ((n % step,) if n % step else ())
-            for n, step in zip(self.shape, self.chunks, strict=True)
-        )
+        return tuple(cut(n, step) for n, step in zip(self.shape, self.chunks, strict=True))
 
     def size(self, axis: str) -> int:
         """The number of pixels along an axis; 1 for an axis that the image does not have."""
@@ -203,7 +202,15 @@ class Image:
         limit = math.prod(chunks) if whole else max(1, pixels // len(taken))
         for number in taken:
             index = np.unravel_index(number, counts)
-            yield self.read(_central(index, chunks, self.shape, limit))
+            region = _central(index, chunks, self.shape, limit)
+            try:
+                block = self.read(region)
+            except Exception as error:
+                spans = ", ".join(f"{a} {part.start}:{part.stop}" for a, part in zip(self.axes, region, strict=True))
+                raise NotReadable(
+                    f"{self.source or self.name} cannot be read at {spans}: {type(error).__name__}: {error}"
+                ) from error
+            yield block
 
 
 class _Channel:

@@ -23,6 +23,7 @@ def replace_folder(aside: Path, path: Path) -> None:
     recover(aside, path)
     if not aside.exists():
         return
+    _flush(aside)
     if not path.exists():
         aside.rename(path)
         return
@@ -31,6 +32,24 @@ def replace_folder(aside: Path, path: Path) -> None:
         _move_over(aside, path)
     recover(aside, path)
     shutil.rmtree(_old(path), ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    """Have the system put everything of a folder's file system on the disk.
+
+    A name may get there before the data that it stands for: without this a power cut right behind the swap could leave
+    empty files in the place of labels that were there before. Once for the file system, because a million chunks
+    are a million waits.
+    """
+    sync = getattr(ctypes.CDLL(None), "syncfs", None) if sys.platform.startswith("linux") else None
+    if sync is None:
+        getattr(os, "sync", lambda: None)()  # Windows has neither
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        sync(handle)
+    finally:
+        os.close(handle)
 
 
 def recover(aside: Path, path: Path) -> None:

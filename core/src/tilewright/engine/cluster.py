@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import cloudpickle  # type: ignore[import-untyped]  # it ships no types
 from distributed import KilledWorker
 
+from ..errors import NotReadable
+
 __all__ = ["Cluster"]
 
 T = TypeVar("T")
 
-# A plan of this size or less goes along with every task: it cannot be lost with the workers that hold it, and a
-# worker that joins late needs nothing that others have. It takes some 2 kB; one with an array in memory is shared.
+# A plan of this size or less goes along with every task; it takes some 2 kB. One with an array in memory goes through
+# a file in the stage, which all workers see. Data that dask holds for the workers is gone with the last one that has
+# it, and tasks that need it then wait for ever (measured: `scatter`, and every worker killed).
 SENT = 2**18  # bytes
+PATIENCE = 5.0  # seconds
 
 
 class Packed(NamedTuple):
-    """A plan as it travels, with a name under which a worker process keeps it."""
+    """A plan as it travels, with a name under which a worker process keeps it: its data, or the file that has them."""
 
     name: str
     data: bytes
+    file: Path | None
+    digest: bytes
 
 
 class Cluster:
@@ -39,24 +48,32 @@ class Cluster:
         self._executor = client.get_executor(pure=False)
         self.count = sum(client.nthreads().values()) or 1
 
-    def submit(self, work: Callable[[Any, Any], T], shared: Any, batch: Any) -> Future[T]:
-        task = functools.partial(_unpacked, work) if isinstance(shared, Packed) else work
-        future: Future[T] = self._executor.submit(task, shared, batch)
+    def submit(self, work: Callable[[Any, Any], T], shared: Packed, batch: Any) -> Future[T]:
+        future: Future[T] = self._executor.submit(functools.partial(_unpacked, work), shared, batch)
         return future
 
-    def share(self, plan: Any, before: Any = None) -> Any:
-        if isinstance(before, Packed):
-            return before  # it is on its way with every task
-        data = cloudpickle.dumps(plan)
+    def share(self, plan: Any, folder: Path) -> Packed:
+        name, data = secrets.token_hex(8), cloudpickle.dumps(plan)
         if len(data) <= SENT:
-            return Packed(secrets.token_hex(8), data)
-        # Not named by its hash: the plan of the next stage would take the name of the one that is just being let go.
-        return self._client.scatter(plan, broadcast=True, hash=False)
+            return Packed(name, data, None, b"")
+        file = folder / f"{name}.partial"  # a run that is killed leaves it; its like is cleared away with the stage
+        file.write_bytes(data)
+        return Packed(name, b"", file, _digest(data))
 
-    def forget(self, shared: Any) -> None:
-        """Have the workers drop it, and close its files with it, before the stage is removed."""
-        if isinstance(shared, Packed):
-            self._client.run(_drop, shared.name, on_error="ignore")  # one that dies meanwhile drops it too
+    def forget(self, shared: Packed) -> None:
+        """Have the workers drop it, and close its files with it, before the stage is removed.
+
+        A worker that has just died is not told, and is waited for no longer than PATIENCE.
+        """
+        telling = threading.Thread(target=self._tell, args=(shared.name,), daemon=True)
+        telling.start()
+        telling.join(PATIENCE)
+        if shared.file:
+            shared.file.unlink(missing_ok=True)
+
+    def _tell(self, name: str) -> None:
+        with suppress(Exception):  # the client may be closed by then: its workers forget more than this
+            self._client.run(_drop, name, on_error="ignore")
 
 
 _plans: dict[str, Any] = {}
@@ -66,9 +83,23 @@ _lock = threading.Lock()
 def _unpacked(work: Callable[[Any, Any], T], packed: Packed, batch: Any) -> T:
     with _lock:
         if packed.name not in _plans:
-            _plans[packed.name] = cloudpickle.loads(packed.data)
+            _plans[packed.name] = cloudpickle.loads(_data(packed))
         plan = _plans[packed.name]
     return work(plan, batch)
+
+
+def _data(packed: Packed) -> bytes:
+    """The plan's bytes; those of a file only if they are what the run wrote, because loading a pickle may run it."""
+    if packed.file is None:
+        return packed.data
+    data = packed.file.read_bytes()
+    if _digest(data) != packed.digest:
+        raise NotReadable(f"{packed.file} is not what the run wrote there; repeat the run to go on")
+    return data
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=32).digest()
 
 
 def _drop(name: str) -> None:

@@ -141,7 +141,8 @@ class Run:
         staged = self._reuse(kind, numbers)
         rest = [number for number in numbers if number not in staged] if staged else numbers
         self.progress(stage, len(staged), len(numbers))
-        for done in self.crew.each(work, shared, batched(rest, self._batch(len(rest)))):
+        batches = batched(rest, self._batch(len(rest)))
+        for done in self.crew.each(work, shared, batches, self.plan.stage_path):
             staged.update((each.number, each) for each in done)
             self.progress(stage, len(staged), len(numbers))
         return staged

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ..errors import WorkerLost
@@ -31,8 +32,8 @@ class Workers(Protocol):
     lost: tuple[type[BaseException], ...]
 
     def submit(self, work: Callable[[Any, Any], T], shared: Any, batch: Any) -> Future[T]: ...
-    def share(self, plan: Any, before: Any = None) -> Any:
-        """Make a plan known to all; what comes back is handed to `submit`. `before` did that until a worker died."""
+    def share(self, plan: Any, folder: Path) -> Any:
+        """Make a plan known to all; what comes back is handed to `submit`. All see the folder."""
 
     def forget(self, shared: Any) -> None:
         """The plan is not needed any more."""
@@ -44,13 +45,13 @@ class Crew:
     def __init__(self, hands: Workers) -> None:
         self._hands, self.workers = hands, hands.count
 
-    def each(self, work: Callable[[Any, Any], T], plan: Any, batches: Iterable[Any]) -> Iterator[T]:
+    def each(self, work: Callable[[Any, Any], T], plan: Any, batches: Iterable[Any], folder: Path) -> Iterator[T]:
         """Yield `work(plan, batch)` for every batch as they finish, a few for each worker under way at a time.
 
         A batch whose worker was lost is done again. The first error is raised once what is running has ended: those
         tasks keep what they have done. WorkerLost if a batch loses every worker that it is given to.
         """
-        rest, shared = iter(batches), self._hands.share(plan)
+        rest, shared = iter(batches), self._hands.share(plan, folder)
         running: dict[Future[T], tuple[Any, int]] = {}
         try:
             while True:
@@ -64,7 +65,6 @@ class Crew:
                         done = future.result()
                     except self._hands.lost as error:
                         _check_losses(batch, losses + 1, error)
-                        shared = self._hands.share(plan, shared)  # what the worker held of it may be gone with it
                         running[self._hands.submit(work, shared, batch)] = batch, losses + 1
                         continue
                     yield done
@@ -94,7 +94,7 @@ class _Threads:
     def submit(self, work: Callable[[Any, Any], T], shared: Any, batch: Any) -> Future[T]:
         return self._pool.submit(work, shared, batch)
 
-    def share(self, plan: Any, before: Any = None) -> Any:  # noqa: ARG002 - threads do not die alone
+    def share(self, plan: Any, folder: Path) -> Any:  # noqa: ARG002 - threads share what there is
         return plan
 
     def forget(self, shared: Any) -> None:

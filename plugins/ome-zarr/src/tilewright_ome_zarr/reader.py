@@ -57,6 +57,7 @@ class OmeZarrReader:
     def _plain(self, array: AnyArray, where: str) -> Image:
         if self.level:
             raise InvalidOption(f"level={self.level} was asked for, but {where!r} is a single array; leave level out")
+        _check_chunks(array, where)
         return Image(
             data=_lazy(array),
             axes=self.axes or _named_axes(array, where),
@@ -113,7 +114,13 @@ def _open_level(where: str, dataset: Dataset, axes: str) -> AnyArray:
             f"level {dataset.path!r} of {where!r} has {array.ndim} dimensions {array.shape}, but axes {axes!r}; "
             "repair its metadata"
         )
+    _check_chunks(array, target)
     return array
+
+
+def _check_chunks(array: AnyArray, where: str) -> None:
+    if any(n > 0 and step < 1 for n, step in zip(array.shape, array.chunks, strict=True)):
+        raise InvalidImage(f"{where!r} has shape {array.shape} in chunks of {array.chunks}; repair its metadata")
 
 
 def _level(dataset: Dataset, array: AnyArray) -> Level:

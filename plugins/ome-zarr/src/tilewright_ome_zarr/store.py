@@ -22,8 +22,9 @@ Node = zarr.Group | AnyArray
 GAP = 2
 
 # What zarr and fsspec raise on missing, foreign or corrupt metadata: `[]` in a zarr.json is an AttributeError or a
-# TypeError, an array without a data type a KeyError, a URL whose driver is not installed an ImportError.
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError)
+# TypeError, an array without a data type a KeyError, a fill value that the data type cannot hold an OverflowError, a
+# URL whose driver is not installed an ImportError.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, ImportError)
 
 
 def is_remote(path: str) -> bool:

@@ -21,7 +21,7 @@ from .layout import LevelLayout, halved, plan, spaced
 from .reader import OmeZarrReader
 from .registration import FORMATS
 from .sink import OmeZarrSink, complete_mark
-from .store import is_node, is_remote, open_node, root_of
+from .store import inside, is_node, is_remote, open_node, root_of
 
 __all__ = ["OmeZarrLabels"]
 
@@ -55,7 +55,7 @@ class OmeZarrLabels:
     )
 
     def __call__(self, path: str, spec: LabelSpec) -> OmeZarrSink:
-        target = _local(path).resolve()
+        target = _target(path)
         _check_apart(target, spec.image)
         image = _image_of(target)
         version = self._version(spec, image)
@@ -88,7 +88,7 @@ class OmeZarrLabels:
         """
         _check_name(name)
         target = f"{image.rstrip('/')}/labels/{name}"
-        if _image_of(_local(target).resolve()) is None:
+        if _image_of(_target(target)) is None:
             raise InvalidOption(f"{image!r} is no OME-Zarr image that could hold labels; give an output path")
         return target
 
@@ -101,9 +101,9 @@ class OmeZarrLabels:
 
         InvalidOption for a path within a store where labels cannot be: before any work, not after it.
         """
-        target = _local(path)
-        _image_of(target.resolve())
-        return root_of(target.resolve()) or target
+        target = _target(path)
+        _image_of(target)
+        return root_of(target) or _local(path)
 
     def _version(self, spec: LabelSpec, image: Image | None) -> str:
         given = image.format if image else spec.image_format
@@ -145,6 +145,18 @@ def _local(path: str) -> Path:
     if is_remote(path):
         raise InvalidOption(f"{path!r} is a URL, but labels are written to local folders only; copy them there after")
     return Path(path)
+
+
+def _target(path: str) -> Path:
+    """Where a path leads. InvalidImage for labels of an image that a link would put outside of its store.
+
+    A store may come from anybody, and replacing labels removes what is in their place.
+    """
+    local = _local(path)
+    image = local.parent.parent
+    if local.parent.name == "labels" and is_node(image):
+        inside(str(image), f"labels/{local.name}")
+    return local.resolve()
 
 
 def _check_apart(target: Path, image: str) -> None:

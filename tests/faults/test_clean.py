@@ -1,0 +1,120 @@
+"""`tilewright clean` finds what unfinished runs left, and touches nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from runs import Stopped, expect, run, stopping_at
+from stores import labels_of, make_image
+
+from tilewright.cli import main
+
+
+def clean(*said: object) -> str:
+    done = CliRunner().invoke(main, ["clean", *map(str, said)], prog_name="tilewright")
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
+def leave(folder: Path) -> Path:
+    """A stage that a stopped run left."""
+    make_image(folder)
+    with pytest.raises(Stopped):
+        run(folder, progress=stopping_at("write", 1))
+    (stage,) = folder.glob("*.tilewright")
+    return stage
+
+
+def test_a_stage_is_listed_and_removed_when_asked_for(tmp_path: Path) -> None:
+    stage = leave(tmp_path)
+    said = clean(tmp_path)
+    assert said.startswith(f"{stage}  ")
+    assert "MB, unfinished, for " + str(tmp_path / "image.ome.zarr/labels/cells") in said
+    assert "1 found; --delete removes those that no run is using" in said
+    assert stage.exists()
+    assert ", removed, for " in clean(tmp_path, "--delete")
+    assert not stage.exists()
+    assert (labels_of(tmp_path) == 1).all()
+    assert clean(tmp_path) == "0 found\n"
+
+
+def test_stages_further_down_are_found_and_listing_one_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    stage = leave(tmp_path / "a" / "b")
+    assert str(stage) in clean(tmp_path)
+    run(tmp_path / "a" / "b")
+    assert labels_of(tmp_path / "a" / "b").max() > 1
+
+
+@pytest.mark.parametrize("record", [None, "", "[]", "{}", '{"version": 1}', "not json"])
+def test_a_folder_of_that_name_that_is_not_ours_stays(record: str | None, tmp_path: Path) -> None:
+    mine = tmp_path / "thesis.tilewright"
+    (mine / "packs").mkdir(parents=True)
+    (mine / "packs" / "chapter.pack").write_text("years of work")
+    if record is not None:
+        (mine / "plan.json").write_text(record)
+    assert clean(tmp_path, "--delete") == "0 found\n"
+    assert (mine / "packs" / "chapter.pack").read_text() == "years of work"
+
+
+def test_a_stage_under_another_name_stays(tmp_path: Path) -> None:
+    moved = leave(tmp_path).rename(tmp_path / "kept")
+    assert clean(tmp_path, "--delete") == "0 found\n"
+    assert (moved / "plan.json").exists()
+
+
+def test_what_somebody_put_into_a_stage_stays(tmp_path: Path) -> None:
+    stage = leave(tmp_path)
+    (stage / "notes.txt").write_text("mine")
+    (stage / "mine").mkdir()
+    clean(tmp_path, "--delete")
+    assert sorted(entry.name for entry in stage.iterdir()) == ["mine", "notes.txt"]
+    assert clean(tmp_path, "--delete") == "0 found\n"
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "here").mkdir()
+    stage = leave(tmp_path / "elsewhere")
+    (tmp_path / "here" / "x.tilewright").symlink_to(stage)
+    (tmp_path / "here" / "folder").symlink_to(stage.parent)
+    assert clean(tmp_path / "here", "--delete") == "0 found\n"
+    assert (stage / "plan.json").exists()
+
+
+@pytest.mark.parametrize("name", ["packs", "output"])
+def test_a_link_in_a_stage_costs_the_link_at_most(name: str, tmp_path: Path) -> None:
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    (thesis / "chapter.npy").write_text("years of work")
+    stage = tmp_path / "x.tilewright"
+    stage.mkdir()
+    (stage / "plan.json").write_text(json.dumps({"tilewright": "0.1.0"}))
+    (stage / name).symlink_to(thesis)
+    (stage / "chapter.npy").symlink_to(thesis / "chapter.npy")
+    clean(tmp_path, "--delete")
+    assert (thesis / "chapter.npy").read_text() == "years of work"
+
+
+def test_the_stage_of_a_run_that_is_at_work_stays(tmp_path: Path) -> None:
+    pixels = make_image(tmp_path, (256, 256))
+    process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("victim.py")), str(tmp_path)])
+    while not (tmp_path / "calls").exists():
+        time.sleep(0.01)
+    said = clean(tmp_path, "--delete")
+    busy = process.poll() is None
+    assert process.wait() == 0
+    assert not busy or "a run is at work in it" in said
+    expect(labels_of(tmp_path), pixels)
+
+
+def test_a_folder_that_is_not_there_is_one_line() -> None:
+    done = CliRunner().invoke(main, ["clean", "/nowhere/at/all"], prog_name="tilewright")
+    assert done.exit_code == 2
+    assert "/nowhere/at/all is no folder" in done.stderr

@@ -1,0 +1,82 @@
+"""Worker processes that die: the short form; `make faults` runs the long one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from runs import components
+from stores import make_image
+
+from tilewright import Grid, Pipeline, WorkerLost
+from tilewright.engine import cluster as clusters
+
+
+def test_a_run_ends_right_without_the_workers_that_were_killed() -> None:
+    command = [sys.executable, str(Path(__file__).with_name("workers.py")), "--rounds", "1", "--seed", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 of 1 right" in done.stdout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dying:
+    """A segmenter whose library crashes on tiles that are all of one value."""
+
+    value: int
+
+    def __call__(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        if (pixels == self.value).all():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return components(pixels)
+
+
+@pytest.fixture
+def client() -> Iterator[Any]:
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_a_tile_that_kills_its_workers_ends_the_run_in_one_line_and_the_rest_is_kept(
+    client: Any, tmp_path: Path
+) -> None:
+    pixels = make_image(tmp_path)
+    pixels[32:, 64:] = 150
+    pipeline = Pipeline(segmenter=Dying(value=150), tiler=Grid(tile=32))
+    with pytest.raises(WorkerLost, match=r"lost every worker process .* repeat the run to go on") as raised:
+        pipeline.run(pixels, tmp_path / "out.zarr")
+    assert "\n" not in str(raised.value)
+    assert (tmp_path / "out.zarr.tilewright").exists()
+
+
+def test_an_array_in_memory_that_goes_with_its_workers_is_sent_again(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "SENT", 0)  # of the size of an array that is not sent along with each task
+    pixels = make_image(tmp_path, (256, 256))
+    killed = []
+
+    def kill_all(stage: str, done: int, total: int) -> None:
+        if stage == "segment" and done and not killed:
+            killed.extend(client.run(os.getpid).values())
+            for process in killed:
+                os.kill(process, signal.SIGKILL)
+
+    result = Pipeline(segmenter=components, tiler=Grid(tile=32)).run(pixels, tmp_path / "out.zarr", progress=kill_all)
+    assert len(killed) == 2
+    np.testing.assert_array_equal(result.labels.compute(), components(pixels))
