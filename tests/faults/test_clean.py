@@ -106,6 +106,7 @@ def test_the_stage_of_a_run_that_is_at_work_stays(tmp_path: Path) -> None:
     pixels = make_image(tmp_path, (256, 256))
     process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("victim.py")), str(tmp_path)])
     while not (tmp_path / "calls").exists():
+        assert process.poll() is None
         time.sleep(0.01)
     said = clean(tmp_path, "--delete")
     busy = process.poll() is None
