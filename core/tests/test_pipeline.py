@@ -358,7 +358,7 @@ def test_a_run_that_failed_at_a_tile_goes_on_with_those_that_are_missing(at: int
     with pytest.raises(SegmenterFailed, match="on purpose"):
         pipeline.run(pixels, tmp_path / "labels", workers=1)
     assert not (tmp_path / "labels").exists()
-    assert at <= calls.stat().st_size <= at + 2, "tiles under way are finished"
+    assert at <= calls.stat().st_size <= at + 4, "tiles under way are finished"
     (tmp_path / "mended").touch()
     result = pipeline.run(pixels, tmp_path / "labels", workers=2)
     np.testing.assert_array_equal(result.labels.compute(), ndimage.label(pixels)[0])
