@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def test_killed_runs_go_on_to_the_same_labels() -> None:
-    command = [sys.executable, str(Path(__file__).with_name("kill.py")), "--rounds", "2", "--seed", "3"]
+    command = [sys.executable, str(Path(__file__).with_name("kill.py")), "--rounds", "4", "--seed", "3"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 of 2 right" in done.stdout
+    assert "4 of 4 right" in done.stdout

@@ -173,14 +173,21 @@ def test_a_store_of_its_own_is_an_image_and_the_source_is_untouched(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "place", ["image.ome.zarr", "image.ome.zarr/0", "image.ome.zarr/labels", "image.ome.zarr/x", "."]
+    ("place", "said"),
+    [
+        ("image.ome.zarr", "would overwrite the image"),
+        (".", "would overwrite the image"),
+        ("image.ome.zarr/0", "lies inside the zarr store"),
+        ("image.ome.zarr/labels", "lies inside the zarr store"),
+        ("image.ome.zarr/x", "lies inside the zarr store"),
+    ],
 )
-def test_the_image_is_never_written_over(place: str, tmp_path: Path) -> None:
+def test_the_image_is_never_written_over(place: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "image.ome.zarr"
     write_image(path, pixels_of("yx"), "yx", "0.5")
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
     for source in (path, open_image(path)):
-        with pytest.raises(InvalidOption, match=r"lies inside the zarr store|would overwrite the image"):
+        with pytest.raises(InvalidOption, match=said):
             pipeline().run(source, tmp_path / place, overwrite=True)
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
 
