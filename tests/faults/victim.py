@@ -24,7 +24,7 @@ from tilewright_ome_zarr.writer import OmeZarrLabels
 
 @dataclass(frozen=True, kw_only=True)
 class Slow:
-    """Connected components that take their time and leave a mark for every call."""
+    """Connected components that take their time and mark every call; while a file `hold` lies there, none ends."""
 
     calls: str
     seconds: float = 0.01
@@ -33,6 +33,8 @@ class Slow:
         with Path(self.calls).open("ab", buffering=0) as file:
             file.write(b".")
         time.sleep(self.seconds)
+        while Path(self.calls).with_name("hold").exists():
+            time.sleep(self.seconds)
         labels: NDArray[Any] = ndimage.label(pixels > LEVEL)[0]
         return labels
 
