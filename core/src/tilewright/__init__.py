@@ -42,6 +42,9 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .image import Region as Region
     from .mergers import Overlap as Overlap
     from .mergers import Touch as Touch
+    from .metrics import Comparison as Comparison
+    from .metrics import Score as Score
+    from .metrics import compare as compare
     from .pipeline import Pipeline as Pipeline
     from .registry import register as register
     from .result import Result as Result
@@ -82,6 +85,7 @@ _HOMES = {
     "functions.shapes": ("auto_overlap", "auto_tile_shape", "auto_tile_shape_cellpose"),
     "image": ("Image", "Level", "Region"),
     "mergers": ("Overlap", "Touch"),
+    "metrics": ("Comparison", "Score", "compare"),
     "pipeline": ("Pipeline",),
     "registry": ("register",),
     "result": ("Result",),
