@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tilewright import InvalidOption, TileGrid
-from tilewright.tiles import common, lengths, per_axis, relative
+from tilewright.quantities import per_axis
+from tilewright.regions import common, lengths, relative
 
 
 def test_the_last_tile_is_shorter_and_halos_are_clipped_at_the_border() -> None:

@@ -7,29 +7,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidImage, InvalidOption, NotReadable
+from .regions import Region, cut
+from .sampling import sampled
+from .views import Array, Channel, Channels, in_memory
 
 __all__ = ["AXES", "SPATIAL", "Array", "Image", "Level", "Region"]
 
 AXES = "tczyx"
 SPATIAL = "zyx"
-
-Region = tuple[slice, ...]
-
-
-class Array(Protocol):
-    """What an image's data must offer: zarr, dask, numpy and memory-mapped arrays do."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-    def __getitem__(self, region: Any, /) -> Any: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +126,6 @@ class Image:
     @property
     def chunk_lengths(self) -> tuple[tuple[int, ...], ...]:
         """For each axis the lengths of the storage chunks, one after the other; dask's need not be equal."""
-        from .tiles import cut  # tiles are made of this module's regions
-
         uneven = getattr(self.data, "chunks", None)
         if uneven and isinstance(uneven[0], tuple):
             return tuple(tuple(int(n) for n in axis if n) for axis in uneven)
@@ -148,7 +137,7 @@ class Image:
 
     def read(self, region: Region) -> NDArray[Any]:
         """The pixels of a region, an array of the caller's own: writing to it never reaches the source."""
-        return np.array(_in_memory(self.data[region]), order="C")  # many arrays hand out views of what they hold
+        return np.array(in_memory(self.data[region]), order="C")  # many arrays hand out views of what they hold
 
     def channel_index(self, channel: int | str) -> int:
         """The position along `c` of a channel said by index (negative from the end) or name."""
@@ -171,7 +160,7 @@ class Image:
         index, position = self.channel_index(channel), self.axes.index("c")
         return replace(
             self,
-            data=_Channel(self.data, position, index),
+            data=Channel(self.data, position, index),
             axes=self.axes.replace("c", ""),
             channels=(),
             levels=tuple(level.without(position) for level in self.levels),
@@ -183,7 +172,7 @@ class Image:
         position = self.axes.index("c")
         return replace(
             self,
-            data=_Channels(self.data, position, chosen),
+            data=Channels(self.data, position, chosen),
             channels=tuple(self.channels[i] for i in chosen) if self.channels else (),
             levels=self.levels,
         )
@@ -194,15 +183,7 @@ class Image:
         For what has to be fixed once for all tiles (`prepare`): there are at most `blocks` of them, and which they are
         depends on the image alone. An image that is no larger than the budget is returned whole.
         """
-        chunks = _parts(self.chunks, 2**18)
-        counts = tuple(-(-n // c) for n, c in zip(self.shape, chunks, strict=True))
-        total = math.prod(counts)
-        whole = math.prod(self.shape) <= pixels
-        taken = range(total) if whole else _spread(total, min(blocks, total))
-        limit = math.prod(chunks) if whole else max(1, pixels // len(taken))
-        for number in taken:
-            index = np.unravel_index(number, counts)
-            region = _central(index, chunks, self.shape, limit)
+        for region in sampled(self.shape, self.chunks, pixels, blocks):
             try:
                 block = self.read(region)
             except Exception as error:
@@ -211,80 +192,3 @@ class Image:
                     f"{self.source or self.name} cannot be read at {spans}: {type(error).__name__}: {error}"
                 ) from error
             yield block
-
-
-class _Channel:
-    """One index along one axis of an array, lazily."""
-
-    chunks: tuple[Any, ...] | None
-    shape: tuple[int, ...]
-
-    def __init__(self, data: Array, position: int, index: int) -> None:
-        self._data, self._position, self._index = data, position, index
-        unit = getattr(data, "shards", None) or getattr(data, "chunks", None)
-        self.chunks = self._without(tuple(unit)) if unit else None
-        self.shape = self._without(tuple(data.shape))
-        self.dtype = data.dtype
-
-    def _without(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return values[: self._position] + values[self._position + 1 :]
-
-    def __getitem__(self, region: Any) -> Any:
-        full = region if isinstance(region, tuple) else (region,)
-        full += (slice(None),) * (len(self.shape) - len(full))
-        return self._data[(*full[: self._position], self._index, *full[self._position :])]
-
-
-class _Channels(_Channel):
-    """Some indices along one axis of an array, in a given order, lazily."""
-
-    def __init__(self, data: Array, position: int, indices: list[int]) -> None:
-        super().__init__(data, position, 0)
-        self._indices = indices
-        self.shape = (*data.shape[:position], len(indices), *data.shape[position + 1 :])
-        if self.chunks:
-            uneven = any(isinstance(step, tuple) for step in self.chunks)  # as dask has them
-            own = (len(indices),) if uneven else len(indices)
-            self.chunks = (*self.chunks[:position], own, *self.chunks[position:])
-
-    def __getitem__(self, region: Any) -> Any:
-        full = region if isinstance(region, tuple) else (region,)
-        full += (slice(None),) * (len(self.shape) - len(full))
-        before, after = full[: self._position], full[self._position + 1 :]
-        taken = np.array(self._indices)[full[self._position]].tolist()
-        planes = [self._data[(*before, slice(i, i + 1), *after)] for i in taken]
-        return np.concatenate([_in_memory(plane) for plane in planes], axis=self._position)
-
-
-def _in_memory(block: Any) -> NDArray[Any]:
-    """A block as an array. Dask computes it in this thread, because the run has its own parallelism."""
-    return np.asarray(block.compute(scheduler="synchronous") if hasattr(block, "compute") else block)
-
-
-def _spread(total: int, count: int) -> list[int]:
-    """`count` numbers below `total` with even gaps, shifted so that they do not fall on one column of a grid."""
-    golden = (math.sqrt(5) - 1) / 2
-    return sorted({int((k + (k * golden) % 1) * total / count) for k in range(count)})
-
-
-def _parts(chunks: Sequence[int], most: int) -> tuple[int, ...]:
-    """Chunks cut into parts of at most so many pixels: one huge chunk, or none, must not make one sample of all."""
-    parts = list(chunks)
-    while math.prod(parts) > most:
-        longest = parts.index(max(parts))
-        parts[longest] = -(-parts[longest] // 2)
-    return tuple(parts)
-
-
-def _central(index: Sequence[Any], chunks: Sequence[int], shape: Sequence[int], limit: int) -> Region:
-    """The middle of a storage chunk, cut down to at most about `limit` pixels."""
-    starts = [int(i) * c for i, c in zip(index, chunks, strict=True)]
-    lengths = [min(c, n - s) for s, c, n in zip(starts, chunks, shape, strict=True)]
-    while math.prod(lengths) > limit:
-        longest = lengths.index(max(lengths))
-        shrunk = max(1, min(lengths[longest] - 1, int(lengths[longest] * limit / math.prod(lengths))))
-        lengths[longest] = max(shrunk, lengths[longest] // 2, 1)
-    offsets = [
-        s + (min(c, n - s) - length) // 2 for s, c, n, length in zip(starts, chunks, shape, lengths, strict=True)
-    ]
-    return tuple(slice(o, o + length) for o, length in zip(offsets, lengths, strict=True))

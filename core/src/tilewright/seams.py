@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .image import Region
+from .regions import Region
 from .tiles import Tile
 
 __all__ = ["Seam"]

@@ -10,7 +10,8 @@ import numpy as np
 
 from .errors import InvalidOption
 from .image import SPATIAL, Image
-from .tiles import TileGrid, numbers
+from .quantities import numbers
+from .tiles import TileGrid
 
 __all__ = ["Auto", "Grid", "Needs"]
 

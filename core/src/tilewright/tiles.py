@@ -5,19 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from numbers import Integral
-from typing import Any, TypeGuard
+from typing import Any
 
 from .errors import InvalidOption
-from .image import Region
+from .quantities import per_axis
+from .regions import Region, cut, lengths, relative
 
-__all__ = ["Tile", "TileGrid", "cut", "per_axis"]
+__all__ = ["Tile", "TileGrid"]
 
 MAX_TILES = 2**31 - 1
-MAX_ALONG = 2**22  # along one axis: each has a length in memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,53 +211,3 @@ class TileGrid:
                 last -= 1
             furthest = max(furthest, last - position)
         return furthest
-
-
-def lengths(region: Region) -> tuple[int, ...]:
-    """The shape of a region."""
-    return tuple(part.stop - part.start for part in region)
-
-
-def relative(region: Region, origin: Region) -> Region:
-    """A region in the coordinates of another that holds it."""
-    return tuple(slice(r.start - o.start, r.stop - o.start) for r, o in zip(region, origin, strict=True))
-
-
-def common(one: Region, other: Region) -> Region | None:
-    """The pixels that two regions share, or None if there are none."""
-    both = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
-    return both if all(part.start < part.stop for part in both) else None
-
-
-def per_axis(what: str, value: int | Sequence[int], axes: str, *, least: int = 1) -> tuple[int, ...]:
-    """One whole number an axis, from one for all or a sequence. InvalidOption if too few, too many or too small."""
-    values = numbers(what, value, len(axes))
-    if len(values) != len(axes):
-        raise InvalidOption(f"{what} {list(values)} has {len(values)} numbers, but the axes {axes!r} need {len(axes)}")
-    for number in values:
-        if type(number) is not int or number < least:
-            raise InvalidOption(f"{what} {list(values)} must be whole numbers of at least {least}, not {number!r}")
-    return values
-
-
-def numbers(what: str, value: object, count: int) -> tuple[int, ...]:
-    """One number so many times, or the numbers of a sequence, numpy's as Python's own; they are not checked further."""
-    if _is_whole(value):
-        return (int(value),) * count
-    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
-        raise InvalidOption(f"{what} must be a whole number, or one for each axis, not {value!r}")
-    return tuple(int(n) if _is_whole(n) else n for n in value)
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    """Whether it is a whole number, numpy's or Python's; True and False are none."""
-    kind: type = type(value)
-    return kind is not bool and issubclass(kind, Integral)
-
-
-def cut(length: int, step: int) -> tuple[int, ...]:
-    """Lengths of so many pixels and what is left. InvalidOption if there are too many, as in a file that claims it."""
-    whole, rest = divmod(length, step)
-    if whole > MAX_ALONG:
-        raise InvalidOption(f"{whole:,} tiles along one axis are more than {MAX_ALONG:,}; choose larger tiles")
-    return (step,) * whole + ((rest,) if rest else ())

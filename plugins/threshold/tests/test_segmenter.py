@@ -14,8 +14,8 @@ from scipy import ndimage
 
 from tilewright import Image
 from tilewright.errors import InvalidOption, TilewrightError
+from tilewright_threshold.filters import radius, smoothed
 from tilewright_threshold.segmenter import Threshold
-from tilewright_threshold.smoothing import radius, smoothed
 
 DTYPES = ("bool", "uint8", "uint16", "int32", "int64", "float16", "float32", "float64")
 

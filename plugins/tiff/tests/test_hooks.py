@@ -54,7 +54,7 @@ def test_a_record_leads_back_to_the_component(made: object) -> None:
     assert component(kind, record) == made
 
 
-@pytest.mark.parametrize("name", ["polygons", "pyramid", "units"])
+@pytest.mark.parametrize("name", ["polygons", "pyramid", "spacing"])
 def test_the_examples_in_the_docstrings_run(name: str) -> None:
     result = doctest.testmod(importlib.import_module(f"tilewright_tiff.{name}"))
     assert result.attempted

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from ..components import declared, name_of
 from ..errors import InvalidLabels
-from ..image import Region
 from ..labels import Runs
+from ..regions import Region, common, lengths, relative
 from ..seams import Seam
-from ..tiles import Tile, common, lengths, relative
+from ..tiles import Tile
 from .plan import Plan
 from .segment import Staged, facing, strip, whole_image
 from .stage import Place

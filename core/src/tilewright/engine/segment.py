@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..errors import InvalidLabels, NotReadable, SegmenterFailed
-from ..image import Region
 from ..labels import Runs, smallest_dtype
-from ..tiles import Tile, TileGrid, relative
+from ..regions import Region, relative
+from ..tiles import Tile, TileGrid
 from .plan import Plan
 from .stage import Place
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..image import Region
+from ..regions import Region, common, lengths, relative
 from ..sinks import Sink
-from ..tiles import TileGrid, common, lengths, relative
+from ..tiles import TileGrid
 from .plan import Plan
 from .segment import Staged
 from .stage import Place

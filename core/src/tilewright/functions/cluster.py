@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.schedule import cpus
 from ..errors import InvalidOption
-from .quantities import whole_number
+from ..quantities import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

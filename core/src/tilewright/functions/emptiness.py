@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ..engine.schedule import cpus
 from ..image import Image
+from ..quantities import real_number, whole_number
 from ..tilers import Grid, Needs
 from ..tiles import Tile
 from .inputs import UNSAID, Input
-from .quantities import real_number, whole_number
 from .tiling import numbers_by_axis
 
 __all__ = ["background_level", "estimate_empty_tiles"]

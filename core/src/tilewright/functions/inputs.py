@@ -1,4 +1,4 @@
-"""What the functions take as an image: the axes of an array in memory, and which channel of it is meant."""
+"""What the functions are handed: an image, the axes and the channel of it that are meant, and a merger."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any, Final
 from ..components import component, declared
 from ..errors import InvalidOption
 from ..image import AXES, Image
+from ..mergers import Touch
+from ..quantities import whole_number
 from ..sources import open_source
-from .quantities import whole_number
 
-__all__ = ["UNSAID", "Input", "assumed_axes"]
+__all__ = ["UNSAID", "Input", "assumed_axes", "chosen_merger"]
 
 BY_DIMENSIONS = {1: "x", 2: "yx", 3: "zyx", 4: "czyx", 5: "tczyx"}
 
@@ -97,6 +98,23 @@ def assumed_axes(said: Any) -> str | None:
     if names and all(name and name in AXES and len(name) == 1 for name in names):
         return "".join(names)
     return BY_DIMENSIONS.get(len(shape))
+
+
+def chosen_merger(merger: Any, connectivity: int, segmenter: object, dimensions: int) -> Any:
+    """The merger of a run. The default, `"touch"` with connectivity 1, gives way to one that the segmenter declares.
+
+    UnknownComponent for a name that nobody offers; InvalidOption for a connectivity that there cannot be, or for one
+    beside a merger that has none.
+    """
+    if whole_number("connectivity", connectivity, least=1) > dimensions:
+        raise InvalidOption(f"connectivity {connectivity} is more than the image's {dimensions} spatial dimensions")
+    if merger == "touch":
+        standing = declared(segmenter, "merger") if connectivity == 1 else None
+        return Touch(connectivity=connectivity) if standing is None else component("merger", standing)
+    found = component("merger", merger)
+    if connectivity != 1:
+        raise InvalidOption(f"connectivity {connectivity} is for merger 'touch', not for {merger!r}; leave it out")
+    return found
 
 
 def _plain_zarr(path: Path) -> Any:

@@ -15,8 +15,7 @@ from ..image import Image
 from ..pipeline import Pipeline
 from ..tilers import Grid, spread
 from .haloed import HaloedTiles
-from .inputs import assumed_axes
-from .joining import chosen_merger
+from .inputs import assumed_axes, chosen_merger
 from .outputs import GroupArray, Output
 from .reporting import reporting, say_result
 from .tiling import Planes, TileShape, numbers_by_axis, tiler

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..pipeline import Pipeline
+from ..quantities import real_number
 from .cluster import check_travels
 from .emptiness import background_level
-from .inputs import UNSAID, Input
-from .joining import chosen_merger
+from .inputs import UNSAID, Input, chosen_merger
 from .outputs import GroupArray, Output
-from .quantities import real_number
 from .reporting import reporting, say_result
 from .tiling import TileShape, tiler
 

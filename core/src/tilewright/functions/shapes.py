@@ -11,9 +11,9 @@ import numpy as np
 
 from ..engine.schedule import cpus
 from ..errors import InvalidOption
+from ..quantities import real_number, whole_number
 from .memory import available_memory as memory_left
 from .memory import gpu_memory as gpu_left
-from .quantities import real_number, whole_number
 
 __all__ = ["TARGET_BYTES", "auto_overlap", "auto_tile_shape", "auto_tile_shape_cellpose"]
 

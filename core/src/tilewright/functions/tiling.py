@@ -9,9 +9,9 @@ from typing import Any
 
 from ..errors import InvalidOption
 from ..image import SPATIAL, Image
+from ..quantities import whole_number
 from ..tilers import Grid, Needs, spread
 from ..tiles import TileGrid
-from .quantities import whole_number
 from .shapes import TARGET_BYTES, auto_tile_shape
 
 __all__ = ["Planes", "TileShape", "numbers_by_axis", "tiler"]

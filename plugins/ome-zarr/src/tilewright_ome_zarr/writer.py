@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,17 +10,17 @@ from typing import Any, Literal
 import numpy as np
 import zarr
 
-from tilewright.errors import InvalidImage, InvalidOption, StageMismatch, TilewrightError
+from tilewright.errors import InvalidImage, InvalidOption, StageMismatch
 from tilewright.image import Image, Level
 from tilewright.sinks import LabelSpec
 from tilewright.swap import recover
 
 from .attributes import label_attributes
 from .layout import LevelLayout, halved, plan, spaced
-from .reader import OmeZarrReader
+from .places import check_apart, check_name, image_of, local_path, target_of, way_to
 from .registration import FORMATS
 from .sink import OmeZarrSink, complete_mark
-from .store import inside, is_node, is_remote, open_node, root_of
+from .store import is_node, root_of
 
 __all__ = ["OmeZarrLabels"]
 
@@ -55,9 +54,9 @@ class OmeZarrLabels:
     )
 
     def __call__(self, path: str, spec: LabelSpec) -> OmeZarrSink:
-        target = _target(path)
-        _check_apart(target, spec.image)
-        image = _image_of(target)
+        target = target_of(path)
+        check_apart(target, spec.image)
+        image = image_of(target)
         version = self._version(spec, image)
         levels = self._levels(spec, image)
         laid = plan(levels, spec.axes, spec.tile, self.chunks, self.shards)
@@ -76,7 +75,7 @@ class OmeZarrLabels:
             units=spec.units,
             levels=levels,
             method=self.downsampling,
-            source="../../" if image else _relative(spec, target),
+            source="../../" if image else way_to(spec, target),
         )
         _open_aside(sink, spec, attributes)
         return sink
@@ -86,24 +85,24 @@ class OmeZarrLabels:
 
         InvalidOption if the image is no local OME-Zarr image or the name cannot be a folder's.
         """
-        _check_name(name)
+        check_name(name)
         target = f"{image.rstrip('/')}/labels/{name}"
-        if _image_of(_target(target)) is None:
+        if image_of(target_of(target)) is None:
             raise InvalidOption(f"{image!r} is no OME-Zarr image that could hold labels; give an output path")
         return target
 
     def exists(self, path: str) -> bool:
         """Whether something is at the path."""
-        return _local(path).exists()
+        return local_path(path).exists()
 
     def beside(self, path: str) -> Path:
         """The folder that the run's stage is put next to: the whole store, so that no stage is ever inside one.
 
         InvalidOption for a path within a store where labels cannot be: before any work, not after it.
         """
-        target = _target(path)
-        _image_of(target)
-        return root_of(target) or _local(path)
+        target = target_of(path)
+        image_of(target)
+        return root_of(target) or local_path(path)
 
     def _version(self, spec: LabelSpec, image: Image | None) -> str:
         given = image.format if image else spec.image_format
@@ -141,63 +140,6 @@ class OmeZarrLabels:
         return halved(levels[0], spec.axes, number, levels[:number])
 
 
-def _local(path: str) -> Path:
-    if is_remote(path):
-        raise InvalidOption(f"{path!r} is a URL, but labels are written to local folders only; copy them there after")
-    return Path(path)
-
-
-def _target(path: str) -> Path:
-    """Where a path leads. InvalidImage for labels of an image that a link would put outside of its store.
-
-    A store may come from anybody, and replacing labels removes what is in their place.
-    """
-    local = _local(path)
-    image = local.parent.parent
-    if local.parent.name == "labels" and is_node(image):
-        inside(str(image), f"labels/{local.name}")
-    return local.resolve()
-
-
-def _check_apart(target: Path, image: str) -> None:
-    if image and not is_remote(image) and Path(image).resolve().is_relative_to(target):
-        raise InvalidOption(f"labels at {str(target)!r} would replace the image {image!r} itself; give another path")
-
-
-def _image_of(target: Path) -> Image | None:
-    """The image that owns a path `<image>/labels/<name>`; None for a store of its own. Other paths in a store fail."""
-    image = target.parent.parent
-    if target.parent.name == "labels" and is_node(image):
-        _check_name(target.name)
-        try:
-            opened = OmeZarrReader()(str(image))
-        except TilewrightError as error:
-            raise InvalidOption(f"labels cannot be written to {str(target)!r}: {error}") from error
-        if not opened.levels:
-            raise InvalidOption(f"{str(image)!r} is a plain zarr array, which holds no labels; give an output path")
-        _check_format(target.parent, opened)
-        return opened
-    if root := root_of(target.parent):
-        raise InvalidOption(
-            f"{str(target)!r} lies inside the zarr store {str(root)!r}; write to <image>/labels/<name> or outside of it"
-        )
-    return None
-
-
-def _check_name(name: str) -> None:
-    if not name or name.startswith((".", "__")) or "/" in name or "\\" in name or name == "zarr.json":
-        raise InvalidOption(f"{name!r} cannot be the name of labels; use a folder name that starts with a letter")
-
-
-def _check_format(labels: Path, image: Image) -> None:
-    if is_node(labels):
-        found, wanted = open_node(str(labels)).metadata.zarr_format, FORMATS[image.format.removeprefix("ome-zarr ")]
-        if found != wanted:
-            raise InvalidImage(
-                f"{str(labels)!r} is of zarr v{found}, but its image of v{wanted}; convert or remove the labels"
-            )
-
-
 def _matching(image: Image, spec: LabelSpec) -> tuple[Level, ...]:
     """The image's levels, without the axes that labels lack, from the one that has the labels' shape."""
     levels = list(image.levels)
@@ -220,13 +162,6 @@ def _distinct_paths(levels: tuple[Level, ...]) -> bool:
     nested = any(path.startswith(f"{other}/") for path in paths for other in paths)
     plain = all(part and not part.startswith((".", "__")) for part in parts)
     return plain and not nested and len(set(paths)) == len(paths)
-
-
-def _relative(spec: LabelSpec, target: Path) -> str | None:
-    """The image's place as seen from a store of labels; none for an image that is no OME-Zarr of this machine."""
-    if not spec.image_format.startswith("ome-zarr") or is_remote(spec.image):
-        return None
-    return os.path.relpath(Path(spec.image).resolve(), target)
 
 
 def _open_aside(sink: OmeZarrSink, spec: LabelSpec, attributes: dict[str, Any]) -> None:

@@ -14,9 +14,8 @@ from scipy import ndimage
 from tilewright import Image
 from tilewright.errors import InvalidOption
 
-from .holes import filled
+from .filters import filled, radius, smoothed
 from .otsu import otsu
-from .smoothing import radius, smoothed
 
 __all__ = ["Threshold"]
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from tilewright.sinks import LabelSpec
 
 from .pyramid import tiles
+from .spacing import in_units
 from .staging import Chunked
-from .units import in_units
 
 __all__ = ["Export", "place"]
 

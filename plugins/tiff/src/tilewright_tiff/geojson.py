@@ -8,14 +8,13 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.components import component
-from tilewright.image import Image, Region
+from tilewright.image import Image
 from tilewright.sinks import LabelSpec
 
 from .assembly import Block, objects
@@ -23,8 +22,8 @@ from .export import place
 from .features import Features
 from .paths import beside_image, check_file
 from .reader import ratios
-from .staging import Chunked, Staging, open_staging
-from .units import in_units
+from .spacing import in_units
+from .staging import Chunked, FileSink, open_staging
 
 __all__ = ["GeoJsonObjects", "GeoJsonSink"]
 
@@ -50,21 +49,8 @@ class GeoJsonObjects:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeoJsonSink:
+class GeoJsonSink(FileSink):
     """Labels under way to polygons: filled as an array, traced block by block at the end."""
-
-    path: Path
-    spec: LabelSpec
-    staging: Staging
-
-    @property
-    def block(self) -> tuple[int, ...]:
-        """The shape in which regions must come: at its multiples, in whole multiples but at the image's end."""
-        return self.staging.block
-
-    def write(self, region: Region, labels: NDArray[Any]) -> None:
-        """Fill a region of the finest level."""
-        self.staging.write(region, labels)
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
         """Write the objects to a file aside, and put it into its place at once; see `assembly` for what it takes."""

@@ -1,4 +1,4 @@
-"""Pixel size in micrometres, from wherever a TIFF file keeps it."""
+"""Pixel size in micrometres: from wherever a TIFF file keeps it, and from the units that other formats have."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import tifffile
 
-from .omexml import LENGTHS, OmeImage
+from .omexml import LENGTHS, TIMES, OmeImage
 
-__all__ = ["spacing_of"]
+__all__ = ["in_units", "spacing_of"]
 
 # Unit names that ImageJ and MetaMorph write beside those of OME.
 SPELLED = {
@@ -24,6 +24,24 @@ SPELLED = {
     "millimeter": 1e3,
     "inch": 25_400.0,
     "meter": 1e6,
+}
+# The names that OME-Zarr has for the units of OME-XML.
+NAMES = {
+    "micrometer": "µm",
+    "nanometer": "nm",
+    "picometer": "pm",
+    "millimeter": "mm",
+    "centimeter": "cm",
+    "meter": "m",
+    "angstrom": "Å",
+    "inch": "in",
+    "micron": "µm",
+    "second": "s",
+    "millisecond": "ms",
+    "microsecond": "µs",
+    "minute": "min",
+    "hour": "h",
+    "day": "d",
 }
 INCH, CENTIMETER = 2, 3  # TIFF 6.0, "ResolutionUnit"; without the tag it is the inch
 # Dots per inch of screens, printers and office scanners: what software writes that knows no pixel size.
@@ -107,3 +125,18 @@ def _number(value: object) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) and number != 0 else None
+
+
+def in_units(spacing: Mapping[str, float], units: Mapping[str, str]) -> dict[str, float]:
+    """Pixel size by axis: z, y and x in micrometres, t in seconds; none for an axis whose unit is not known.
+
+    >>> in_units({"t": 2, "y": 250, "x": 1}, {"t": "minute", "y": "nanometer", "x": "parsec"})
+    {'t': 120.0, 'y': 0.25}
+    """
+    found = {}
+    for axis, size in spacing.items():
+        unit = units.get(axis, "")
+        factor = (TIMES if axis == "t" else LENGTHS).get(NAMES.get(unit, unit))
+        if factor:
+            found[axis] = size * factor
+    return found

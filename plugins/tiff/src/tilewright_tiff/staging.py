@@ -16,7 +16,7 @@ from tilewright.errors import InvalidOption
 from tilewright.image import Region
 from tilewright.sinks import LabelSpec
 
-__all__ = ["Chunked", "Staging", "create", "open_staging"]
+__all__ = ["Chunked", "FileSink", "Staging", "create", "open_staging"]
 
 Chunked: TypeAlias = "zarr.Array[Any]"  # a string, because zarr 3.1.3 cannot be subscripted when it runs
 
@@ -44,6 +44,24 @@ class Staging:
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSink:
+    """Labels under way to a file: filled as an array, in any order, and written at the end."""
+
+    path: Path
+    spec: LabelSpec
+    staging: Staging
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """The shape in which regions must come: at its multiples, in whole multiples but at the image's end."""
+        return self.staging.block
+
+    def write(self, region: Region, labels: NDArray[Any]) -> None:
+        """Fill a region of the finest level."""
+        self.staging.write(region, labels)
 
 
 def open_staging(spec: LabelSpec, tile: int, what: str) -> Staging:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tilewright.errors import InvalidOption
-from tilewright.image import Array, Region
+from tilewright.image import Array
 from tilewright.sinks import LabelSpec
 
 from .export import Export, place
 from .paths import beside_image, check_file
 from .pyramid import build, largest, plane_shapes
 from .reader import TiffReader
-from .staging import Staging, open_staging
+from .staging import FileSink, open_staging
 
 __all__ = ["OmeTiffLabels", "OmeTiffSink"]
 
@@ -59,22 +57,10 @@ class OmeTiffLabels:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OmeTiffSink:
+class OmeTiffSink(FileSink):
     """Labels under way to an OME-TIFF: filled as an array, streamed into the file at the end."""
 
-    path: Path
-    spec: LabelSpec
     options: OmeTiffLabels
-    staging: Staging
-
-    @property
-    def block(self) -> tuple[int, ...]:
-        """The shape in which regions must come: at its multiples, in whole multiples but at the image's end."""
-        return self.staging.block
-
-    def write(self, region: Region, labels: NDArray[Any]) -> None:
-        """Fill a region of the finest level."""
-        self.staging.write(region, labels)
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
         """Build the coarse levels, write the file aside, and put it into its place at once.

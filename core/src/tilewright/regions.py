@@ -1,0 +1,35 @@
+"""Regions: boxes of pixels, a slice for each axis, with a start and a stop and no step."""
+
+from __future__ import annotations
+
+from .errors import InvalidOption
+
+__all__ = ["Region", "common", "cut", "lengths", "relative"]
+
+MAX_ALONG = 2**22  # along one axis: each has a length in memory
+
+Region = tuple[slice, ...]
+
+
+def lengths(region: Region) -> tuple[int, ...]:
+    """The shape of a region."""
+    return tuple(part.stop - part.start for part in region)
+
+
+def relative(region: Region, origin: Region) -> Region:
+    """A region in the coordinates of another that holds it."""
+    return tuple(slice(r.start - o.start, r.stop - o.start) for r, o in zip(region, origin, strict=True))
+
+
+def common(one: Region, other: Region) -> Region | None:
+    """The pixels that two regions share, or None if there are none."""
+    both = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return both if all(part.start < part.stop for part in both) else None
+
+
+def cut(length: int, step: int) -> tuple[int, ...]:
+    """Lengths of so many pixels and what is left. InvalidOption if there are too many, as in a file that claims it."""
+    whole, rest = divmod(length, step)
+    if whole > MAX_ALONG:
+        raise InvalidOption(f"{whole:,} tiles along one axis are more than {MAX_ALONG:,}; choose larger tiles")
+    return (step,) * whole + ((rest,) if rest else ())

@@ -1,0 +1,58 @@
+"""Which parts of an image stand for the whole of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .regions import Region
+
+__all__ = ["sampled"]
+
+PART = 2**18  # pixels
+
+
+def sampled(shape: Sequence[int], chunks: Sequence[int], pixels: int, blocks: int) -> Iterator[Region]:
+    """At most `blocks` regions spread evenly over an image, each within a storage chunk, of about `pixels` in all.
+
+    Which they are depends on shape and chunks alone. Of an image that is no larger than the budget they are all.
+    """
+    parts = _parts(chunks, PART)
+    counts = tuple(-(-n // c) for n, c in zip(shape, parts, strict=True))
+    total = math.prod(counts)
+    whole = math.prod(shape) <= pixels
+    taken = range(total) if whole else _spread(total, min(blocks, total))
+    limit = math.prod(parts) if whole else max(1, pixels // len(taken))
+    return (_central(np.unravel_index(number, counts), parts, shape, limit) for number in taken)
+
+
+def _spread(total: int, count: int) -> list[int]:
+    """`count` numbers below `total` with even gaps, shifted so that they do not fall on one column of a grid."""
+    golden = (math.sqrt(5) - 1) / 2
+    return sorted({int((k + (k * golden) % 1) * total / count) for k in range(count)})
+
+
+def _parts(chunks: Sequence[int], most: int) -> tuple[int, ...]:
+    """Chunks cut into parts of at most so many pixels: one huge chunk, or none, must not make one sample of all."""
+    parts = list(chunks)
+    while math.prod(parts) > most:
+        longest = parts.index(max(parts))
+        parts[longest] = -(-parts[longest] // 2)
+    return tuple(parts)
+
+
+def _central(index: Sequence[Any], chunks: Sequence[int], shape: Sequence[int], limit: int) -> Region:
+    """The middle of a storage chunk, cut down to at most about `limit` pixels."""
+    starts = [int(i) * c for i, c in zip(index, chunks, strict=True)]
+    lengths = [min(c, n - s) for s, c, n in zip(starts, chunks, shape, strict=True)]
+    while math.prod(lengths) > limit:
+        longest = lengths.index(max(lengths))
+        shrunk = max(1, min(lengths[longest] - 1, int(lengths[longest] * limit / math.prod(lengths))))
+        lengths[longest] = max(shrunk, lengths[longest] // 2, 1)
+    offsets = [
+        s + (min(c, n - s) - length) // 2 for s, c, n, length in zip(starts, chunks, shape, lengths, strict=True)
+    ]
+    return tuple(slice(o, o + length) for o, length in zip(offsets, lengths, strict=True))
