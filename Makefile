@@ -1,14 +1,15 @@
-# make demo · make test · make lint · make bench: each sets up what it needs first.
+# make demo · make test · make lint · make docs · make bench: each sets up what it needs first.
 
 PYTHON ?= python3
 VENV := .venv
+DOCS_VENV := .venv-docs
 BIN := $(VENV)/bin
 PACKAGES := core plugins/ome-zarr plugins/tiff plugins/threshold
 EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES),$(package)/pyproject.toml)
 TYPED := core/src plugins/ome-zarr/src plugins/tiff/src plugins/threshold/src docs/demo
 
-.PHONY: demo test lint faults bench format clean
+.PHONY: demo test lint docs faults bench format clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python docs/demo/demo.py $(if $(IMAGE),--image "$(IMAGE)")
@@ -20,6 +21,10 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(TYPED)
+
+# A warning, such as a link that leads nowhere, is an error. (With --quiet none is counted.)
+docs: $(DOCS_VENV)/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --strict
 
 faults: $(VENV)/dev.stamp
 	$(BIN)/python tests/faults/kill.py --rounds 50
@@ -37,7 +42,7 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) $(DOCS_VENV) demo-output site
 
 # pip older than 25.1 knows no dependency groups, and one -e makes only one package editable.
 $(VENV)/pip.stamp:
@@ -47,4 +52,11 @@ $(VENV)/pip.stamp:
 
 $(VENV)/%.stamp: $(MANIFESTS) $(VENV)/pip.stamp
 	$(BIN)/python -m pip install --quiet --group $* $(EDITABLE)
+	touch $@
+
+# The pages need none of the packages: their reference is made from the sources.
+$(DOCS_VENV)/docs.stamp: pyproject.toml
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(DOCS_VENV)/bin/python -m pip install --quiet --group docs
 	touch $@
