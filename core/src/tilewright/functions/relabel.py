@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AlreadyExists, InvalidLabels, NotReadable
+from ..swap import recover, replace_folder
 from .ids import SortedIds
 
 __all__ = ["relabel_sequential_array", "relabel_sequential_zarr"]
 
 OURS = "tilewright-relabel"
-WHOLE = "whole"
 
 
 def relabel_sequential_array(labels: NDArray[Any]) -> NDArray[Any]:
@@ -47,9 +47,8 @@ def relabel_sequential_zarr(store_path: str | Path, component: str = "labels") -
     Everything else of the array stays: dtype, chunks, codecs, attributes. One chunk or shard is read at a time, and
     what is kept besides is as long as the number of objects, on the disk where that is much.
 
-    The new array is built beside the old one and put into its place whole. After a kill the labels are as they were;
-    the same call does it anew, or, if it was the last instant, finishes it. Labels that are 1..N already are not
-    written again.
+    The new array is built beside the old one and put into its place at once. After a kill the labels are the old ones
+    or the new ones, whole; the same call does it anew. Labels that are 1..N already are not written again.
 
     InvalidLabels for a negative label or floats; NotReadable if there is no such array.
     """
@@ -64,7 +63,7 @@ def relabel_sequential_zarr(store_path: str | Path, component: str = "labels") -
         count = len(ids)
         if count and int(ids[-1]) != count:
             _write(source, ids, path, work / "new")
-            _swap(path, work)
+            replace_folder(work / "new", path)
     finally:
         if path.exists():
             shutil.rmtree(work)
@@ -107,20 +106,13 @@ def _write(source: Any, ids: NDArray[np.uint64], path: Path, new: Path) -> None:
         target[region] = numbers[place].reshape(block.shape)
 
 
-def _swap(path: Path, work: Path) -> None:
-    (work / WHOLE).touch()
-    path.rename(work / "old")
-    (work / "new").rename(path)
-
-
 def _recover(path: Path, work: Path) -> None:
-    """Undo or finish what a kill left: finished only if the old array is out of its place already."""
+    """Clear up what a kill left: the labels are the old ones or, behind the swap, the new ones."""
     if not work.exists():
         return
     if not (work / OURS).exists():
         raise AlreadyExists(f"{work} is in the way of relabelling {path}, and was not made by it; move it away")
-    if not path.exists() and (work / WHOLE).exists() and (work / "new").exists():
-        (work / "new").rename(path)
+    recover(work / "new", path)
     shutil.rmtree(work)
 
 
