@@ -153,7 +153,9 @@ relabel_sequential_zarr(sys.argv[1])
 """
 
 
-@pytest.mark.parametrize(("what", "at"), [("Path.mkdir", 2), ("swap.recover", 1), ("swap._exchange", 1), ("swap.recover", 2)])
+@pytest.mark.parametrize(
+    ("what", "at"), [("Path.mkdir", 2), ("swap.recover", 1), ("swap._exchange", 1), ("swap.recover", 2)]
+)
 def test_a_kill_at_any_instant_leaves_labels_that_the_same_call_finishes(tmp_path: Path, what: str, at: int) -> None:
     labels = np.random.default_rng(0).integers(0, 2**40, (20, 20))
     store = tmp_path / "s.zarr"

@@ -1,4 +1,4 @@
-"""The command line: `tilewright run`, `plugins`, `info`, `compare` and `clean`.
+"""The command line: `tilewright run`, `plugins`, `info`, `compare`, `clean` and `new`.
 
 A command's module is imported when the command is used, and what it works with when it runs: help and listings come
 without numpy.
@@ -16,7 +16,14 @@ __all__ = ["main"]
 
 @click.group(
     cls=Reporting,
-    commands_in={"run": ".run", "plugins": ".plugins", "info": ".info", "compare": ".compare", "clean": ".clean"},
+    commands_in={
+        "run": ".run",
+        "plugins": ".plugins",
+        "info": ".info",
+        "compare": ".compare",
+        "clean": ".clean",
+        "new": ".new",
+    },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="tilewright", message="%(prog)s %(version)s")
@@ -30,4 +37,5 @@ def main() -> None:
     tilewright run image.ome.zarr --segmenter NAME   segment it
     tilewright compare LABELS LABELS                 match the objects of two label images
     tilewright clean                                 what unfinished runs left behind
+    tilewright new segmenter NAME                    a plugin package to start from
     """

@@ -1,0 +1,32 @@
+"""The command `tilewright new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..specs import KINDS, Kind
+from .errors import debuggable
+
+__all__ = ["new"]
+
+
+@click.command(short_help="Write a plugin package to start from.")
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("name")
+@click.option("--path", "folder", default=".", metavar="DIR", help="Where to put it; the current folder if not said.")
+@debuggable
+def new(kind: Kind, name: str, folder: str) -> None:
+    """Write a complete plugin package of one KIND: the folder tilewright-NAME, which installs and passes its tests.
+
+    \b
+    tilewright new segmenter foo
+    pip install -e "tilewright-foo[test]"
+    pytest tilewright-foo
+    tilewright run image.ome.zarr labels.ome.zarr --segmenter foo
+    """
+    from ..scaffold.project import write_project
+
+    project = write_project(kind, name, Path(folder))
+    click.echo(f'{project} is written; next: pip install -e "{project}[test]", then pytest {project}')

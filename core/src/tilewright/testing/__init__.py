@@ -1,0 +1,19 @@
+"""The tests that every component should pass: inherit a class, give it one fixture.
+
+| class | fixture | what the fixture returns |
+|---|---|---|
+| `PluginTests` | `plugin` | the import name of a plugin package |
+| `ReaderTests` | `sample` | a `Sample`: a small file and what is in it |
+| `SegmenterTests` | `segmenter` | a segmenter |
+
+A test that does not apply is left out by name, with the reason, in the class attribute `leave_out`. Nothing here needs
+pytest but `tilewright.testing.fixtures`, so that `tilewright check` runs the same tests.
+"""
+
+from __future__ import annotations
+
+from .plugins import PluginTests
+from .readers import ReaderTests, Sample
+from .segmenters import SegmenterTests
+
+__all__ = ["PluginTests", "ReaderTests", "Sample", "SegmenterTests"]

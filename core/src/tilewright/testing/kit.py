@@ -1,0 +1,42 @@
+"""What all test classes of the kit have in common: tests that can be left out for a reason."""
+
+from __future__ import annotations
+
+import difflib
+import unittest
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NoReturn
+
+__all__ = ["Kit"]
+
+
+class Kit:
+    """The base of the kit's classes.
+
+    `leave_out` names tests of the class that do not apply, each with the reason, which the test run shows:
+
+        leave_out = {"test_twice_gives_the_same": "the GPU adds in any order, so the last bit differs"}
+
+    TypeError, as soon as the class is defined, for a name that is no test of the class and for a missing reason.
+    """
+
+    leave_out: ClassVar[Mapping[str, str]] = {}
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        tests = [name for name in dir(cls) if name.startswith("test_")]
+        for name, reason in cls.leave_out.items():
+            if name not in tests:
+                close = difflib.get_close_matches(name, tests, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"its tests are: {', '.join(tests)}"
+                raise TypeError(f"{cls.__name__}.leave_out names {name!r}, which is no test of it; {hint}")
+            if not reason.strip():
+                raise TypeError(f"{cls.__name__}.leave_out gives no reason for {name!r}; say why it does not apply")
+            setattr(cls, name, _left_out(reason))
+
+
+def _left_out(reason: str) -> Callable[[Kit], NoReturn]:
+    def test(_: Kit) -> NoReturn:
+        raise unittest.SkipTest(reason)  # which pytest reports as skipped, and needs no pytest
+
+    return test

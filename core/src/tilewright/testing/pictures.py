@@ -1,0 +1,69 @@
+"""Pictures that the tests segment, and how alike two label images are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..image import SPATIAL, Image
+from ..labels import Runs
+from ..mergers import count_pairs
+
+__all__ = ["agreement", "crop", "discs"]
+
+LENGTHS = {"z": 12, "y": 120, "x": 150}
+STEPS = {"z": 12, "y": 30, "x": 30}  # pixels from disc to disc
+RADIUS = 9.0
+NOISE = 2.0  # standard deviation
+
+
+def discs(axes: str) -> Image:
+    """Bright round objects that do not touch, of several sizes, on a noisy background: uint16.
+
+    Values are at most 255. Objects on the right are dimmer than on the left, so that a tile is not like the whole. With
+    `c` there are three channels, all alike. Along `z` the discs are balls, half as long.
+    """
+    spatial = [axis for axis in axes if axis in SPATIAL]
+    random = np.random.default_rng(7)
+    distance = np.zeros([LENGTHS[axis] for axis in spatial])
+    for i, axis in enumerate(spatial):
+        steps = np.arange(LENGTHS[axis]) % STEPS[axis] - STEPS[axis] / 2 + 0.5
+        along = steps * (2 if axis == "z" else 1)
+        distance += along.reshape([-1 if j == i else 1 for j in range(len(spatial))]) ** 2
+    number = sum(
+        (np.arange(LENGTHS[axis]) // STEPS[axis]).reshape([-1 if j == i else 1 for j in range(len(spatial))])
+        for i, axis in enumerate(spatial)
+    )
+    inside = np.clip(RADIUS + number % 3 - np.sqrt(distance), 0, 1)
+    bright = inside * np.linspace(200, 80, distance.shape[-1]) + 20
+    pixels = np.clip(random.normal(bright, NOISE), 0, 255).astype(np.uint16)
+    if "c" in axes:
+        pixels = np.stack([pixels] * 3, axis=axes.index("c"))
+    return Image(data=pixels, axes=axes, name="discs")
+
+
+def crop(image: Image, lengths: dict[str, int]) -> NDArray[Any]:
+    """The middle of an image, so many pixels long along each of the axes that are named, read as a run reads it."""
+    region = []
+    for axis, length in zip(image.axes, image.shape, strict=True):
+        wanted = min(length, lengths.get(axis, length))
+        start = (length - wanted) // 2
+        region.append(slice(start, start + wanted))
+    return image.read(tuple(region))
+
+
+def agreement(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """How much of two label images' foreground lies in objects that correspond: 1 if they are equal up to numbering.
+
+    Objects correspond that share more than half of the pixels that either has (IoU > 0.5, so each has one partner at
+    most). Counted are the pixels that corresponding objects share, as a part of all that are foreground in either.
+    """
+    first, second = Runs.of(one), Runs.of(other)
+    pairs = count_pairs(first.labels, second.labels)
+    either = int(pairs[(pairs[:, 0] > 0) | (pairs[:, 1] > 0), 2].sum())
+    both = pairs[(pairs[:, 0] > 0) & (pairs[:, 1] > 0)]
+    shared = both[:, 2]
+    union = first.area[both[:, 0] - 1] + second.area[both[:, 1] - 1] - shared
+    return float(shared[2 * shared > union].sum() / either) if either else 1.0

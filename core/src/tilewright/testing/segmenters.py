@@ -1,0 +1,209 @@
+"""The tests of a segmenter."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..components import component, declared
+from ..engine.plan import needed_axes
+from ..errors import InvalidLabels, TilewrightError
+from ..image import SPATIAL, Image
+from ..labels import checked
+from ..pipeline import Pipeline
+from ..tilers import Grid, spread
+from .kit import Kit
+from .pictures import agreement, crop, discs
+
+__all__ = ["SegmenterTests"]
+
+PICKLED = 2**20  # bytes
+ODD = {"z": 7, "y": 37, "x": 53}
+
+
+class SegmenterTests(Kit):
+    """Tests of a segmenter. The fixture `segmenter` returns it: an instance, a function, or an installed one's name.
+
+        class TestSpots(SegmenterTests):
+            @pytest.fixture
+            def segmenter(self):
+                return Spots(sigma=1)
+
+    spatial: the spatial axes of the pixels that are tried, where the segmenter declares no `axes`.
+    dtypes: the dtypes of pixels that it takes. Those that hold the picture's values are tried.
+    agreement: how much of the objects' pixels must be the same in tiles as in the whole. A network's are not all, as
+        what it sees ends at the halo; write down what you measured.
+    image(): override it to try a picture on which your segmenter finds something, if it does not on round bright spots.
+    """
+
+    spatial: ClassVar[str] = "yx"
+    dtypes: ClassVar[Sequence[str]] = ("uint8", "uint16", "float32")
+    agreement: ClassVar[float] = 1.0
+
+    def image(self, axes: str) -> Image:
+        """The picture with these axes."""
+        return discs(axes)
+
+    def test_what_it_declares_makes_sense(self, segmenter: Any) -> None:
+        made, axes = self._made(segmenter)
+        for name, least in (("halo", 0), ("stride", 1)):
+            said = declared(made, name, {})
+            values = said.values() if hasattr(said, "values") else spread(name, said, _spatial(axes))
+            bad = [value for value in values if isinstance(value, bool) or not isinstance(value, int) or value < least]
+            assert not bad, f"{name} is {said!r}; declare whole numbers of at least {least}, in pixels"
+        merger = declared(made, "merger", "touch")
+        assert callable(component("merger", merger)), f"merger {merger!r} is none"
+        memory = getattr(made, "memory", None)
+        if memory is not None:
+            one, four = (memory((n,) * len(_spatial(axes)), np.dtype("uint16")) for n in (64, 128))
+            assert 0 < one <= four, f"memory says {one} bytes for a tile and {four} for a larger one; return its bytes"
+
+    def test_it_finds_something(self, segmenter: Any) -> None:
+        labels, image = self._whole(segmenter)
+        assert np.any(labels), (
+            f"no object was found in {image.name!r}, so the other tests would say nothing; override image() with a "
+            "picture in which there are some"
+        )
+
+    def test_labels_are_whole_numbers_of_the_shape_of_the_pixels(self, segmenter: Any) -> None:
+        made, image = self._prepared(segmenter)
+        self._labels(made, image.read(_everything(image)), image.axes)
+
+    def test_the_same_pixels_in_another_dtype_give_the_same(self, segmenter: Any) -> None:
+        made, image = self._prepared(segmenter)
+        pixels = image.read(_everything(image))
+        labels = self._labels(made, pixels, image.axes)
+        for dtype in self.dtypes:
+            other = pixels.astype(dtype)
+            if np.array_equal(other, pixels):  # else it cannot hold them
+                share = agreement(labels, self._labels(made, other, image.axes))
+                assert share >= self.agreement, (
+                    f"{share:.2%} of the objects' pixels are the same for dtype {dtype} as for {pixels.dtype}; convert "
+                    "the pixels, or leave it out of dtypes"
+                )
+
+    def test_the_pixels_are_left_as_they_are(self, segmenter: Any) -> None:
+        made, image = self._prepared(segmenter)
+        pixels = image.read(_everything(image))
+        before = pixels.copy()
+        first = self._labels(made, pixels, image.axes)
+        assert np.array_equal(pixels, before), "the pixels were changed; copy them before working in place"
+        pixels.setflags(write=False)
+        assert np.array_equal(self._labels(made, pixels, image.axes), first), "read-only pixels give other labels"
+
+    def test_an_empty_tile_has_no_objects(self, segmenter: Any) -> None:
+        made, image = self._prepared(segmenter)
+        labels = self._labels(made, np.zeros(image.shape, image.dtype), image.axes)
+        assert not np.any(labels), f"{len(np.unique(labels)) - 1} objects in pixels that are all 0; return zeros there"
+
+    def test_twice_gives_the_same(self, segmenter: Any) -> None:
+        made, image = self._prepared(segmenter)
+        pixels = image.read(_everything(image))
+        first, second = (self._labels(made, pixels, image.axes) for _ in range(2))
+        assert np.array_equal(first, second), (
+            "the same pixels gave other labels the second time; seed what is random, and keep nothing between calls"
+        )
+
+    def test_it_can_be_sent_to_another_process(self, segmenter: Any) -> None:
+        made, image = self._prepared(segmenter)
+        pixels = image.read(_everything(image))
+        labels = self._labels(made, pixels, image.axes)
+        try:
+            sent = pickle.dumps(made)
+        except Exception as error:
+            raise AssertionError(
+                f"it cannot be pickled ({error}); make it a frozen dataclass of plain options, or a module's function"
+            ) from error
+        assert len(sent) <= PICKLED, (
+            f"its pickle has {len(sent):,} bytes after a call; load weights on the first call and keep them in a "
+            "functools.cache keyed by the options, not in the segmenter"
+        )
+        again = self._labels(pickle.loads(sent), pixels, image.axes)
+        assert np.array_equal(again, labels), "its copy gives other labels; what decides them must be in its options"
+
+    def test_calls_at_the_same_time_do_not_disturb_each_other(self, segmenter: Any) -> None:
+        made, image = self._prepared(segmenter)
+        tiles = [crop(image, {"y": 64 + 8 * n, "x": 96 - 8 * n}) for n in range(4)]
+        alone = [self._labels(made, pixels, image.axes) for pixels in tiles]
+        with ThreadPoolExecutor(len(tiles)) as threads:
+            together = list(threads.map(lambda pixels: self._labels(made, pixels, image.axes), tiles))
+        for one, other in zip(alone, together, strict=True):
+            assert np.array_equal(one, other), (
+                "calls from several threads gave other labels than one after the other; keep no state between calls, "
+                "or take a lock"
+            )
+
+    def test_tiles_of_odd_sizes_are_taken(self, segmenter: Any) -> None:
+        made, image = self._prepared(segmenter)
+        for length in (1, 2, 3):
+            self._labels(made, crop(image, {axis: n // length for axis, n in ODD.items()}), image.axes)
+
+    def test_tiles_one_pixel_long_are_taken(self, segmenter: Any) -> None:
+        made, image = self._prepared(segmenter)
+        axes = _spatial(image.axes)
+        for thin in (*axes, axes):
+            self._labels(made, crop(image, dict.fromkeys(thin, 1)), image.axes)
+
+    def test_tiles_agree_with_the_whole(self, segmenter: Any) -> None:
+        made, axes = self._made(segmenter)
+        image = self.image(axes)
+        sizes = [image.size(axis) for axis in _spatial(axes)]
+        whole, tiled = (self._run(made, image, tuple(tile)) for tile in (sizes, [-(-n // 2) for n in sizes]))
+        share = agreement(whole, tiled)
+        assert share >= self.agreement, (
+            f"{share:.2%} of the objects' pixels are the same in tiles as in the whole, not {self.agreement:.2%}. Fix "
+            "what depends on the whole image (a threshold, a normalisation) in prepare(image); declare the halo that a "
+            "pixel's label depends on, and the merger: 'touch' for connected components, 'overlap' for instances"
+        )
+
+    def _run(self, made: Callable[..., Any], image: Image, tile: tuple[int, ...]) -> NDArray[Any]:
+        pipeline = Pipeline(segmenter=made, tiler=Grid(tile=tile))
+        try:
+            labels: NDArray[Any] = np.asarray(pipeline.run(image, workers=1).labels)
+        except TilewrightError as error:
+            raise AssertionError(f"a run in tiles of {tile} failed: {error}") from error
+        return labels
+
+    def _made(self, segmenter: Any) -> tuple[Callable[..., Any], str]:
+        made = component("segmenter", segmenter)
+        return made, needed_axes(made, self.spatial)
+
+    def _prepared(self, segmenter: Any) -> tuple[Callable[..., Any], Image]:
+        made, axes = self._made(segmenter)
+        image = self.image(axes)
+        return _prepare(made, image), image
+
+    def _whole(self, segmenter: Any) -> tuple[NDArray[Any], Image]:
+        made, image = self._prepared(segmenter)
+        return self._labels(made, image.read(_everything(image)), image.axes), image
+
+    def _labels(self, made: Callable[..., Any], pixels: NDArray[Any], axes: str) -> NDArray[Any]:
+        shape = tuple(n for n, axis in zip(pixels.shape, axes, strict=True) if axis in SPATIAL)
+        try:
+            return checked(made(pixels), shape)
+        except InvalidLabels as error:
+            raise AssertionError(f"it {error}; return whole numbers, 0 for background, for each pixel") from error
+        except Exception as error:
+            raise AssertionError(
+                f"pixels of shape {pixels.shape} and dtype {pixels.dtype} raised {type(error).__name__}: {error}"
+            ) from error
+
+
+def _prepare(made: Callable[..., Any], image: Image) -> Callable[..., Any]:
+    prepare = getattr(made, "prepare", None)
+    prepared = prepare(image) if prepare else made
+    assert callable(prepared), f"prepare(image) returned {prepared!r}; return the segmenter to use"
+    return prepared
+
+
+def _spatial(axes: str) -> str:
+    return "".join(axis for axis in axes if axis in SPATIAL)
+
+
+def _everything(image: Image) -> tuple[slice, ...]:
+    return tuple(slice(0, length) for length in image.shape)
