@@ -34,8 +34,8 @@ faults: $(VENV)/dev.stamp
 	$(BIN)/python tests/faults/full.py --writer zarr-array
 	TILEWRIGHT_EXAMPLES=2000 $(BIN)/python -m pytest tests/test_fuzz_metadata.py
 
-bench: $(VENV)/dev.stamp
-	$(BIN)/python tests/benchmarks
+bench: $(VENV)/bench.stamp
+	$(BIN)/python tests/benchmarks --runs $(or $(RUNS),5)
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Literal
 
-__all__ = ["Figure", "in_turn"]
+__all__ = ["Figure", "in_turn", "ratios", "spread"]
+
+What = Literal["wall", "cpu", "peak"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +24,12 @@ class Figure:
     cpu: tuple[float, ...]
     peak: tuple[float, ...]
 
-    def row(self, what: str) -> str:
+    def row(self, what: What) -> str:
         """Minimum, median and maximum of one of them."""
-        values = getattr(self, what)
-        return f"{min(values):.2f} / {median(values):.2f} / {max(values):.2f}"
+        return spread(self.values(what))
+
+    def values(self, what: What) -> tuple[float, ...]:
+        return {"wall": self.wall, "cpu": self.cpu, "peak": self.peak}[what]
 
 
 def in_turn(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, Figure]:
@@ -43,9 +48,15 @@ def in_turn(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, Figur
     }
 
 
-def ratio(above: Figure, below: Figure, what: str) -> float:
-    """The median of the ratios run by run: of two commands that ran one after the other."""
-    return median(a / b for a, b in zip(getattr(above, what), getattr(below, what), strict=True))
+def ratios(above: Figure, below: Figure, what: What) -> str:
+    """The ratios run by run, of two commands that ran one after the other: minimum, median and maximum."""
+    return spread(a / b for a, b in zip(above.values(what), below.values(what), strict=True))
+
+
+def spread(values: Iterable[float]) -> str:
+    """Minimum, median and maximum."""
+    found = sorted(values)
+    return f"{found[0]:.2f} / {median(found):.2f} / {found[-1]:.2f}"
 
 
 def _once(arguments: Sequence[str]) -> tuple[float, float, float]:

@@ -1,6 +1,6 @@
 """What the benchmark's processes do: make an image, the floor of a run, and the run.
 
-    python work.py make 2d FOLDER · python work.py floor 2d FOLDER · python work.py run 2d FOLDER
+    python work.py make 2d FOLDER, then floor · run · pyramid · mode · corner
 
 The floor is a plain loop over the same tiles with the same function in the same number of threads, which reads each
 tile once, labels it and writes its labels once with the same compression; it joins nothing.
@@ -21,6 +21,7 @@ from scipy import ndimage
 
 WORKERS = 2
 CASES = {"2d": ((8192, 8192), (1024, 1024)), "3d": ((256, 768, 768), (64, 256, 256))}
+CHUNKS = {"2d": (256, 256), "3d": (64, 128, 128)}  # those of label images that OME-Zarr gets by default
 
 
 def segment(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -38,7 +39,9 @@ def make(case: str, folder: Path) -> None:
     shape, tile = CASES[case]
     random = np.random.default_rng(0)
     chunks = tuple(min(512, t) for t in tile)
-    image = zarr.create_array(folder / "image.zarr", shape=shape, dtype="uint16", chunks=chunks)
+    image = zarr.create_array(
+        folder / f"{case}.zarr", shape=shape, dtype="uint16", chunks=chunks, dimension_names="zyx"[-len(shape) :]
+    )
     for region in tiles(shape, tile):
         smooth = ndimage.gaussian_filter(random.standard_normal(tile, np.float32), 6 if len(tile) == 2 else 4)
         blobs = 1000 + 800 * smooth / smooth.std() + random.normal(0, 30, tile)
@@ -48,8 +51,8 @@ def make(case: str, folder: Path) -> None:
 def floor(case: str, folder: Path) -> None:
     shape, tile = CASES[case]
     shutil.rmtree(folder / "floor.zarr", ignore_errors=True)
-    image = zarr.open_array(folder / "image.zarr", mode="r")
-    labels = zarr.create_array(folder / "floor.zarr", shape=shape, dtype="uint32", chunks=tile)
+    image = zarr.open_array(folder / f"{case}.zarr", mode="r")
+    labels = zarr.create_array(folder / "floor.zarr", shape=shape, dtype="uint32", chunks=CHUNKS[case])
 
     def one(region: tuple[slice, ...]) -> None:
         labels[region] = segment(np.asarray(image[region])).astype(np.uint32)
@@ -59,11 +62,32 @@ def floor(case: str, folder: Path) -> None:
 
 
 def run(case: str, folder: Path) -> None:
+    _run(case, folder, pyramid=False)
+
+
+def pyramid(case: str, folder: Path) -> None:
+    _run(case, folder)
+
+
+def mode(case: str, folder: Path) -> None:
+    _run(case, folder, downsampling="mode")
+
+
+def corner(case: str, folder: Path) -> None:
+    """A quarter along every axis."""
+    _run(case, folder, part=4, pyramid=False)
+
+
+def _run(case: str, folder: Path, part: int = 1, **options: Any) -> None:
     from tilewright import Grid, Pipeline
 
-    image = zarr.open_array(folder / "image.zarr", mode="r")
-    pipeline = Pipeline(segmenter=segment, tiler=Grid(tile=CASES[case][1]), writer="zarr-array")
-    pipeline.run(image, folder / "labels.zarr", workers=WORKERS, overwrite=True)
+    shape, tile = CASES[case]
+    image: Any = str(folder / f"{case}.zarr")
+    if part > 1:
+        image = zarr.open_array(image, mode="r")[tuple(slice(n // part) for n in shape)]
+    writer = {"name": "ome-zarr", "configuration": {"chunks": CHUNKS[case], **options}}
+    pipeline = Pipeline(segmenter=segment, tiler=Grid(tile=tile), writer=writer)
+    pipeline.run(image, folder / "labels.ome.zarr", workers=WORKERS, overwrite=True)
 
 
 def least() -> None:

@@ -1,0 +1,33 @@
+"""A segmenter in pure Python, which holds the interpreter's lock, in so many processes: `python loop.py 2 FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilewright import Grid, Pipeline, make_local_cluster
+
+
+def segment(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """A second and more of counting for a tile."""
+    total = 0
+    for value in pixels.ravel().tolist() * 16:
+        total += value * value % 7
+    return np.full(pixels.shape, total >= 0, np.uint8)
+
+
+def main(count: int, folder: Path) -> None:
+    client, cluster = make_local_cluster(n_workers=count)
+    image = np.arange(2048 * 2048, dtype=np.uint32).reshape(2048, 2048)
+    with cluster, client:
+        Pipeline(segmenter=segment, tiler=Grid(tile=512), writer="zarr-array").run(
+            image, folder / "labels.zarr", overwrite=True
+        )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))
