@@ -1,4 +1,4 @@
-"""What tilewright asks of every plugin and reader."""
+"""What tilewright asks of every plugin, reader and writer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tilewright.testing import PluginTests, ReaderTests, Sample
+from tilewright.testing import PluginTests, ReaderTests, Sample, WriterTests
 
 from .conftest import SPACING, UNITS, Maker
 
@@ -31,3 +31,13 @@ class TestReader(ReaderTests):
             units={axis: UNITS[axis] for axis in "zyx"},
             channels=("DAPI", "GFP"),
         )
+
+
+class TestWriter(WriterTests):
+    @pytest.fixture
+    def writer(self) -> str:
+        return "ome-zarr"
+
+
+class TestWriterInThreeDimensions(TestWriter):
+    axes, shape = "zyx", (9, 40, 41)

@@ -97,16 +97,16 @@ def _rings_of(feature: dict[str, Any]) -> list[list[list[list[float]]]]:
     return polygons if geometry["type"] == "MultiPolygon" else [polygons]  # type: ignore[list-item]
 
 
-def _rasterised(features: list[dict[str, Any]], shape: tuple[int, int]) -> NDArray[np.uint32]:
+def _rasterised(features: list[dict[str, Any]], shape: tuple[int, ...]) -> NDArray[np.uint64]:
     """The label image; AssertionError where two features, or two polygons of one, cover the same pixel."""
-    labels = np.zeros(shape, np.uint32)
+    labels = np.zeros(shape, np.uint64)
     for feature in features:
         for rings in _rings_of(feature):
             _draw(labels, rings, feature["id"])
     return labels
 
 
-def _draw(labels: NDArray[np.uint32], rings: list[list[list[float]]], number: int) -> None:
+def _draw(labels: NDArray[np.uint64], rings: list[list[list[float]]], number: int) -> None:
     flips: dict[int, list[float]] = {}
     for ring in rings:
         assert ring[0] == ring[-1]

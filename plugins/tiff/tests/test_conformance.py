@@ -1,14 +1,19 @@
-"""What tilewright asks of every plugin and reader."""
+"""What tilewright asks of every plugin, reader and writer."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+from numpy.typing import NDArray
 
-from tilewright.testing import PluginTests, ReaderTests, Sample
+from tilewright import Sink
+from tilewright.testing import PluginTests, ReaderTests, Sample, WriterTests
+
+from .conftest import _collection, _rasterised
 
 PIXELS = np.arange(2 * 5 * 61 * 87, dtype="u2").reshape(2, 5, 61, 87)
 SPACING = {"z": 2.0, "y": 0.5, "x": 0.25}
@@ -44,3 +49,24 @@ class TestBareTiff(ReaderTests):
     def sample(self, tmp_path: Path) -> Sample:
         tifffile.imwrite(tmp_path / "plane.tif", PIXELS[0, 0], photometric="minisblack")
         return Sample(reader="tiff", path=tmp_path / "plane.tif", axes="yx", pixels=PIXELS[0, 0])
+
+
+class TestOmeTiffLabels(WriterTests):
+    dtypes = ("uint32",)
+
+    @pytest.fixture
+    def writer(self) -> str:
+        return "ome-tiff"
+
+
+class TestOmeTiffLabelsInThreeDimensions(TestOmeTiffLabels):
+    axes, shape = "zyx", (9, 40, 41)
+
+
+class TestGeoJson(WriterTests):
+    @pytest.fixture
+    def writer(self) -> str:
+        return "geojson"
+
+    def read(self, path: Path, sink: Sink) -> NDArray[Any]:
+        return _rasterised(_collection(path)["features"], self.shape)

@@ -5,6 +5,11 @@
 | `PluginTests` | `plugin` | the import name of a plugin package |
 | `ReaderTests` | `sample` | a `Sample`: a small file and what is in it |
 | `SegmenterTests` | `segmenter` | a segmenter |
+| `TilerTests` | `tiler` | a tiler |
+| `MergerTests` | `merger` | a merger |
+| `WriterTests` | `writer` | a writer |
+
+Where a fixture returns a component it may be an instance, a function, or the name of an installed one.
 
 A test that does not apply is left out by name, with the reason, in the class attribute `leave_out`. Nothing here needs
 pytest but `tilewright.testing.fixtures`, so that `tilewright check` runs the same tests.
@@ -12,8 +17,11 @@ pytest but `tilewright.testing.fixtures`, so that `tilewright check` runs the sa
 
 from __future__ import annotations
 
+from .mergers import MergerTests
 from .plugins import PluginTests
 from .readers import ReaderTests, Sample
 from .segmenters import SegmenterTests
+from .tilers import TilerTests
+from .writers import WriterTests
 
-__all__ = ["PluginTests", "ReaderTests", "Sample", "SegmenterTests"]
+__all__ = ["MergerTests", "PluginTests", "ReaderTests", "Sample", "SegmenterTests", "TilerTests", "WriterTests"]

@@ -1,0 +1,65 @@
+"""The core's own tilers, mergers and writer pass the kit."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+
+from tilewright import Auto, Grid, Overlap, Touch
+from tilewright.testing import MergerTests, PluginTests, TilerTests, WriterTests
+
+
+class TestGrid(TilerTests):
+    @pytest.fixture(params=[None, 1, 7, 100])
+    def tiler(self, request: pytest.FixtureRequest) -> Grid:
+        return Grid(tile=request.param)
+
+
+class TestAuto(TilerTests):
+    @pytest.fixture(params=[Auto(), Auto(memory=30_000)], ids=["default", "little"])
+    def tiler(self, request: pytest.FixtureRequest) -> Any:
+        return request.param
+
+
+class TestTouch(MergerTests):
+    leave_out: ClassVar = {"test_law_3_objects_that_touch_stay_apart": "what touches is one object"}
+    halos = (0, 2)
+
+    @pytest.fixture
+    def merger(self) -> Touch:
+        return Touch()
+
+
+class TestTouchByEdges(TestTouch):
+    connectivity = 2
+
+    @pytest.fixture
+    def merger(self) -> Touch:
+        return Touch(connectivity=2)
+
+
+class TestOverlap(MergerTests):
+    leave_out: ClassVar = {"test_law_2_components_are_those_of_the_whole": "it is for instances"}
+
+    @pytest.fixture
+    def merger(self) -> Overlap:
+        return Overlap()
+
+
+class TestZarrArray(WriterTests):
+    @pytest.fixture
+    def writer(self) -> str:
+        return "zarr-array"
+
+
+class TestZarrArrayInThreeDimensions(TestZarrArray):
+    axes, shape = "zyx", (9, 40, 41)
+
+
+class TestCore(PluginTests):
+    leave_out: ClassVar = {"test_it_is_found_by_its_entry_point": "of the core a module is the plugin"}
+
+    @pytest.fixture
+    def plugin(self) -> str:
+        return "tilewright.builtin"
