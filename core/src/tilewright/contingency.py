@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidImage, InvalidLabels
-from .image import Image, Region
-from .tiles import TileGrid, lengths
+from .image import Image
+from .regions import Region, lengths
+from .tiles import TileGrid
 
 __all__ = ["Contingency", "aligned"]
 
