@@ -9,7 +9,7 @@ EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES),$(package)/pyproject.toml)
 TYPED := core/src plugins/ome-zarr/src plugins/tiff/src plugins/threshold/src docs/demo
 
-.PHONY: demo test lint docs faults bench format clean
+.PHONY: demo test lint docs faults bench accuracy format clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python docs/demo/demo.py $(if $(IMAGE),--image "$(IMAGE)")
@@ -36,6 +36,9 @@ faults: $(VENV)/dev.stamp
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python tests/benchmarks --runs $(or $(RUNS),5)
+
+accuracy: $(VENV)/dev.stamp
+	$(BIN)/python tests/benchmarks/accuracy --seeds $(or $(SEEDS),5)
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
