@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.resources
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
@@ -18,6 +18,13 @@ __all__ = ["write_project"]
 
 HIDDEN = ("github", "gitignore")  # these have no dot in the templates, which packaging tools might pass over
 PREFIX = "tilewright-"
+LIBRARIES: Mapping[Kind, Sequence[str]] = {
+    "reader": ["numpy>=1.26"],
+    "tiler": [],
+    "segmenter": ["numpy>=1.26", "scipy>=1.11"],
+    "merger": ["numpy>=1.26"],
+    "writer": ["numpy>=1.26"],
+}
 
 
 def write_project(kind: Kind, name: str, folder: Path) -> Path:
@@ -51,8 +58,9 @@ def _names(kind: Kind, name: str) -> dict[str, str]:
         "title": name.replace("-", " "),
         "distribution": f"{PREFIX}{name}",
         "package": f"{PREFIX}{name}".replace("-", "_"),
-        "module": kind,
+        "module_name": name.replace("-", "_"),
         "class_name": class_name,
+        "libraries": "".join(f', "{library}"' for library in LIBRARIES[kind]),
         "compatible": f">={compatible},<0.{int(compatible.split('.')[1]) + 1}",
     }
 
