@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
 import signal
 import socket
@@ -73,6 +74,23 @@ def test_the_second_run_on_an_output_is_refused_and_goes_on_when_the_first_was_k
     (tmp_path / "hold").unlink()
     go_on(tmp_path)
     assert (tmp_path / "calls").stat().st_size <= 64 + 2, "but the two in flight nothing is done twice"
+    expect(labels_of(tmp_path), pixels)
+
+
+def test_one_output_has_one_run_wherever_the_stages_lie(tmp_path: Path) -> None:
+    pixels = make_image(tmp_path, (256, 256))
+    said = []
+
+    def second(stage: str, done: int, total: int) -> None:
+        if (stage, done) == ("write", 4):
+            with pytest.raises(OutputBusy, match=f"process {os.getpid()} on"):
+                run(tmp_path, stage_dir=tmp_path / "b")
+            with pytest.raises(OutputBusy):
+                run(tmp_path)
+            said.append(stage)
+
+    run(tmp_path, stage_dir=tmp_path / "a", progress=second)
+    assert said == ["write"]
     expect(labels_of(tmp_path), pixels)
 
 

@@ -52,6 +52,19 @@ def test_stages_further_down_are_found_and_listing_one_changes_nothing(tmp_path:
     assert labels_of(tmp_path / "a" / "b").max() > 1
 
 
+def test_both_folders_of_a_run_with_its_stage_elsewhere_are_found(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    make_image(tmp_path / "data")
+    with pytest.raises(Stopped):
+        run(tmp_path / "data", stage_dir=tmp_path / "stages", progress=stopping_at("write", 1))
+    said = clean(tmp_path)
+    assert "2 found" in said
+    assert str(tmp_path / "data" / "image.ome.zarr.labels.cells.tilewright") in said
+    assert "2 found" in clean(tmp_path, "--delete")
+    assert not list((tmp_path / "data").glob("*.tilewright"))
+    assert not any((tmp_path / "stages").iterdir())
+
+
 @pytest.mark.parametrize("record", [None, "", "[]", "{}", '{"version": 1}', "not json"])
 def test_a_folder_of_that_name_that_is_not_ours_stays(record: str | None, tmp_path: Path) -> None:
     mine = tmp_path / "thesis.tilewright"

@@ -306,6 +306,23 @@ def test_a_stage_elsewhere_goes_on_too(pixels: NDArray[Any], tmp_path: Path) -> 
     assert not any((tmp_path / "fast").iterdir())
 
 
+def test_after_a_power_cut_what_was_written_is_written_again(
+    pixels: NDArray[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks that are noted as written need not be on the disk; the tiles, which were synced, stay."""
+    with pytest.raises(Stopped):
+        run(tmp_path, progress=stopping_at("write", 6))
+    lost = [file for file in (stage_of(tmp_path) / "output").rglob("*") if file.is_file() and "c" in file.parts]
+    assert lost
+    for file in lost:
+        file.unlink()
+    (tmp_path / "boot_id").write_text("another start of the machine")
+    monkeypatch.setattr("tilewright.storage.BOOT", tmp_path / "boot_id")
+    run(tmp_path)
+    expect(labels_of(tmp_path), pixels)
+    assert len(CALLS) == TILES
+
+
 def test_joins_made_on_other_ids_of_a_tile_do_not_count(pixels: NDArray[Any], tmp_path: Path) -> None:
     """A tile may be staged twice (its worker was lost), with other ids (networks on a GPU differ from call to call)."""
     with pytest.raises(Stopped):

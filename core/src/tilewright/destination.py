@@ -21,17 +21,22 @@ __all__ = ["Destination", "would_destroy"]
 class Destination:
     """A path for labels, the writer that makes it, and the folder of the run's stage.
 
-    workdir: where the writer builds its output before it is moved to the path: in the stage, or beside the path if the
-        stage lies elsewhere, perhaps on another file system.
-
+    stage: where the run keeps what it has done: `beside`, or in a folder of the user's choice.
+    beside: the folder beside the output that a run holds while it is at work, wherever its stage lies: so an output has
+        one run at a time, and what is built there is found after a kill.
     temporary: the folder to remove once nobody needs the labels any more, if the user named no destination.
     """
 
     path: str
     writer: Callable[..., Any]
     stage: Path
-    workdir: Path
+    beside: Path
     temporary: Path | None = None
+
+    @property
+    def workdir(self) -> Path:
+        """Where the writer builds its output before it is moved to the path, on the same file system."""
+        return self.beside / "output"
 
     @classmethod
     def find(
@@ -61,15 +66,15 @@ class Destination:
         if "://" in str(said):
             raise InvalidOption(f"{said} is a URL, but labels are written to local folders only; copy them there after")
         path = str(Path(said).absolute())
-        stage, workdir = _folders(path, chosen, stage_dir)
-        return cls(path=path, writer=chosen, stage=stage, workdir=workdir)
+        stage, beside = _folders(path, chosen, stage_dir)
+        return cls(path=path, writer=chosen, stage=stage, beside=beside)
 
     @classmethod
     def _temporary(cls, name: str, writer: Callable[..., Any], stage_dir: str | Path | None) -> Destination:
         folder = Path(tempfile.mkdtemp(prefix="tilewright-"))
         path = str(folder / name)
-        stage, workdir = _folders(path, writer, stage_dir)
-        return cls(path=path, writer=writer, stage=stage, workdir=workdir, temporary=folder)
+        stage, beside = _folders(path, writer, stage_dir)
+        return cls(path=path, writer=writer, stage=stage, beside=beside, temporary=folder)
 
     def check(self, *sources: str, overwrite: bool) -> None:
         """Refuse, before any work, a destination that is taken or that would destroy a source."""
@@ -86,19 +91,18 @@ class Destination:
 
 
 def _folders(path: str, writer: Callable[..., Any], stage_dir: str | Path | None) -> tuple[Path, Path]:
-    """The stage folder and the writer's: beside the output, or, for an output inside a larger store, beside that store.
+    """The stage folder, and the folder beside the output, or, for an output inside a larger store, beside that store.
 
     In a stage folder of the user's choice, outputs of one name from several folders meet; a digest keeps them apart.
     """
-    beside = getattr(writer, "beside", None)
-    home = Path(beside(path)) if beside else Path(path)
-    inside = Path(path).relative_to(home).parts
-    name = ".".join((home.name, *inside))
+    find = getattr(writer, "beside", None)
+    home = Path(find(path)) if find else Path(path)
+    name = ".".join((home.name, *Path(path).relative_to(home).parts))
+    beside = home.parent / f"{name}.tilewright"
     if stage_dir is None:
-        stage = home.parent / f"{name}.tilewright"
-        return stage, stage / "output"
-    own = f"{name}.{hashlib.blake2b(path.encode(), digest_size=6).hexdigest()}.tilewright"
-    return Path(stage_dir).absolute() / own, home.parent / f"{own}-output"
+        return beside, beside
+    digest = hashlib.blake2b(path.encode(), digest_size=6).hexdigest()
+    return Path(stage_dir).absolute() / f"{name}.{digest}.tilewright", beside
 
 
 def would_destroy(path: Path, source: Path) -> bool:

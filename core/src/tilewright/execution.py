@@ -6,6 +6,7 @@ import datetime
 import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -68,10 +69,9 @@ class Execution:
             home.check(*_places(opened), overwrite=self.overwrite)
             plan = self._plan(opened, home)
             record = fingerprint(plan, home.writer, home.path)
-            with (
-                writing_to(plan.stage_path, Path(home.path)),
-                claimed(plan.stage_path, record, resume=self.resume) as new,
-            ):
+            with writing_to(plan.stage_path, Path(home.path)), ExitStack() as claims:
+                for folder in dict.fromkeys((home.beside, home.stage)):
+                    new = claims.enter_context(claimed(folder, record, resume=self.resume))
                 if new:
                     shutil.rmtree(plan.workdir, ignore_errors=True)  # of a stage that is gone, if it lay outside it
                 return self._staged(plan, home)
@@ -132,8 +132,9 @@ class Execution:
             run.finish(sink, provenance)
         plan.stage.close()
         run.plan.stage.close()
-        if not self.keep_stage and not run.failed:
-            empty(plan.stage_path)
+        keep = self.keep_stage or run.failed
+        for folder in {home.beside, home.stage} - ({home.stage} if keep else set()):
+            empty(folder)
         return _result(run, outcome, home, sink, provenance)
 
     def _provenance(

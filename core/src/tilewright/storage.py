@@ -1,4 +1,4 @@
-"""What to say when the disk says no."""
+"""What the system says of its disks: no, and since when it may not have kept what it was given."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 
 from .errors import NotWritable, TilewrightError
 
-__all__ = ["writing_to"]
+__all__ = ["boot_id", "writing_to"]
 
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -48,3 +49,11 @@ def _free(folder: Path) -> str:
     if hasattr(os, "statvfs") and os.statvfs(folder).f_files and not os.statvfs(folder).f_favail:
         return f"{free}, but no more files can be made there"
     return free
+
+
+def boot_id() -> str:
+    """What names the time since this machine was started, on Linux; empty where the system has no name for it."""
+    try:
+        return BOOT.read_text().strip()
+    except OSError:
+        return ""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..ownership import Copies, Evidence, united
 from ..sinks import Sink
+from ..storage import boot_id
 from .join import Objects, alike, compare, index_of, linked, numbered, rooted, settle
 from .plan import Plan
 from .schedule import Crew, batched
@@ -88,12 +89,16 @@ class Run:
         return Outcome(n_objects=count, dtype=numbers.dtype)
 
     def prepare(self) -> None:
-        """Make the writer's folder. One that was filled from other tiles is emptied: its labels are not these."""
-        file = self.plan.workdir / BASIS
-        if file.exists() and file.read_text() != str(self.plan.basis):
+        """Make the writer's folder, or go on with the one that an earlier run filled.
+
+        It is emptied if it was filled from other tiles, because its labels are not these, and if the machine has been
+        started anew since: blocks that were noted as written may not have been on the disk when the power went.
+        """
+        file, basis = self.plan.workdir / BASIS, f"{self.plan.basis} {boot_id()}"
+        if file.exists() and file.read_text() != basis:
             shutil.rmtree(self.plan.workdir)
         self.plan.workdir.mkdir(parents=True, exist_ok=True)
-        _keep(file, str(self.plan.basis))
+        _keep(file, basis)
 
     def write(self, sink: Sink, outcome: Outcome) -> None:
         """Write every block that is not written yet."""
