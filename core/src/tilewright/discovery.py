@@ -35,11 +35,15 @@ class Component:
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """One plugin as found: its components, or the error that kept it from offering any."""
+    """One plugin as found: its components, or the error that kept it from offering any.
+
+    target: the module that its entry point names.
+    """
 
     name: str
     distribution: str
     version: str
+    target: str = ""
     components: tuple[Component, ...] = ()
     error: str = ""
     disabled: bool = False
@@ -76,7 +80,7 @@ def _found(point: EntryPoint) -> Plugin:
     """The plugin of an entry point. An uninstall that stopped half-way leaves entry points without their metadata."""
     try:
         assert point.dist is not None
-        return Plugin(name=point.name, distribution=point.dist.name, version=point.dist.version)
+        return Plugin(name=point.name, distribution=point.dist.name, version=point.dist.version, target=point.value)
     except Exception as error:  # noqa: BLE001 - each version of importlib_metadata has an error of its own for it
         return Plugin(
             name=point.name,

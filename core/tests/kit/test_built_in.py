@@ -58,8 +58,6 @@ class TestZarrArrayInThreeDimensions(TestZarrArray):
 
 
 class TestCore(PluginTests):
-    leave_out: ClassVar = {"test_it_is_found_by_its_entry_point": "of the core a module is the plugin"}
-
     @pytest.fixture
     def plugin(self) -> str:
         return "tilewright.builtin"

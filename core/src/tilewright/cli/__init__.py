@@ -1,4 +1,4 @@
-"""The command line: `tilewright run`, `plugins`, `info`, `compare`, `clean` and `new`.
+"""The command line: `tilewright run`, `plugins`, `info`, `compare`, `clean`, `new` and `check`.
 
 A command's module is imported when the command is used, and what it works with when it runs: help and listings come
 without numpy.
@@ -23,6 +23,7 @@ __all__ = ["main"]
         "compare": ".compare",
         "clean": ".clean",
         "new": ".new",
+        "check": ".check",
     },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
@@ -38,4 +39,5 @@ def main() -> None:
     tilewright compare LABELS LABELS                 match the objects of two label images
     tilewright clean                                 what unfinished runs left behind
     tilewright new segmenter NAME                    a plugin package to start from
+    tilewright check NAME                            test a plugin, and say what to mend
     """

@@ -1,0 +1,79 @@
+"""The command `tilewright check`."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import InvalidOption, UnknownComponent
+from .errors import debuggable, one_line
+
+if TYPE_CHECKING:
+    from ..discovery import Plugin
+    from ..testing.runner import Finding
+
+__all__ = ["check"]
+
+
+@click.command(short_help="Test an installed plugin, and say what to mend.")
+@click.argument("name", required=False)
+@click.option("--image", type=click.Path(exists=True, path_type=Path), help="A file to try the plugin's readers on.")
+@debuggable
+def check(name: str | None, image: Path | None) -> None:
+    """Test what a plugin promises, as tilewright.testing does, and say what to mend.
+
+    NAME is that of a distribution, a plugin or a component; without it all that are installed are tested. Components
+    are tried with their default options, for which a model may download its weights. Exit code 2: something is wrong.
+    """
+    if not __debug__:
+        raise InvalidOption("python -O leaves out all that is checked here; run it without -O and PYTHONOPTIMIZE")
+    from ..testing.runner import examine
+
+    wrong = 0
+    for plugin in _chosen(name):
+        click.secho(f"{plugin.distribution} {plugin.version}", bold=True)
+        for subject, findings in itertools.groupby(examine(plugin, image), key=lambda finding: finding.subject):
+            wrong += _tell(subject, list(findings))
+    if wrong:
+        raise SystemExit(2)
+
+
+def _chosen(name: str | None) -> list[Plugin]:
+    from ..registry import registry
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of broken plugins, which are told of below
+        plugins = [plugin for plugin in registry().plugins if not plugin.disabled]
+    found = [
+        plugin
+        for plugin in plugins
+        if name in (None, plugin.name, plugin.distribution, *(each.spec.name for each in plugin.components))
+    ]
+    if not found:
+        names = ", ".join(plugin.distribution for plugin in plugins)
+        raise UnknownComponent(f"no plugin or component {name!r} is installed; installed are: {names}")
+    return found
+
+
+def _tell(subject: str, findings: Sequence[Finding]) -> int:
+    """Print what was found of a subject; returns how much is wrong."""
+    passed = sum(finding.outcome == "passed" for finding in findings)
+    click.echo(f"  {subject}: {passed} of {len(findings)} checks passed")
+    told: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        if finding.outcome != "passed":
+            told.setdefault((finding.outcome, finding.message), []).append(finding.test)
+    for (outcome, message), tests in told.items():
+        click.secho(_wrapped(f"{outcome}: {'; '.join(tests)}", 4), fg="red" if outcome == "wrong" else None)
+        click.echo(_wrapped(one_line(message), 8))
+    return sum(finding.outcome == "wrong" for finding in findings)
+
+
+def _wrapped(text: str, indent: int) -> str:
+    return textwrap.fill(text, 110, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2))

@@ -1,0 +1,136 @@
+"""The kit's tests on what is installed, without pytest: a plugin's package, and its components by default."""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+import unittest
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from ..components import component, declared
+from ..discovery import Component, Plugin, describe
+from ..options import options_of
+from .kit import Kit
+from .mergers import MergerTests
+from .plugins import PluginTests
+from .readers import ReaderTests, Sample
+from .segmenters import SegmenterTests
+from .tilers import TilerTests
+from .writers import WriterTests
+
+__all__ = ["Finding", "examine"]
+
+INSTANCES = 0.9  # of the objects' pixels: more than a good model loses at its tiles' edges, less than a bad halo costs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What one test said of a package or component. The message is empty if it passed, else in words for its author."""
+
+    subject: str
+    test: str
+    outcome: Literal["passed", "wrong", "left out"]
+    message: str = ""
+
+
+def examine(plugin: Plugin, image: Path | None = None) -> Iterator[Finding]:
+    """Test a plugin and all its components. `image` is a file for its readers, which are left out without one."""
+    if plugin.error:
+        yield Finding(subject=f"package {plugin.target}", test="it can be used", outcome="wrong", message=plugin.error)
+        return
+    yield from _tried(f"package {plugin.target}", PluginTests, plugin=plugin.target)
+    for one in plugin.components:
+        subject = f"{one.kind} {one.spec.name}"
+        try:
+            yield from _of_component(subject, one, image)
+        except unittest.SkipTest as reason:
+            yield Finding(subject=subject, test="it works", outcome="left out", message=str(reason))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's component raises is a finding
+            yield Finding(subject=subject, test="it can be made", outcome="wrong", message=describe(error))
+
+
+def _of_component(subject: str, one: Component, image: Path | None) -> Iterator[Finding]:
+    made = _made(one)
+    match one.kind:
+        case "reader":
+            yield from _tried(subject, ReaderTests, sample=_sample(one, made, image))
+        case "segmenter":
+            yield from _tried(subject, _segmenter_tests(made), segmenter=made)
+        case "merger":
+            yield from _tried(subject, _merger_tests(made), merger=made)
+        case "tiler":
+            yield from _tried(subject, TilerTests, tiler=made)
+        case "writer":
+            yield from _tried(subject, _SilentWriters, writer=made)
+
+
+def _made(one: Component) -> Callable[..., Any]:
+    target = one.spec.load()
+    needed = [option.name for option in options_of(target) if not option.default]
+    if needed:
+        raise unittest.SkipTest(
+            f"{', '.join(needed)} must be given, so there is no {one.kind} to try; inherit the test class of "
+            "tilewright.testing and give it one"
+        )
+    return component(one.kind, target)
+
+
+def _sample(one: Component, reader: Callable[..., Any], path: Path | None) -> Sample:
+    if path is None:
+        raise unittest.SkipTest("a reader is tried on a file: name one with --image")
+    found = reader(str(path))
+    facts = {name: getattr(found, name) for name in ("axes", "spacing", "units", "channels")}
+    return Sample(reader=one.spec.name, path=path, **facts)
+
+
+def _segmenter_tests(made: object) -> type[SegmenterTests]:
+    if not hasattr(component("merger", declared(made, "merger", "touch")), "decide"):
+        return SegmenterTests
+    return type("SegmenterTests", (SegmenterTests,), {"agreement": INSTANCES})
+
+
+def _merger_tests(made: object) -> type[Kit]:
+    if hasattr(made, "decide"):
+        return _without(MergerTests, {"test_law_2_components_are_those_of_the_whole": "it decides, as for instances"})
+    return _without(MergerTests, {"test_law_3_objects_that_touch_stay_apart": "it decides nothing, as for components"})
+
+
+class _SilentWriters(WriterTests):
+    dtypes = ("uint32",)  # which other dtypes it should hold is not known here
+    leave_out: ClassVar = {"test_ids_that_the_format_cannot_hold_are_refused": "it may hold them"}
+
+    def read(self, path: Path, sink: Any) -> Any:
+        if not hasattr(sink, "read"):
+            raise unittest.SkipTest("the sink has no read(), so nobody here can see what was written")
+        return super().read(path, sink)
+
+
+def _without(tests: type[Kit], reasons: dict[str, str]) -> type[Kit]:
+    return type(tests.__name__, (tests,), {"leave_out": reasons})
+
+
+def _tried(subject: str, tests: type[Kit], **values: Any) -> Iterator[Finding]:
+    for name in (name for name in _names(tests) if name.startswith("test_")):
+        with tempfile.TemporaryDirectory(prefix="tilewright-check-") as folder:
+            yield _outcome(subject, name, getattr(tests(), name), values | {"tmp_path": Path(folder)})
+
+
+def _outcome(subject: str, name: str, test: Callable[..., None], values: dict[str, Any]) -> Finding:
+    sentence = name.removeprefix("test_").replace("_", " ")
+    try:
+        test(**{wanted: values[wanted] for wanted in inspect.signature(test).parameters})
+    except unittest.SkipTest as reason:
+        return Finding(subject=subject, test=sentence, outcome="left out", message=str(reason))
+    except AssertionError as error:
+        return Finding(subject=subject, test=sentence, outcome="wrong", message=str(error))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
+        return Finding(subject=subject, test=sentence, outcome="wrong", message=describe(error))
+    return Finding(subject=subject, test=sentence, outcome="passed")
+
+
+def _names(tests: type[Kit]) -> list[str]:
+    """The names of a class's tests in the order in which they are written, inherited ones first."""
+    return list(dict.fromkeys(name for base in reversed(tests.__mro__) for name in vars(base)))

@@ -1,0 +1,137 @@
+"""`tilewright check`: what the kit finds, in words, without pytest."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from fakes import install, offers
+
+from tilewright.cli import main
+
+FINE = """
+    from dataclasses import dataclass, field
+
+    import numpy as np
+    from scipy import ndimage
+
+    from tilewright import Image
+
+
+    @dataclass(frozen=True, kw_only=True)
+    class Above:
+        level: float = field(default=50.0, metadata={"help": "pixels above it are objects"})
+
+        merger = "touch"
+
+        def __call__(self, pixels):
+            return ndimage.label(pixels > self.level)[0]
+
+
+    @dataclass(frozen=True, kw_only=True)
+    class Turned(Above):
+        def __call__(self, pixels):
+            return super().__call__(pixels).T
+
+
+    @dataclass(frozen=True, kw_only=True)
+    class Model:
+        weights: str = field(metadata={"help": "a file"})
+
+        def __call__(self, pixels):
+            return pixels
+
+
+    def read(path):
+        return Image(data=np.load(path, mmap_mode="r"), axes="yx", source=path, format="array")
+"""
+
+
+@pytest.fixture
+def parts(site: Path) -> Iterator[Path]:
+    """A module of components, which is not a plugin itself."""
+    install(site, "check-parts", "")
+    (site / "check_parts.py").write_text("\n".join(line[4:] for line in FINE.splitlines()))
+    (site / "check_parts-1.0.dist-info" / "entry_points.txt").unlink()
+    yield site
+    sys.modules.pop("check_parts", None)
+
+
+def checked(*words: object) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["check", *map(str, words)])
+    return done.exit_code, done.stdout + done.stderr
+
+
+def summed(kind: str, name: str, target: str, extra: str = "") -> str:
+    return offers(kind, name, target=target, extra=f", summary='One sentence.'{extra}")
+
+
+def test_a_plugin_that_keeps_its_promises_passes(parts: Path, tmp_path: Path) -> None:
+    install(parts, "lab-fine", summed("segmenter", "lab-above", "check_parts:Above"))
+    code, said = checked("lab-fine")
+    assert (code, said.splitlines()) == (
+        0,
+        [
+            "lab-fine 1.0",
+            "  package lab_fine: 8 of 8 checks passed",
+            "  segmenter lab-above: 12 of 12 checks passed",
+        ],
+    )
+
+
+def test_what_is_wrong_is_said_with_what_to_mend(parts: Path) -> None:
+    install(parts, "lab-turned", "import numpy\n" + offers("segmenter", "lab-turned", target="check_parts:Turned"))
+    code, said = checked("lab-turned")
+    assert code == 2
+    assert "wrong: importing it imports no library" in said
+    assert "importing lab_turned imports numpy" in said
+    assert "wrong: every component has a summary" in said
+    assert "it finds something; labels are whole numbers of the shape of the pixels" in " ".join(said.split())
+    assert "it returned shape (150, 120) for pixels whose spatial shape is (120, 150)" in said
+
+
+def test_a_plugin_that_cannot_be_used_is_told_of_with_its_error(site: Path) -> None:
+    install(site, "lab-broken", "@hookimpl\ndef tilewright_segmentors():\n    return []\n")
+    code, said = checked("lab-broken")
+    assert code == 2
+    assert "wrong: it can be used" in said
+    assert "tilewright_segmentors" in said
+
+
+def test_what_cannot_be_tried_is_left_out_with_the_reason(parts: Path) -> None:
+    install(parts, "lab-model", summed("segmenter", "lab-model", "check_parts:Model"))
+    code, said = checked("lab-model")
+    assert code == 0
+    assert "left out: it works\n        weights must be given, so there is no segmenter to try" in said
+
+
+def test_a_reader_is_tried_on_a_file(parts: Path, tmp_path: Path) -> None:
+    image = tmp_path / "cells.array"
+    with image.open("wb") as file:
+        np.save(file, np.arange(35, dtype="u2").reshape(5, 7))
+    install(parts, "lab-array", summed("reader", "lab-array", "check_parts:read", ", suffixes=('.array',)"))
+    assert "left out: it works\n        a reader is tried on a file: name one with --image" in checked("lab-array")[1]
+    code, said = checked("lab-array", "--image", image)
+    assert "reader lab-array: 11 of 12 checks passed" in said
+    assert "absent-empty.array" not in said
+    assert code == 2
+    assert "empty.array raised EOFError: No data left in file; raise NotReadable and say what is wrong" in said
+
+
+def test_a_target_that_is_missing_is_wrong_and_the_next_component_is_still_tried(parts: Path) -> None:
+    hook = "@hookimpl\ndef tilewright_segmenters():\n    return [Spec(name='a', target='check_parts:Absent'), "
+    install(parts, "lab-two", hook + "Spec(name='b', target='check_parts:Above')]\n")
+    code, said = checked("lab-two")
+    assert code == 2
+    assert "wrong: it can be made\n        AttributeError: module 'check_parts' has no attribute 'Absent'" in said
+    assert "segmenter b: 12 of 12 checks passed" in said
+
+
+def test_a_name_that_nobody_has_is_an_error(site: Path) -> None:
+    code, said = checked("lab-nobody")
+    assert code == 2
+    assert "no plugin or component 'lab-nobody' is installed; installed are: " in said
