@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from numpy.typing import NDArray
 
+from .chunks import direct
 from .image import Array, Region
 from .sinks import LabelSpec
 from .swap import recover, replace_folder
@@ -63,10 +64,11 @@ class ZarrArraySink:
 
         self._aside, self._path = aside, path
         self._array = zarr.open_array(aside, mode="r+")
+        self._chunks: Any = direct(cast("Array", self._array))
         self.block = self._array.chunks
 
     def write(self, region: Region, labels: NDArray[Any]) -> None:
-        self._array[region] = labels
+        self._chunks[region] = labels
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
         self._array.attrs["tilewright"] = dict(provenance)

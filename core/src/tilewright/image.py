@@ -6,16 +6,18 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .chunks import direct
 from .errors import InvalidImage, InvalidOption, NotReadable
 from .regions import Region, cut
 from .sampling import sampled
-from .views import Array, Channel, Channels, in_memory
+from .views import Array, Channel, Channels, in_memory, makes_anew
 
 __all__ = ["AXES", "SPATIAL", "Array", "Image", "Level", "Region"]
 
@@ -137,7 +139,15 @@ class Image:
 
     def read(self, region: Region) -> NDArray[Any]:
         """The pixels of a region, an array of the caller's own: writing to it never reaches the source."""
-        return np.array(in_memory(self.data[region]), order="C")  # many arrays hand out views of what they hold
+        block = in_memory(self._direct[region])
+        return block if makes_anew(self._direct) else np.array(block, order="C")
+
+    @cached_property
+    def _direct(self) -> Array:
+        return direct(self.data)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_direct"}
 
     def channel_index(self, channel: int | str) -> int:
         """The position along `c` of a channel said by index (negative from the end) or name."""

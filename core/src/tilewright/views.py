@@ -7,7 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Channel", "Channels", "in_memory"]
+from .chunks import LocalChunks, direct
+
+__all__ = ["Array", "Channel", "Channels", "in_memory", "makes_anew"]
 
 
 class Array(Protocol):
@@ -27,7 +29,7 @@ class Channel:
     shape: tuple[int, ...]
 
     def __init__(self, data: Array, position: int, index: int) -> None:
-        self._data, self._position, self._index = data, position, index
+        self._data, self._position, self._index = direct(data), position, index
         unit = getattr(data, "shards", None) or getattr(data, "chunks", None)
         self.chunks = self._without(tuple(unit)) if unit else None
         self.shape = self._without(tuple(data.shape))
@@ -61,6 +63,11 @@ class Channels(Channel):
         taken = np.array(self._indices)[full[self._position]].tolist()
         planes = [self._data[(*before, slice(i, i + 1), *after)] for i in taken]
         return np.concatenate([in_memory(plane) for plane in planes], axis=self._position)
+
+
+def makes_anew(data: object) -> bool:
+    """Whether what an array hands out is nobody else's. Many hand out views of what they hold."""
+    return isinstance(data, LocalChunks | Channels) or (isinstance(data, Channel) and makes_anew(data._data))
 
 
 def in_memory(block: Any) -> NDArray[Any]:

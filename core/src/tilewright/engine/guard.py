@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..chunks import local_root
 from ..image import Image, Region
 
 __all__ = ["file_state", "guard", "is_gone"]
@@ -21,12 +22,12 @@ def guard(image: Image, region: Region) -> int:
     remote stores, and single files, whose state is part of the run's record.
     """
     states = (file_state(file) for file in _chunk_files(image.data, region))
-    return zlib.crc32(repr(list(states)).encode()) if _local_root(image.data) else 0
+    return zlib.crc32(repr(list(states)).encode()) if local_root(image.data) else 0
 
 
 def is_gone(image: Image) -> bool:
     """Whether the folder that the image's data was opened from is no array any more; False where nobody can tell."""
-    root = _local_root(image.data)
+    root = local_root(image.data)
     return root is not None and not any(os.path.exists(f"{root}/{name}") for name in ("zarr.json", ".zarray"))  # noqa: PTH110 - as above
 
 
@@ -40,15 +41,9 @@ def file_state(path: str | Path) -> tuple[int, int] | None:
 
 
 def _chunk_files(data: Any, region: Region) -> Iterator[str]:
-    root = _local_root(data)
+    root = local_root(data)
     if root is None:
         return iter(())
     unit = data.shards or data.chunks
     spans = [range(part.start // step, -(-part.stop // step)) for part, step in zip(region, unit, strict=True)]
     return (f"{root}/{data.metadata.encode_chunk_key(at)}" for at in itertools.product(*spans))
-
-
-def _local_root(data: Any) -> str | None:
-    """The folder of a zarr array's chunks; None for any other data, and for stores that are no folders."""
-    root = getattr(getattr(data, "store", None), "root", None)
-    return f"{root}/{data.path}" if isinstance(root, Path) and hasattr(data, "metadata") else None

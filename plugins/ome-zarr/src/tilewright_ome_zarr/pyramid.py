@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from tilewright.image import Array, Region
 
 from .layout import LevelLayout
 from .sampling import Sampling, downsample, extent
-from .store import AnyArray
 
 __all__ = ["build", "nearest_source"]
 
@@ -43,7 +43,7 @@ def _between(near: Sampling, far: Sampling) -> Sampling | None:
     return Sampling(fine=near.coarse, coarse=far.coarse, factor=factor)
 
 
-def build(source: Array, target: AnyArray, unit: Sequence[int], samplings: tuple[Sampling, ...], method: str) -> None:
+def build(source: Array, target: Any, unit: Sequence[int], samplings: tuple[Sampling, ...], method: str) -> None:
     """Fill a coarse level from a finer one, unit by unit; a unit without labels is not written.
 
     At most one unit of the coarse level and about 4 million pixels of the finer one are in memory.

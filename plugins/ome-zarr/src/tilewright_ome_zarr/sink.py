@@ -11,6 +11,7 @@ from typing import Any, cast
 import zarr
 from numpy.typing import NDArray
 
+from tilewright.chunks import direct
 from tilewright.image import Array, Region
 from tilewright.swap import replace_folder
 
@@ -57,12 +58,12 @@ class OmeZarrSink:
         self._check(region)
         if not labels.any():
             return
-        self._arrays[0][region] = labels
+        self._chunks[0][region] = labels
         for number in self.layout.streamed:
             samplings = self.layout.levels[number].samplings
             coarse = project(samplings, region)
             if all(part.start < part.stop for part in coarse):
-                self._arrays[number][coarse] = downsample(labels, region, coarse, samplings, self.method)
+                self._chunks[number][coarse] = downsample(labels, region, coarse, samplings, self.method)
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
         """Build the levels that are left, put the label image into its place, and list it among the image's labels.
@@ -89,6 +90,10 @@ class OmeZarrSink:
         folder = self.aside if self.aside.exists() else self.path
         return tuple(zarr.open_array(folder / laid.level.path, mode="r+") for laid in self.layout.levels)
 
+    @cached_property
+    def _chunks(self) -> tuple[Any, ...]:
+        return tuple(direct(cast("Array", array)) for array in self._arrays)
+
     def _check(self, region: Region) -> None:
         shape = self.layout.levels[0].level.shape
         for part, step, length in zip(region, self.block, shape, strict=True):
@@ -104,8 +109,7 @@ class OmeZarrSink:
             # A mode of modes is not the mode, so only stride sampling may start from a coarser level.
             nearest = self.method == "nearest"
             start, steps = nearest_source(levels, complete, number) if nearest else (0, list(laid.samplings))
-            source = cast("Array", self._arrays[start])
-            build(source, self._arrays[number], laid.unit, tuple(steps), self.method)
+            build(self._chunks[start], self._chunks[number], laid.unit, tuple(steps), self.method)
             complete.append(number)
 
     def __getstate__(self) -> dict[str, Any]:

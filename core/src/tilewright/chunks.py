@@ -1,0 +1,185 @@
+"""The chunks of a zarr array in a local folder, read and written in the thread that asks for them.
+
+zarr hands each chunk to an event loop and on to a thread of its own, which is good for stores far away. For a chunk of
+64³ in the page cache it takes several times as long as decoding it does, the more so when threads that segment hold the
+interpreter's lock. What this module does not know (shards, filters, other codecs, other stores) it leaves to zarr.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .regions import Region
+
+if TYPE_CHECKING:
+    from .views import Array
+
+__all__ = ["LocalChunks", "direct", "local_root"]
+
+_SHUFFLE = ("noshuffle", "shuffle", "bitshuffle")
+
+
+def direct(data: Array) -> Array:
+    """The array whose regions are read and written without leaving this thread where that can be, else as it is."""
+    zarr = sys.modules.get("zarr")  # whose arrays exist if it has been imported
+    if zarr is None or not isinstance(data, zarr.Array) or not _plain(data):
+        return data
+    return cast("Array", LocalChunks(data))
+
+
+def local_root(data: Any) -> str | None:
+    """The folder of a zarr array's chunks; None for any other data, and for stores that are no folders."""
+    root = getattr(getattr(data, "store", None), "root", None)
+    return f"{root}/{data.path}" if isinstance(root, Path) and hasattr(data, "metadata") else None
+
+
+class LocalChunks:
+    """A zarr array of which `direct` has found that its chunks are files of at most one codec."""
+
+    def __init__(self, array: Any) -> None:  # a zarr.Array, of any of its generic kinds
+        self._array = array
+        self._root = local_root(array)
+        self.shape: tuple[int, ...] = array.shape
+        self.chunks: tuple[int, ...] = array.chunks
+        self.dtype: np.dtype[Any] = array.dtype
+
+    def __getitem__(self, region: Any) -> NDArray[Any]:
+        """A new array of the region. One said other than by an axis' number or stretch of pixels each is zarr's."""
+        parts = _stretches(region, self.shape)
+        if parts is None:
+            return np.asarray(self._array[region])
+        block = np.empty([part.stop - part.start for part in parts], self.dtype)
+        for at, there, here in self._pieces(parts):
+            chunk = self._read(at)
+            block[here] = self._array.fill_value if chunk is None else chunk[there]
+        return block.reshape([n for n, part in zip(block.shape, region, strict=True) if isinstance(part, slice)])
+
+    def __setitem__(self, region: Region, values: NDArray[Any]) -> None:
+        """Write whole chunks, but at the array's end; other regions are zarr's. A chunk of fill values is no file."""
+        ends = zip(region, self.chunks, self.shape, strict=True)
+        if any(part.start % step or (part.stop % step and part.stop != n) for part, step, n in ends):
+            self._array[region] = values
+            return
+        for at, _, here in self._pieces(region):
+            self._write(at, values[here])
+
+    def _pieces(self, region: Region) -> Iterator[tuple[tuple[int, ...], Region, Region]]:
+        """Where a region meets the chunks: a chunk's place, and the pixels both in it and in the region."""
+        spans = [range(part.start // c, -(-part.stop // c)) for part, c in zip(region, self.chunks, strict=True)]
+        for at in itertools.product(*spans):
+            there, here = [], []
+            for part, i, c in zip(region, at, self.chunks, strict=True):
+                start, stop = max(part.start, i * c), min(part.stop, (i + 1) * c)
+                there.append(slice(start - i * c, stop - i * c))
+                here.append(slice(start - part.start, stop - part.start))
+            yield at, tuple(there), tuple(here)
+
+    def _read(self, at: tuple[int, ...]) -> NDArray[Any] | None:
+        """A chunk; None if there is no file of it. ValueError if the file holds another number of pixels."""
+        try:
+            with open(self._file(at), "rb", buffering=0) as file:  # noqa: PTH123 - Path costs as much as the reading
+                data = file.read()
+        except FileNotFoundError:
+            return None
+        codec, dtype = self._codec
+        pixels: NDArray[Any] = np.frombuffer(codec.decode(data) if codec else data, dtype).reshape(self.chunks)
+        return pixels
+
+    def _write(self, at: tuple[int, ...], values: NDArray[Any]) -> None:
+        file, fill = self._file(at), self._array.fill_value
+        codec, dtype = self._codec
+        if not (values != fill).any():
+            Path(file).unlink(missing_ok=True)
+            return
+        if values.shape != self.chunks:
+            whole = np.full(self.chunks, fill, dtype)
+            whole[tuple(slice(n) for n in values.shape)] = values
+            values = whole
+        data = np.ascontiguousarray(values, dtype)
+        _replace(file, codec.encode(data) if codec else data.tobytes())
+
+    def _file(self, at: tuple[int, ...]) -> str:
+        return f"{self._root}/{self._array.metadata.encode_chunk_key(at)}"
+
+    @cached_property
+    def _codec(self) -> tuple[Any, np.dtype[Any]]:
+        """What compresses a chunk's bytes (None if nothing does), and the type of pixel that the bytes are of."""
+        return _codec_of(self._array)
+
+
+def _plain(array: Any) -> bool:
+    """Whether a zarr array's chunks are files of a local folder that hold pixels in raster order in one codec."""
+    if type(array.store).__name__ != "LocalStore" or not array.ndim or array.shards or array.fill_value is None:
+        return False
+    if array.metadata.zarr_format == 2:
+        return array.metadata.order == "C" and not array.metadata.filters and array.dtype.kind in "buif"
+    kinds = [type(codec).__name__ for codec in array.metadata.codecs]
+    plain = not array.metadata.storage_transformers and type(array.metadata.chunk_grid).__name__ == "RegularChunkGrid"
+    known = kinds[:1] == ["BytesCodec"] and kinds[1:] in ([], ["ZstdCodec"], ["BloscCodec"], ["GzipCodec"])
+    return plain and known and array.dtype.kind in "buif"
+
+
+def _codec_of(array: Any) -> tuple[Any, np.dtype[Any]]:
+    if array.metadata.zarr_format == 2:
+        return array.metadata.compressor, array.metadata.dtype.to_native_dtype()
+    kept, *rest = (codec.to_dict() for codec in array.metadata.codecs)
+    endian = kept.get("configuration", {}).get("endian", "little")
+    codec = _numcodec(rest[0]["name"], rest[0]["configuration"]) if rest else None
+    return codec, array.dtype.newbyteorder("<" if endian == "little" else ">")
+
+
+def _numcodec(name: str, options: Mapping[str, Any]) -> Any:
+    import numcodecs
+
+    said = dict(options)
+    if name == "blosc":
+        said = {key: said[key] for key in ("cname", "clevel", "blocksize")}
+        said["shuffle"] = _SHUFFLE.index(options["shuffle"])
+    return numcodecs.get_codec({"id": name, **said})
+
+
+def _stretches(region: Any, shape: tuple[int, ...]) -> Region | None:
+    """A region by its ends along every axis; None if it is no tuple of slices and numbers, or has no pixels."""
+    if not isinstance(region, tuple) or len(region) != len(shape):
+        return None
+    parts = []
+    for part, length in zip(region, shape, strict=True):
+        if isinstance(part, slice) and part.step is None:
+            start, stop, _ = part.indices(length)
+        elif type(part) is int:
+            start, stop = part, part + 1
+        else:
+            return None
+        if not 0 <= start < stop <= length:
+            return None
+        parts.append(slice(start, stop))
+    return tuple(parts)
+
+
+def _replace(file: str, data: bytes) -> None:
+    """Write a file whole or not at all, with zarr's name for one that is not yet whole."""
+    aside = f"{file}.{secrets.token_hex(8)}.partial"
+    try:
+        try:
+            opened = open(aside, "xb", buffering=0)  # noqa: PTH123, SIM115 - as above; it is closed below
+        except FileNotFoundError:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            opened = open(aside, "xb", buffering=0)  # noqa: PTH123, SIM115 - as above
+        with opened:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[opened.write(rest) :]
+        os.replace(aside, file)  # noqa: PTH105 - as above
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise

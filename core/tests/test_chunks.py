@@ -1,0 +1,154 @@
+"""The fast path beside zarr's own: the same pixels read, the same files written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numcodecs import Blosc, GZip, Zlib
+from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, TransposeCodec, ZstdCodec
+
+from tilewright import Image
+from tilewright.chunks import LocalChunks, direct
+
+CODECS: dict[int, list[Any]] = {
+    2: [None, GZip(3), Zlib(1), Blosc("lz4", 5, Blosc.SHUFFLE)],
+    3: [
+        None,
+        ZstdCodec(level=0),
+        ZstdCodec(level=3, checksum=True),
+        GzipCodec(level=2),
+        BloscCodec(cname="lz4", clevel=5, shuffle="shuffle"),
+        BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
+    ],
+}
+
+
+@st.composite
+def arrays(draw: st.DrawFn, folder: Path) -> zarr.Array[Any]:
+    """Zarr arrays of any shape, type, byte order and codec, some of whose chunks are missing."""
+    version = draw(st.sampled_from([2, 3]))
+    shape = draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
+    dtype = np.dtype(draw(st.sampled_from(["u1", "<u2", ">u2", "<i4", ">f4", "f8", "?", "u8"])))
+    options: dict[str, Any] = {"serializer": BytesCodec(endian=draw(st.sampled_from(["little", "big"])))}
+    array: zarr.Array[Any] = zarr.create_array(
+        folder,
+        overwrite=True,
+        shape=shape,
+        chunks=tuple(draw(st.integers(1, 5)) for _ in shape),
+        dtype=dtype if version == 2 else dtype.newbyteorder("="),
+        compressors=draw(st.sampled_from(CODECS[version])),
+        fill_value=draw(st.sampled_from([0, 1])),
+        zarr_format=version,
+        **options if version == 3 and dtype.itemsize > 1 else {},
+    )
+    pixels = np.random.default_rng(draw(st.integers(0, 99))).integers(0, 3, shape).astype(array.dtype)
+    some = regions(draw, array.shape)
+    array[some] = pixels[some]
+    return array
+
+
+def regions(draw: st.DrawFn, shape: tuple[int, ...], step: tuple[int, ...] = ()) -> tuple[slice, ...]:
+    """Regions that are not empty, from multiples of a step to multiples of it or the end."""
+    parts = []
+    for n, c in zip(shape, step or (1,) * len(shape), strict=True):
+        start, stop = sorted(draw(st.lists(st.integers(0, -(-n // c)), min_size=2, max_size=2, unique=True)))
+        parts.append(slice(start * c, min(stop * c, n)))
+    return tuple(parts)
+
+
+several = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@several
+@given(data=st.data())
+def test_a_region_is_read_as_zarr_reads_it(data: st.DataObject, tmp_path: Path) -> None:
+    array = data.draw(arrays(tmp_path / "a.zarr"))
+    region: tuple[Any, ...] = data.draw(st.composite(regions)(array.shape))
+    other = [region[0].start, slice(None), slice(region[0].start, 99), slice(-1, None), region[0]]
+    region = (data.draw(st.sampled_from(other)), *region[1:])
+    fast = direct(array)
+    assert isinstance(fast, LocalChunks)
+    expected = np.asarray(array[region])
+    np.testing.assert_array_equal(fast[region], expected)
+    assert fast[region].dtype == expected.dtype
+    assert fast[region].flags.writeable
+
+
+@several
+@given(data=st.data())
+def test_whole_chunks_are_written_as_zarr_writes_them(data: st.DataObject, tmp_path: Path) -> None:
+    array = data.draw(arrays(tmp_path / "a.zarr"))
+    fast = direct(array)
+    region = data.draw(st.composite(regions)(array.shape, array.chunks if data.draw(st.booleans()) else ()))
+    values = np.random.default_rng(data.draw(st.integers(0, 99))).integers(0, 2, array[region].shape)
+    values = (values * data.draw(st.integers(0, 1))).astype(array.dtype)
+    before = array[:]
+    fast[region] = values  # type: ignore[index]  # an array that is read may be one that cannot be written
+    files = contents(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(array[region], values)
+    array[:] = before
+    array[region] = values
+    assert contents(tmp_path / "a.zarr") == files
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files, without the time of writing that gzip puts into its header."""
+    files = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    return {name: data[8:] if data[:2] == b"\x1f\x8b" else data for name, data in files.items()}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"shards": (4, 4)},
+        {"filters": [TransposeCodec(order=(1, 0))]},
+        {"compressors": [GzipCodec(), ZstdCodec()]},
+        {"zarr_format": 2, "order": "F"},
+    ],
+)
+def test_what_it_does_not_know_is_left_to_zarr(options: dict[str, Any], tmp_path: Path) -> None:
+    array = zarr.create_array(tmp_path, shape=(6, 6), chunks=(2, 2), dtype="u2", **options)
+    assert direct(array) is array
+
+
+def test_arrays_in_memory_and_those_of_other_libraries_are_left_as_they_are() -> None:
+    held = np.zeros((3, 3))
+    kept = zarr.create_array({}, shape=(3, 3), dtype="u1")
+    assert direct(held) is held
+    assert direct(kept) is kept
+
+
+@pytest.mark.parametrize("damage", [b"", b"nothing that a codec knows"])
+def test_a_damaged_chunk_is_an_error_and_no_background(damage: bytes, tmp_path: Path) -> None:
+    array = zarr.create_array(tmp_path, shape=(4,), chunks=(2,), dtype="u2")
+    array[:] = [1, 2, 3, 4]
+    (tmp_path / "c" / "1").write_bytes(damage)
+    image = Image(data=array, axes="x")
+    assert image.read((slice(0, 2),)).tolist() == [1, 2]
+    with pytest.raises((RuntimeError, ValueError)):
+        image.read((slice(1, 3),))
+
+
+def test_a_chunk_of_another_size_is_an_error(tmp_path: Path) -> None:
+    array = zarr.create_array(tmp_path, shape=(4,), chunks=(2,), dtype="u2", compressors=None)
+    array[:] = [1, 2, 3, 4]
+    (tmp_path / "c" / "1").write_bytes(b"\1\0")
+    with pytest.raises(ValueError, match="reshape"):
+        Image(data=array, axes="x").read((slice(2, 3),))
+
+
+def test_a_write_that_fails_leaves_the_chunk_and_no_stray_file(tmp_path: Path) -> None:
+    array = zarr.create_array(tmp_path, shape=(4,), chunks=(2,), dtype="u2", compressors=None)
+    array[:] = [1, 2, 3, 4]
+    chunk = tmp_path / "c" / "1"
+    chunk.unlink()
+    chunk.mkdir()
+    with pytest.raises(IsADirectoryError):
+        direct(array)[(slice(2, 4),)] = np.array([5, 6], "u2")  # type: ignore[index]  # as above
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["0", "1"]
