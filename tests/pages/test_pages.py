@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from blocks import ROOT, Environment, follow
+from pictures import write_image, write_plate
 
 
 @pytest.fixture
@@ -18,3 +19,11 @@ def test_a_tutorial_works_from_its_first_line_to_its_last(page: Path, environmen
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     follow(page, environment, folder)
+
+
+def test_an_image_is_segmented_as_the_page_says(environment: Environment, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    write_image(folder / "cells.ome.zarr", "czyx", ("DAPI", "GFP"))
+    write_plate(folder / "plate.ome.zarr")
+    follow(ROOT / "docs" / "segment.md", environment, folder)
