@@ -24,7 +24,7 @@ lint: $(VENV)/dev.stamp
 
 # A warning, such as a link that leads nowhere, is an error. (With --quiet none is counted.)
 docs: $(DOCS_VENV)/docs.stamp
-	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=core/src $(DOCS_VENV)/bin/python -m mkdocs build --strict
 
 faults: $(VENV)/dev.stamp
 	$(BIN)/python tests/faults/kill.py --rounds 50
@@ -57,7 +57,7 @@ $(VENV)/%.stamp: $(MANIFESTS) $(VENV)/pip.stamp
 	$(BIN)/python -m pip install --quiet --group $* $(EDITABLE)
 	touch $@
 
-# The pages need none of the packages: their reference is made from the sources.
+# The pages need no library of the packages: their reference is made from the sources.
 $(DOCS_VENV)/docs.stamp: pyproject.toml
 	$(PYTHON) -m venv $(DOCS_VENV)
 	$(DOCS_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
