@@ -15,12 +15,10 @@ QPI = (
     '<?xml version="1.0" encoding="utf-8"?><PerkinElmer-QPI-ImageDescription><DescriptionVersion>2</DescriptionVersion>'
     "<ImageType>{kind}</ImageType><Name>{name}</Name></PerkinElmer-QPI-ImageDescription>"
 )
-SCN = (
-    '<?xml version="1.0"?><scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01"><collection sizeX="320000" '
-    'sizeY="256000"><image name="region"><pixels sizeX="640" sizeY="512">'
-    '<dimension sizeX="640" sizeY="512" r="0" ifd="0"/><dimension sizeX="160" sizeY="128" r="1" ifd="1"/></pixels><view sizeX="320000" sizeY="256000" offsetX="0" '
-    'offsetY="0"/></image></collection></scn>'
-)
+SCN = """<?xml version="1.0"?><scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01">
+<collection sizeX="320000" sizeY="256000"><image name="region"><pixels sizeX="640" sizeY="512">
+<dimension sizeX="640" sizeY="512" r="0" ifd="0"/><dimension sizeX="160" sizeY="128" r="1" ifd="1"/></pixels>
+<view sizeX="320000" sizeY="256000" offsetX="0" offsetY="0"/></image></collection></scn>"""
 LSM_TAG = 34412
 
 
