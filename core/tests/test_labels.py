@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from truth import raster_order
 
 from tilewright import InvalidLabels
-from tilewright.labels import Runs, checked, smallest_dtype
+from tilewright.labels import Runs, _objects, _sorted, checked, smallest_dtype
 
 HUGE = 2**64 - 1
 INTEGERS = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", ">u2", ">u4", ">u8", ">i4", ">i8"]
@@ -138,6 +138,12 @@ def test_runs_equal_what_numpy_says_pixel_by_pixel(block: NDArray[Any]) -> None:
     assert first == sorted(first)
     assert runs.labels.dtype == smallest_dtype(count)
     assert runs.labels.flags.c_contiguous
+
+
+@given(st.lists(st.integers(0, 1100), min_size=1, max_size=40).filter(any))
+def test_ids_looked_up_in_a_table_are_numbered_as_ids_that_are_sorted(ids: list[int]) -> None:
+    for looked_up, by_sorting in zip(_objects(np.array(ids)), _sorted(np.array(ids)), strict=True):
+        np.testing.assert_array_equal(looked_up, by_sorting)
 
 
 @given(blocks())

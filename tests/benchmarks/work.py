@@ -90,13 +90,6 @@ def _run(case: str, folder: Path, part: int = 1, **options: Any) -> None:
     pipeline.run(image, folder / "labels.ome.zarr", workers=WORKERS, overwrite=True)
 
 
-def least() -> None:
-    """The smallest possible run."""
-    from tilewright import Pipeline
-
-    Pipeline(segmenter=segment).run(np.zeros((8, 8), np.uint16))
-
-
 if __name__ == "__main__":
     what, *rest = sys.argv[1:]
-    globals()[what](*rest[:1], *map(Path, rest[1:]))
+    globals()[what](rest[0], Path(rest[1]))

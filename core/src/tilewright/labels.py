@@ -41,16 +41,36 @@ class Runs:
             return cls(labels=np.zeros(block.shape, np.uint8), first=nothing, area=nothing)
         starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
         run_lengths = np.diff(starts, append=flat.size)
-        ids, first_run, of_run = np.unique(flat[starts], return_index=True, return_inverse=True)
-        order = np.argsort(np.where(ids == 0, -1, first_run), kind="stable")
-        number = np.empty(len(ids), np.int64)
-        number[order] = np.arange(len(ids)) + (ids[order[0]] != 0)
-        numbers = number[of_run]
-        n = int(number.max())
-        labels = np.repeat(numbers.astype(smallest_dtype(n)), run_lengths).reshape(block.shape)
-        area = np.bincount(numbers, weights=run_lengths, minlength=n + 1)[1:]
-        objects = order[ids[order] != 0]
-        return cls(labels=labels, first=starts[first_run[objects]], area=area.astype(np.int64))
+        first_run, of_run = _objects(flat[starts])
+        n = len(first_run)
+        small = smallest_dtype(n)
+        same = n == flat.max() and np.array_equal(flat[starts[first_run]], np.arange(1, n + 1))
+        labels = flat.astype(small) if same else np.repeat(of_run.astype(small), run_lengths)
+        area = np.bincount(of_run, weights=run_lengths, minlength=n + 1)[1:]
+        return cls(labels=labels.reshape(block.shape), first=starts[first_run], area=area.astype(np.int64))
+
+
+def _objects(values: NDArray[Any]) -> tuple[IdArray, IdArray]:
+    """The first run of each object, ascending, and for each run its object's number; from the runs' ids.
+
+    Ids that are no larger than there are runs are looked up in a table; others are sorted, which takes twice as long.
+    """
+    if values.max() > max(len(values), 1024):
+        return _sorted(values)
+    place = np.full(int(values.max()) + 1, -1, np.int64)
+    place[values[::-1]] = np.arange(len(values) - 1, -1, -1)  # of equal ids the last one stays: the first run
+    first_run = np.sort(place[1:][place[1:] >= 0])
+    place[values[first_run]] = np.arange(1, len(first_run) + 1)
+    place[0] = 0
+    return first_run, place[values]
+
+
+def _sorted(values: NDArray[Any]) -> tuple[IdArray, IdArray]:
+    ids, first_run, of_run = np.unique(values, return_index=True, return_inverse=True)
+    order = np.argsort(np.where(ids == 0, -1, first_run), kind="stable")
+    number = np.empty(len(ids), np.int64)
+    number[order] = np.arange(len(ids)) + (ids[order[0]] != 0)
+    return first_run[order[ids[order] != 0]], number[of_run]
 
 
 def smallest_dtype(largest: int) -> np.dtype[np.unsignedinteger[Any]]:

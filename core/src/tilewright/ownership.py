@@ -108,12 +108,12 @@ def united(count: int, lower: Ints, upper: Ints) -> Ints:
 
     int32 where that is enough: of a hundred million things half a gigabyte is saved.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     group: Ints = np.arange(count, dtype=np.int32 if count < 2**31 else np.int64)
     if not len(lower):
         return group
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     # only what occurs in a pair takes part: most objects never meet a seam
     members, ends = np.unique(np.concatenate([lower, upper]), return_inverse=True)
     links = coo_array((np.ones(len(lower), np.bool_), (ends[: len(lower)], ends[len(lower) :])), (len(members),) * 2)

@@ -5,6 +5,7 @@ Objects are numbered 1..N by their first pixel in raster order, so the numbers d
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ from .stage import Place
 __all__ = ["Objects", "alike", "compare", "index_of", "linked", "numbered", "rooted", "settle"]
 
 Ints = NDArray[np.signedinteger[Any]]
+Strips = dict[str, NDArray[Any]]
+Kept = dict[int, Strips | None]
 
 INDEX = np.dtype([("pack", "u4"), ("offset", "u8"), ("size", "u8"), ("objects", "u8"), ("before", "u8")])
 """A row for each tile: where its record lies, its number of objects, and how many the tiles before it have."""
@@ -53,53 +56,69 @@ class Objects:
 
 
 def compare(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
-    """Show the merger every seam between these tiles and those after them; stage what it says."""
-    done = []
+    """Show the merger every seam between these tiles and those after them; stage what it says.
+
+    A seam of which one side is all background is not shown: there is nothing that could be said of it.
+    """
+    offsets, kept, done = _offsets(plan), Kept.fromkeys(numbers), []
     for number in numbers:
-        found = [_judge(plan, seam) for seam in _seams(plan, plan.grid[number])]
+        found = [_judge(plan, seam) for seam in _seams(plan, plan.grid[number], offsets, kept)]
         pairs = np.concatenate(found) if found else np.zeros((0, 3), np.int64)
         place = plan.stage.append("seams", number, {"pairs": pairs, "attempt": np.array(plan.basis)})
         done.append(Staged(number, place, len(pairs)))
+        del kept[number]
     return done
 
 
-def _seams(plan: Plan, tile: Tile) -> Iterator[Seam]:
-    grid, index = plan.grid, plan.tiles
-    if not index[tile.number]["objects"]:
-        return
-    dimensions = len(grid.axes)
+def _offsets(plan: Plan) -> list[tuple[int, ...]]:
+    """The steps from a tile to those after it in raster order with which it may have a seam."""
+    grid = plan.grid
     reach = grid.reach if plan.owning else tuple(int(axis not in grid.separate) for axis in grid.axes)
-    diagonals: int = declared(plan.merger, "diagonals", dimensions)
-    own = _record(plan, tile, None)
-    for offset, other in grid.around(tile, reach):
-        if other.number <= tile.number or not index[other.number]["objects"]:
-            continue
-        if sum(map(bool, offset)) > diagonals:
-            continue
-        seam = _seam(plan, tile, other, offset, own)
-        if seam is not None:
-            yield seam
+    diagonals: int = declared(plan.merger, "diagonals", len(grid.axes))
+    steps = itertools.product(*(range(-most, most + 1) for most in reach))
+    return [step for step in steps if step > (0,) * len(step) and sum(map(bool, step)) <= diagonals]
 
 
-def _seam(plan: Plan, lower: Tile, upper: Tile, offset: tuple[int, ...], own: dict[str, Any]) -> Seam | None:
+def _seams(plan: Plan, tile: Tile, offsets: Sequence[tuple[int, ...]], kept: Kept) -> Iterator[Seam]:
+    grid, objects = plan.grid, plan.tiles["objects"]
+    if not objects[tile.number]:
+        return
+    for offset in offsets:
+        at = [i + step for i, step in zip(tile.index, offset, strict=True)]
+        if all(0 <= i < count for i, count in zip(at, grid.counts, strict=True)) and objects[grid.number(at)]:
+            seam = _seam(plan, tile, grid.at(at), offset, kept)
+            if seam is not None:
+                yield seam
+
+
+def _seam(plan: Plan, lower: Tile, upper: Tile, offset: tuple[int, ...], kept: Kept) -> Seam | None:
     back = tuple(-step for step in offset)
     region = common(lower.outer, upper.outer) if plan.owning else None
     if plan.owning and region is None:
         return None
-    labels = (
-        _part(plan, lower, offset, region or facing(lower, offset), own),
-        _part(plan, upper, back, region or facing(upper, back), None),
-    )
-    return Seam(lower=lower, upper=upper, offset=offset, labels=labels, region=region)
+    here = _part(plan, lower, offset, region or facing(lower, offset), kept)
+    if not here.any():
+        return None
+    there = _part(plan, upper, back, region or facing(upper, back), kept)
+    if not there.any():
+        return None
+    return Seam(lower=lower, upper=upper, offset=offset, labels=(here, there), region=region)
 
 
-def _part(plan: Plan, tile: Tile, offset: Sequence[int], region: Region, own: dict[str, Any] | None) -> NDArray[Any]:
-    """A part of a tile's labels that lies in the strip towards an offset."""
+def _part(plan: Plan, tile: Tile, offset: Sequence[int], region: Region, kept: Kept) -> NDArray[Any]:
+    """A part of a tile's labels that lies in the strip towards an offset.
+
+    kept: the tiles whose strips are all read, and only once, because they are needed for more than one seam.
+    """
     axis = next(i for i, step in enumerate(offset) if step)
     step = 1 if offset[axis] > 0 else -1
     name = plan.grid.axes[axis] + ("+" if step > 0 else "-")
-    labels = (own or _record(plan, tile, name))[name]
-    return labels[relative(region, strip(plan.grid, tile, axis, step, overlapping=plan.owning))]
+    strips = kept.get(tile.number)
+    if strips is None:
+        strips = _record(plan, tile, None if tile.number in kept else name)
+        if tile.number in kept:
+            kept[tile.number] = strips
+    return strips[name][relative(region, strip(plan.grid, tile, axis, step, overlapping=plan.owning))]
 
 
 def _record(plan: Plan, tile: Tile, name: str | None) -> dict[str, NDArray[Any]]:
@@ -161,7 +180,7 @@ def _settle_tile(plan: Plan, tile: Tile, ranks: Ints, groups: Ints) -> Staged:
 
 def _part_or_whole(plan: Plan, other: Tile, offset: Sequence[int], region: Region) -> NDArray[Any]:
     if any(offset):
-        return _part(plan, other, [-step for step in offset], region, None)
+        return _part(plan, other, [-step for step in offset], region, {})
     return _record(plan, other, "labels")["labels"][relative(region, other.outer)]
 
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ..errors import InvalidLabels, NotReadable, SegmenterFailed
 from ..labels import Runs, smallest_dtype
@@ -95,6 +94,8 @@ def _core_runs(plan: Plan, tile: Tile, labels: NDArray[Any]) -> Runs:
     runs = Runs.of(labels[tile.inner])
     if tile.inner == relative(tile.outer, tile.outer) or not len(runs.first):
         return runs
+    from scipy import ndimage  # a third of a second that a run without halos need not wait for
+
     structure = ndimage.generate_binary_structure(runs.labels.ndim, plan.connectivity)
     part, count = ndimage.label(runs.labels > 0, structure)
     apart = Runs.of(np.where(part, runs.labels * np.int64(count + 1) + part, 0))
@@ -144,6 +145,8 @@ def facing(tile: Tile, offset: Sequence[int]) -> Region:
 
 def _copies(runs: Runs, tile: Tile, grid: TileGrid) -> dict[str, NDArray[Any]]:
     """What ownership needs to know of each object: its pixels in the core, and how far it is from the tile's edge."""
+    from scipy import ndimage  # likewise
+
     count = len(runs.first)
     core_area = np.bincount(runs.labels[tile.inner].ravel(), minlength=count + 1)[1:]
     boxes = [[(part.start, part.stop) for part in box] for box in ndimage.find_objects(runs.labels)]

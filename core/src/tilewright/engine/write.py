@@ -62,7 +62,10 @@ def _block(writing: Writing, region: Region, index: NDArray[Any], final: NDArray
         piece = writing.plan.stage.read(place, "labels")["labels"][relative(shared, tile.core)]
         numbers = np.zeros(int(row["objects"]) + 1, writing.dtype)
         numbers[1:] = final[int(row["before"]) : int(row["before"] + row["objects"])]
+        if shared == region:
+            labels = numbers.take(piece)
+            break
         if labels is None:
             labels = np.zeros(lengths(region), writing.dtype)
-        labels[relative(shared, region)] = numbers[piece]
+        labels[relative(shared, region)] = numbers.take(piece)
     return labels if labels is not None and labels.any() else None
