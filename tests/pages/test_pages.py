@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from blocks import ROOT, Environment, follow
+import tifffile
+from blocks import ROOT, Environment, blocks_of, follow
+from functions.nuclei import DATA
 from pictures import write_image, write_plate
 
 
@@ -21,9 +23,17 @@ def test_a_tutorial_works_from_its_first_line_to_its_last(page: Path, environmen
     follow(page, environment, folder)
 
 
-def test_an_image_is_segmented_as_the_page_says(environment: Environment, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/install.md", "docs/segment.md"])
+def test_what_a_page_says_of_images_is_so(page: str, environment: Environment, tmp_path: Path) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
-    write_image(folder / "cells.ome.zarr", "czyx", ("DAPI", "GFP"))
+    write_image(folder / "image.ome.zarr", "cyx", ["DAPI"])
+    tifffile.imwrite(folder / "truth.tif", tifffile.imread(DATA / "mask2d.tif")[:256, :256])
+    write_image(folder / "cells.ome.zarr", "czyx", ["DAPI", "GFP"])
     write_plate(folder / "plate.ome.zarr")
-    follow(ROOT / "docs" / "segment.md", environment, folder)
+    follow(ROOT / page, environment, folder)
+
+
+def test_the_first_page_shows_the_example_of_the_readme() -> None:
+    shown = [block.text for block in blocks_of(ROOT / "docs" / "index.md")]
+    assert shown == [block.text for block in blocks_of(ROOT / "README.md")][: len(shown)]
