@@ -32,7 +32,7 @@ faults: $(VENV)/dev.stamp
 	$(BIN)/python tests/faults/workers.py --rounds 10
 	$(BIN)/python tests/faults/full.py
 	$(BIN)/python tests/faults/full.py --writer zarr-array
-	TILEWRIGHT_EXAMPLES=2000 $(BIN)/python -m pytest tests/test_fuzz_metadata.py
+	TILEWRIGHT_EXAMPLES=2000 $(BIN)/python -m pytest --timeout 0 tests/test_fuzz_metadata.py
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python tests/benchmarks --runs $(or $(RUNS),5)
