@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import subprocess
-import sysconfig
-import venv
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from environment import Environment
 
+from tilewright import open_image
 from tilewright.cli import main
 from tilewright.specs import KINDS
 
-# Everything that the package needs is there already, so that pip has nothing to fetch.
-OFFLINE = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-
-
-class Environment:
-    """A virtual environment that sees the packages of this one below its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        venv.create(folder, symlinks=os.name != "nt")
-        self.scripts = folder / ("Scripts" if os.name == "nt" else "bin")
-        inherited = sysconfig.get_path("purelib")
-        site = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
-        (site / "inherited.pth").write_text(f"import site; site.addsitedir({inherited!r})\n")
-
-    def run(self, *command: str, cwd: Path) -> str:
-        """Run a module with its arguments; returns what it printed."""
-        python = self.scripts / "python"
-        done = subprocess.run(
-            [str(python), "-m", *command],
-            cwd=cwd,
-            env=os.environ | OFFLINE,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        return done.stdout
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -68,33 +42,40 @@ def test_the_packages_pass_their_own_tests(project: Path, environment: Environme
     assert "1 skipped" in said, "a merger for components leaves the law of instances out"
 
 
-def test_all_of_them_are_listed_with_their_options(project: Path, environment: Environment) -> None:
-    said = environment.run("tilewright.cli", "plugins", cwd=project)
+def test_all_of_them_are_listed(project: Path, environment: Environment) -> None:
+    said = environment.run("tilewright", "plugins", cwd=project)
     for kind in KINDS:
         assert f"my-{kind}" in said
         assert f"tilewright-my-{kind} 0.1.0" in said
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_written_is_clean(kind: str, project: Path, environment: Environment) -> None:
+def test_what_is_written_is_clean(kind: str, project: Path) -> None:
     folder = project / f"tilewright-my-{kind}"
-    environment.run("ruff", "check", "--no-cache", "--select", "E,F,W,I,B,UP,C4,SIM,RUF,PT,N,ARG", ".", cwd=folder)
-    environment.run("ruff", "format", "--no-cache", "--check", ".", cwd=folder)
+    lint("ruff", "check", "--no-cache", "--select", "E,F,W,I,B,UP,C4,SIM,RUF,PT,N,ARG", ".", cwd=folder)
+    lint("ruff", "format", "--no-cache", "--check", ".", cwd=folder)
 
 
-def test_what_is_written_is_fully_typed(project: Path, environment: Environment) -> None:
-    root = Path(__file__).parents[2]
+def test_what_is_written_is_fully_typed(project: Path) -> None:
+    sources = [str(project / f"tilewright-my-{kind}" / "src") for kind in KINDS]
     # with the cache of `make lint`, which knows the libraries already
-    settings = ("--config-file", str(root / "pyproject.toml"), "--cache-dir", str(root / ".mypy_cache"))
-    environment.run("mypy", *settings, *(str(project / f"tilewright-my-{kind}" / "src") for kind in KINDS), cwd=project)
+    settings = ("--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache"))
+    lint("mypy", *settings, *sources, cwd=project)
+
+
+def lint(*words: str, cwd: Path) -> None:
+    command = [sys.executable, "-m", *words]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_folder_that_is_there_is_left_alone(project: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in project.rglob("*") if "environment" not in path.parts}
-    done = CliRunner().invoke(main, ["new", KINDS[0], f"my-{KINDS[0]}", "--path", str(project)])
+    kind = KINDS[0]
+    before = {path: path.stat().st_mtime_ns for path in (project / f"tilewright-my-{kind}").rglob("*")}
+    done = CliRunner().invoke(main, ["new", kind, f"my-{kind}", "--path", str(project)])
     assert done.exit_code == 2
     assert "is there already" in done.stderr
-    assert before == {path: path.stat().st_mtime_ns for path in project.rglob("*") if "environment" not in path.parts}
+    assert before == {path: path.stat().st_mtime_ns for path in (project / f"tilewright-my-{kind}").rglob("*")}
 
 
 @pytest.mark.parametrize("name", ["Foo", "1st", "a_b", "a--b", "../a", "", "none", "tilewright-"])
@@ -103,3 +84,15 @@ def test_a_name_that_cannot_be_one_is_refused(name: str, tmp_path: Path) -> None
     assert done.exit_code == 2
     assert "is no name for a package" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_four_commands_lead_from_nothing_to_labels_of_the_demos_image(tmp_path: Path) -> None:
+    section = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## A plugin of your own")[2]
+    commands = section.partition("```bash\n")[2].partition("```")[0].splitlines()
+    assert len(commands) == 4
+    shutil.copytree(ROOT / "docs" / "demo" / "data", tmp_path / "docs" / "demo" / "data")
+    environment = Environment(tmp_path / "environment")
+    said = [environment.run("bash", "-c", command, cwd=tmp_path) for command in commands]
+    assert "passed" in said[2]
+    assert "100 objects" in said[3]
+    assert open_image(tmp_path / "foo.ome.zarr").data[...].max() == 100
