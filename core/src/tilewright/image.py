@@ -29,7 +29,9 @@ SPATIAL = "zyx"
 class Level:
     """One resolution of a pyramid: its shape, and how its pixels lie in space, an entry for each axis of the image.
 
-    `scale` is the pixel size and `translation` the position of the first pixel's centre, in the image's units.
+    path: where the level lies within its source, as the format names it.
+    scale: the pixel size, in the image's units.
+    translation: the position of the first pixel's centre, in the same units; None is the origin.
     """
 
     path: str
@@ -138,7 +140,12 @@ class Image:
         return self.shape[self.axes.index(axis)] if axis in self.axes else 1
 
     def read(self, region: Region) -> NDArray[Any]:
-        """The pixels of a region, an array of the caller's own: writing to it never reaches the source."""
+        """The pixels of a region, an array of the caller's own: writing to it never reaches the source.
+
+        region: a slice for each axis, in pixels, without a step.
+
+        Whatever the source raises where it cannot be read.
+        """
         block = in_memory(self._direct[region])
         return block if makes_anew(self._direct) else np.array(block, order="C")
 
@@ -150,7 +157,10 @@ class Image:
         return {name: value for name, value in vars(self).items() if name != "_direct"}
 
     def channel_index(self, channel: int | str) -> int:
-        """The position along `c` of a channel said by index (negative from the end) or name."""
+        """The position along `c` of a channel said by index (negative from the end) or name.
+
+        InvalidOption for one that the image does not have, a name that several have, or an image without `c`.
+        """
         if "c" not in self.axes:
             raise InvalidOption(f"channel {channel!r} was asked for, but the image's axes {self.axes!r} have no c")
         count, names = self.size("c"), f" ({', '.join(self.channels)})" if self.channels else ""
@@ -166,7 +176,7 @@ class Image:
         return int(said) % count
 
     def select(self, channel: int | str) -> Image:
-        """The image of one channel, without the axis `c`, as lazy as this one."""
+        """The image of one channel, without the axis `c`, as lazy as this one. InvalidOption as `channel_index`."""
         index, position = self.channel_index(channel), self.axes.index("c")
         return replace(
             self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +33,6 @@ class Touch:
     """
 
     connectivity: int = field(default=1, metadata={"help": "1: shared faces; 2: edges too; 3: corners too"})
-
-    sees: ClassVar[str] = "faces"
 
     def __post_init__(self) -> None:
         if self.connectivity < 1:
@@ -71,8 +69,6 @@ class Overlap:
     )
     free: float = field(default=0.7, metadata={"help": "share of its pixels that a view must find free to be drawn"})
     same: float = field(default=0.3, metadata={"help": "agreement from which cut views of an object are united"})
-
-    sees: ClassVar[str] = "overlap"
 
     def __call__(self, seam: Seam) -> NDArray[np.int64]:
         """Columns: label in lower, label in upper, pixels shared, pixels of either in the region that both saw."""

@@ -23,9 +23,8 @@ class Seam:
     offset: `upper.index - lower.index`; entries other than 0 are the axes across which the tiles meet (one for a
         face, two for an edge, three for a corner).
     labels: the two tiles' labels over the same pixels or the same facing planes, arrays of one shape, 0 is background
-        and other numbers are the tile's own. For a merger that `sees` `"faces"` they are the facing planes of the two
-        cores (length 1 along each axis of the offset); for one that sees `"overlap"` they cover `region`, which both
-        tiles' outer regions share.
+        and other numbers are the tile's own. They are the facing planes of the two cores (length 1 along each axis of
+        the offset); for a merger that has `decide` they cover `region`, which both tiles' outer regions share.
     region: in pixels of the image; None for faces.
     """
 

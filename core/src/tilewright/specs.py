@@ -21,8 +21,11 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 class Spec:
     """A component's name, where its code is, and one sentence on what it does.
 
-    `target` is `"package.module:Name"` and is imported when the component is first used. A name is lower-case words
-    joined by hyphens. A malformed name or target raises ValueError, which discovery reports as that plugin's error.
+    name: what users say; lower-case words joined by hyphens.
+    target: `"package.module:Name"`, a class or a function, imported when the component is first used.
+    summary: what `tilewright plugins` shows.
+
+    ValueError for a malformed name or target, which discovery reports as that plugin's error.
     """
 
     name: str
@@ -36,7 +39,7 @@ class Spec:
             raise ValueError(f"{self.target!r} is no target for {self.name!r}; write 'package.module:Name'")
 
     def load(self) -> Any:
-        """Import and return the target."""
+        """Import and return the target. Whatever the import raises."""
         return pkgutil.resolve_name(self.target)
 
 
@@ -44,8 +47,13 @@ class Spec:
 class FormatSpec(Spec):
     """A reader's or writer's spec: how to tell that a path is its own.
 
-    `suffixes` are lower case with their dot (`".ome.zarr"`); `sniff(path, first_bytes)` looks at the path and up to
-    4,096 bytes of it (none for a folder) with the standard library alone; `priority` only breaks ties.
+    suffixes: lower case with their dot (`".ome.zarr"`); the longest that fits a path wins.
+    sniff: `sniff(path, first_bytes) -> bool` looks at the path and up to 4,096 bytes of it (none for a folder) with the
+        standard library alone. Of readers that claim a suffix, those that say no are left out; where none claims it,
+        one that says yes reads it. One that raises says no, with a warning.
+    priority: the highest wins where suffix and sniff leave several, and only there; 0 unless there is a reason.
+
+    ValueError for a malformed suffix, as above.
     """
 
     suffixes: tuple[str, ...] = ()

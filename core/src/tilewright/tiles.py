@@ -21,7 +21,12 @@ MAX_TILES = 2**31 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One cell of a grid: its place in it, its core, and its outer region (the core and its halo, clipped)."""
+    """One cell of a grid.
+
+    number: its place in raster order. index: its place along each axis.
+    core: the pixels that are its own, as slices of the image.
+    outer: the core and its halo, clipped at the image's border, as slices of the image.
+    """
 
     number: int
     index: tuple[int, ...]
@@ -50,7 +55,8 @@ class TileGrid:
     separate: the axes along which objects never join (`t`, or `z` for a 2-D segmenter); their cores have length 1 and
         no halo.
 
-    The cores partition the image exactly (law 1). Tiles are numbered in raster order.
+    The cores partition the image exactly (law 1). Tiles are numbered in raster order. InvalidOption for lengths that
+    are no grid, and for more than 2³¹ - 1 tiles.
 
     >>> grid = TileGrid.regular("yx", shape=(5, 8), tile=(4, 4), halo=(1, 0))
     >>> [(tile.core, tile.outer) for tile in grid][-1]
