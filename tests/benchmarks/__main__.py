@@ -43,6 +43,14 @@ def floor(runs: int, folder: str) -> None:
         _compared(figures, "floor", case)
 
 
+def overlap(runs: int, folder: str) -> None:
+    """A run of the merger `overlap` beside the plain loop that reads and labels the halos too."""
+    print("\n| case | wall s (min / median / max) | wall / halo | CPU / halo | peak MiB |\n|---|---|---|---|---|")
+    for case in ("2d", "3d"):
+        _once([WORK, "make", case, folder])
+        _compared(in_turn({what: [WORK, what, case, folder] for what in ("halo", "overlap")}, runs), "halo", case)
+
+
 def mask(runs: int, folder: str) -> None:
     """A mask of 512³, zarr to zarr, beside the whole of it in memory."""
     print("\n| 512³ | wall s (min / median / max) | wall / scipy | CPU / scipy | peak MiB |\n|---|---|---|---|---|")
@@ -100,7 +108,7 @@ def _once(arguments: list[str]) -> None:
 
 
 TABLES: dict[str, Callable[[int, str], None]] = {
-    each.__name__: each for each in (start, floor, mask, empty, memory, processes)
+    each.__name__: each for each in (start, floor, overlap, mask, empty, memory, processes)
 }
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .errors import InvalidImage, InvalidLabels
 from .image import Image
+from .pairs import paired_runs
 from .regions import Region, lengths
 from .tiles import TileGrid
 
@@ -130,11 +131,9 @@ def _labels(image: Image, axes: str, region: Region) -> NDArray[Any]:
 
 def _counted(one: NDArray[Any], other: NDArray[Any]) -> tuple[Ids, Ids, Ints]:
     """Rows of label, label, pixels. Counted by runs: a block of a megapixel has some ten thousand."""
-    starts = np.flatnonzero((one[1:] != one[:-1]) | (other[1:] != other[:-1])) + 1
-    starts = np.concatenate(([0], starts))
-    pixels = np.diff(starts, append=one.size)
-    ids, at = np.unique(one[starts], return_inverse=True)
-    others, at_other = np.unique(other[starts], return_inverse=True)
+    ones, others, pixels = paired_runs(one, other)
+    ids, at = np.unique(ones, return_inverse=True)
+    others, at_other = np.unique(others, return_inverse=True)
     keys, at_key = np.unique(at * len(others) + at_other, return_inverse=True)
     counts = np.bincount(at_key, weights=pixels).astype(np.int64)
     return ids[keys // len(others)].astype(np.uint64), others[keys % len(others)].astype(np.uint64), counts

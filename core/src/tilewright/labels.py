@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import InvalidLabels
 
-__all__ = ["Runs", "checked", "smallest_dtype"]
+__all__ = ["Runs", "checked", "run_starts", "smallest_dtype"]
 
 IdArray = NDArray[np.int64]
 
@@ -39,7 +39,7 @@ class Runs:
         if not flat.size or not flat.any():
             nothing = np.zeros(0, np.int64)
             return cls(labels=np.zeros(block.shape, np.uint8), first=nothing, area=nothing)
-        starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
+        starts = run_starts(flat)
         run_lengths = np.diff(starts, append=flat.size)
         first_run, of_run = _objects(flat[starts])
         n = len(first_run)
@@ -71,6 +71,11 @@ def _sorted(values: NDArray[Any]) -> tuple[IdArray, IdArray]:
     number = np.empty(len(ids), np.int64)
     number[order] = np.arange(len(ids)) + (ids[order[0]] != 0)
     return first_run[order[ids[order] != 0]], number[of_run]
+
+
+def run_starts(flat: NDArray[Any]) -> IdArray:
+    """Where the runs of a flat array begin."""
+    return np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
 
 
 def smallest_dtype(largest: int) -> np.dtype[np.unsignedinteger[Any]]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidOption
 from .ownership import Copies, Decision, Evidence, Rule, decide
+from .pairs import count_pairs
 from .seams import Seam
 
-__all__ = ["Overlap", "Touch", "count_pairs"]
+__all__ = ["Overlap", "Touch"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,21 +82,6 @@ class Overlap:
     def decide(self, copies: Copies, evidence: Evidence) -> Decision:
         """Which copies are drawn, in which order, and which of them are one object."""
         return decide(copies, evidence, Rule(best_at=self.best_at, free=self.free, same=self.same))
-
-
-def count_pairs(lower: NDArray[Any], upper: NDArray[Any]) -> NDArray[np.int64]:
-    """How often each pair of labels lies on the same pixel: rows of label, label, pixels.
-
-    Both arrays hold a tile's own small ids; a pair of two backgrounds is counted too.
-    """
-    if not lower.size:
-        return np.zeros((0, 3), np.int64)
-    width = np.int64(upper.max()) + 1
-    keys = lower.astype(np.int64).ravel() * width + upper.ravel()
-    starts = np.concatenate(([0], np.flatnonzero(keys[1:] != keys[:-1]) + 1))
-    unique, run = np.unique(keys[starts], return_inverse=True)
-    pixels = np.bincount(run, weights=np.diff(starts, append=keys.size)).astype(np.int64)
-    return np.column_stack([unique // width, unique % width, pixels])
 
 
 def _sums(labels: NDArray[np.int64], pixels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ Objects are numbered 1..N by their first pixel in raster order, so the numbers d
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +16,14 @@ from numpy.typing import NDArray
 
 from ..components import declared, name_of
 from ..errors import InvalidLabels
-from ..labels import Runs
 from ..regions import Region, common, lengths, relative
 from ..seams import Seam
 from ..tiles import Tile
 from .plan import Plan
-from .segment import Staged, facing, strip, whole_image
+from .segment import Staged, facing, strip
 from .stage import Place
 
-__all__ = ["Objects", "alike", "compare", "index_of", "linked", "numbered", "rooted", "settle"]
+__all__ = ["Objects", "alike", "compare", "index_of", "linked", "numbered", "part", "record", "rooted"]
 
 Ints = NDArray[np.signedinteger[Any]]
 Strips = dict[str, NDArray[Any]]
@@ -96,32 +96,36 @@ def _seam(plan: Plan, lower: Tile, upper: Tile, offset: tuple[int, ...], kept: K
     region = common(lower.outer, upper.outer) if plan.owning else None
     if plan.owning and region is None:
         return None
-    here = _part(plan, lower, offset, region or facing(lower, offset), kept)
+    here = part(plan, lower, offset, region or facing(lower, offset), kept)
     if not here.any():
         return None
-    there = _part(plan, upper, back, region or facing(upper, back), kept)
+    there = part(plan, upper, back, region or facing(upper, back), kept)
     if not there.any():
         return None
     return Seam(lower=lower, upper=upper, offset=offset, labels=(here, there), region=region)
 
 
-def _part(plan: Plan, tile: Tile, offset: Sequence[int], region: Region, kept: Kept) -> NDArray[Any]:
-    """A part of a tile's labels that lies in the strip towards an offset.
+def part(plan: Plan, tile: Tile, offset: Sequence[int], region: Region, kept: Kept) -> NDArray[Any]:
+    """A part of a tile's labels that lies in the strips towards an offset; the smallest is read.
 
     kept: the tiles whose strips are all read, and only once, because they are needed for more than one seam.
     """
-    axis = next(i for i, step in enumerate(offset) if step)
-    step = 1 if offset[axis] > 0 else -1
-    name = plan.grid.axes[axis] + ("+" if step > 0 else "-")
+    regions = {}
+    for axis, step in enumerate(offset):
+        if step:
+            name = plan.grid.axes[axis] + ("+" if step > 0 else "-")
+            regions[name] = strip(plan.grid, tile, axis, 1 if step > 0 else -1, overlapping=plan.owning)
+    name = min(regions, key=lambda each: math.prod(lengths(regions[each])))
     strips = kept.get(tile.number)
     if strips is None:
-        strips = _record(plan, tile, None if tile.number in kept else name)
+        strips = record(plan, tile, None if tile.number in kept else name)
         if tile.number in kept:
             kept[tile.number] = strips
-    return strips[name][relative(region, strip(plan.grid, tile, axis, step, overlapping=plan.owning))]
+    return strips[name][relative(region, regions[name])]
 
 
-def _record(plan: Plan, tile: Tile, name: str | None) -> dict[str, NDArray[Any]]:
+def record(plan: Plan, tile: Tile, name: str | None) -> Strips:
+    """One of the arrays that are staged of a tile, or all of its strips."""
     row = plan.tiles[tile.number]
     place = Place(int(row["pack"]), int(row["offset"]), int(row["size"]))
     names = [letter + side for letter in plan.grid.axes for side in "+-"] if name is None else [name]
@@ -151,53 +155,6 @@ def _judge(plan: Plan, seam: Seam) -> Ints:
                 f"{seam.lower.index} and {seam.upper.index}"
             )
     return np.column_stack([np.full(len(said), seam.upper.number), said]).astype(np.int64)
-
-
-def settle(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
-    """Draw the cores of tiles: each pixel goes to the best copy that is drawn there, whichever tile saw it."""
-    ranks, groups = plan.stage.load("rank"), plan.stage.load("group")
-    return [_settle_tile(plan, plan.grid[number], ranks, groups) for number in numbers]
-
-
-def _settle_tile(plan: Plan, tile: Tile, ranks: Ints, groups: Ints) -> Staged:
-    shape = lengths(tile.core)
-    best = np.full(shape, np.iinfo(np.int64).max)
-    drawn = np.zeros(shape, np.int64)
-    for offset, other in plan.grid.around(tile, plan.grid.reach):
-        row = plan.tiles[other.number]
-        region = common(tile.core, other.outer)
-        if region is None or not row["objects"]:
-            continue
-        labels = _part_or_whole(plan, other, offset, region)
-        objects = slice(int(row["before"]), int(row["before"] + row["objects"]))
-        rank = np.concatenate([[-1], ranks[objects]])[labels]
-        here = relative(region, tile.core)
-        wins = (rank >= 0) & (rank < best[here])
-        best[here][wins] = rank[wins]
-        drawn[here][wins] = groups[objects][labels[wins].astype(np.int64) - 1] + 1
-    return _stage_settled(plan, tile, drawn)
-
-
-def _part_or_whole(plan: Plan, other: Tile, offset: Sequence[int], region: Region) -> NDArray[Any]:
-    if any(offset):
-        return _part(plan, other, [-step for step in offset], region, {})
-    return _record(plan, other, "labels")["labels"][relative(region, other.outer)]
-
-
-def _stage_settled(plan: Plan, tile: Tile, drawn: Ints) -> Staged:
-    runs = Runs.of(drawn)
-    arrays: dict[str, NDArray[Any]] = {
-        "objects": np.array([len(runs.first), 0, 0]),
-        "attempt": np.array(plan.basis),
-    }
-    if len(runs.first):
-        arrays |= {
-            "labels": runs.labels,
-            "first": whole_image(runs.first, tile.core, plan.grid),
-            "area": runs.area,
-            "group": drawn.ravel()[runs.first] - 1,
-        }
-    return Staged(tile.number, plan.stage.append("settled", tile.number, arrays), len(runs.first))
 
 
 def numbered(objects: Objects, min_size: int) -> tuple[NDArray[np.unsignedinteger[Any]], int]:

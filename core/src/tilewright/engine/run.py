@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from ..ownership import Copies, Evidence, united
 from ..sinks import Sink
 from ..storage import boot_id
-from .join import Objects, alike, compare, index_of, linked, numbered, rooted, settle
+from .join import Objects, alike, compare, index_of, linked, numbered, rooted
 from .plan import Plan
 from .schedule import Crew, batched
 from .segment import Staged, segment
+from .settle import settle
 from .stage import Place
 from .write import Writing, blocks_of, write
 

@@ -13,6 +13,7 @@ from ..errors import InvalidLabels, NotReadable, SegmenterFailed
 from ..labels import Runs, smallest_dtype
 from ..regions import Region, relative
 from ..tiles import Tile, TileGrid
+from .copies import copies
 from .plan import Plan
 from .stage import Place
 
@@ -74,7 +75,10 @@ def _segment_tile(plan: Plan, tile: Tile) -> Staged:
         arrays = {"labels": runs.labels, "area": _small(runs.area)}
         if plan.same_ids:
             arrays["ids"] = labels[relative(kept, tile.outer)].ravel()[runs.first].astype(np.uint64)
-        arrays |= _copies(runs, tile, plan.grid) if plan.owning else {"first": whole_image(runs.first, kept, plan.grid)}
+        if plan.owning:
+            arrays |= copies(runs.labels, count, tile, plan.grid)
+        else:
+            arrays["first"] = whole_image(runs.first, kept, plan.grid)
         for name, region in strips_of(plan.grid, tile, overlapping=plan.owning):
             arrays[name] = runs.labels[relative(region, kept)]
     return _stage(plan, tile, arrays, count, 0, guard)
@@ -141,23 +145,6 @@ def facing(tile: Tile, offset: Sequence[int]) -> Region:
         core if not step else slice(core.stop - 1, core.stop) if step > 0 else slice(core.start, core.start + 1)
         for core, step in zip(tile.core, offset, strict=True)
     )
-
-
-def _copies(runs: Runs, tile: Tile, grid: TileGrid) -> dict[str, NDArray[Any]]:
-    """What ownership needs to know of each object: its pixels in the core, and how far it is from the tile's edge."""
-    from scipy import ndimage  # likewise
-
-    count = len(runs.first)
-    core_area = np.bincount(runs.labels[tile.inner].ravel(), minlength=count + 1)[1:]
-    boxes = [[(part.start, part.stop) for part in box] for box in ndimage.find_objects(runs.labels)]
-    margin = np.full(count, np.iinfo(np.int64).max)
-    for axis, outer in enumerate(tile.outer):
-        spans = np.array([box[axis] for box in boxes], np.int64)
-        if grid.axes[axis] not in grid.separate and outer.start > 0:
-            margin = np.minimum(margin, spans[:, 0])
-        if grid.axes[axis] not in grid.separate and outer.stop < grid.shape[axis]:
-            margin = np.minimum(margin, outer.stop - outer.start - spans[:, 1])
-    return {"core_area": _small(core_area), "margin": margin}
 
 
 def _small(counts: NDArray[Any]) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..image import SPATIAL, Image
 from ..labels import Runs
-from ..mergers import count_pairs
+from ..pairs import count_pairs
 
 __all__ = ["agreement", "crop", "discs"]
 
