@@ -13,7 +13,7 @@ import pytest
 from fakes import HEAD, install, offers
 
 from tilewright import UnknownComponent
-from tilewright.discovery import DISABLE, installed_plugins
+from tilewright.discovery import ALLOW, DISABLE, installed_plugins
 from tilewright.registry import registry
 
 BROKEN = {
@@ -24,12 +24,28 @@ BROKEN = {
     "misspelt hook": (
         "@hookimpl\ndef tilewright_segmentors():\n    return []\n",
         "PluginValidationError",
-        "tilewright_segmentors",
+        "there is no hook 'tilewright_segmentors'; did you mean 'tilewright_segmenters'?",
     ),
     "hook with an argument": (
         "@hookimpl\ndef tilewright_segmenters(image):\n    return []\n",
         "PluginValidationError",
         "image",
+    ),
+    "hook without its mark": (
+        "def tilewright_segmenters():\n    return []\n",
+        "PluginValidationError",
+        "tilewright_segmenters is not marked; write @tilewright.hookimpl above it",
+    ),
+    "hook that does not end": (
+        "import itertools\n@hookimpl\ndef tilewright_segmenters():\n"
+        "    return (Spec(name=f'a{i}', target='a:b') for i in itertools.count())\n",
+        "ValueError",
+        "does its generator end?",
+    ),
+    "one name twice": (
+        "@hookimpl\ndef tilewright_segmenters():\n    return [Spec(name='half', target='a:b')] * 2\n",
+        "ValueError",
+        "offers 'half' twice",
     ),
     "hook that raises": (
         "@hookimpl\ndef tilewright_segmenters():\n    raise OSError('no weights')\n",
@@ -61,6 +77,21 @@ BROKEN = {
         "@hookimpl\ndef tilewright_mergers():\n    return [Spec(name='Half Done', target='a:b')]\n",
         "ValueError",
         "Half Done",
+    ),
+    "name that is a number": (
+        "@hookimpl\ndef tilewright_mergers():\n    return [Spec(name=5, target='a:b')]\n",
+        "TypeError",
+        "name of a Spec is text, not 5",
+    ),
+    "suffixes in one text": (
+        "@hookimpl\ndef tilewright_readers():\n    return [FormatSpec(name='half', target='a:b', suffixes='.tif')]\n",
+        "TypeError",
+        "suffixes of 'half' are several texts, not '.tif'",
+    ),
+    "sniff that is no function": (
+        "@hookimpl\ndef tilewright_readers():\n    return [FormatSpec(name='half', target='a:b', sniff=True)]\n",
+        "TypeError",
+        "sniff of 'half' is a function",
     ),
     "malformed target": (
         "@hookimpl\ndef tilewright_mergers():\n    return [Spec(name='half', target='a.b')]\n",
@@ -134,6 +165,29 @@ def test_an_entry_point_that_names_no_module_costs_only_itself(site: Path) -> No
     assert found.find("segmenter", "fine")
 
 
+GARBAGE = {
+    "no key": b"[other]\nan entry without its value\n",
+    "no text": b"[tilewright]\n\xff\xfe = \xff\n",
+}
+
+
+@pytest.mark.parametrize("content", GARBAGE.values(), ids=GARBAGE)
+def test_a_distribution_whose_entry_points_are_garbage_costs_only_itself(site: Path, content: bytes) -> None:
+    install(site, "lab-fine", offers("segmenter", "fine"))
+    install(site, "lab-odd", "")
+    (site / "lab_odd-1.0.dist-info" / "entry_points.txt").write_bytes(content)
+    with pytest.warns(RuntimeWarning, match=r"lab_odd-1\.0\.dist-info.* anew, or remove it"):
+        found = registry()
+    assert found.find("segmenter", "fine").version == "1.0"
+    assert found.find("tiler", "grid")
+
+
+def test_an_optional_hook_of_a_later_version_is_passed_over(site: Path) -> None:
+    later = "@hookimpl(optionalhook=True)\ndef tilewright_dreams():\n    return []\n"
+    install(site, "lab-fine", later + offers("segmenter", "fine"))
+    assert registry().find("segmenter", "fine")
+
+
 def test_entry_points_of_other_groups_are_not_ours(site: Path) -> None:
     install(site, "lab-other", "raise RuntimeError('never imported')")
     (site / "lab_other-1.0.dist-info" / "entry_points.txt").write_text("[pytest11]\nother = lab_other\n")
@@ -169,6 +223,36 @@ def test_disabling_one_plugin_leaves_the_others(site: Path, monkeypatch: pytest.
     names = {c.spec.name for c in registry().components("segmenter")}
     assert "finer" in names
     assert "fine" not in names
+
+
+@pytest.mark.parametrize("said", ["lab_fine", "lab-fine", "LAB.Fine", " quick , lab-finer"])
+def test_an_allow_list_leaves_out_all_others_but_the_core(
+    site: Path, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(site, "lab-fine", offers("segmenter", "fine"), point="quick")
+    install(site, "lab-finer", offers("segmenter", "finer"))
+    install(site, "lab-other", "raise RuntimeError('imported')")
+    monkeypatch.setenv(ALLOW, said)
+    found = registry()
+    assert found.find("segmenter", "fine")
+    assert found.find("tiler", "grid")
+    assert {p.disabled for p in found.plugins if p.distribution == "lab-other"} == {ALLOW}
+    with pytest.raises(UnknownComponent, match=f"'lab_other' of lab-other might have: {ALLOW} leaves it out"):
+        found.find("segmenter", "other")
+
+
+def test_what_is_both_allowed_and_denied_is_left_out(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(site, "lab-fine", "raise RuntimeError('imported')")
+    monkeypatch.setenv(ALLOW, "lab-fine")
+    monkeypatch.setenv(DISABLE, "lab-fine")
+    assert {p.disabled for p in registry().plugins if p.distribution == "lab-fine"} == {DISABLE}
+
+
+def test_a_name_on_the_allow_list_that_nobody_has_is_warned_of(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(site, "lab-fine", offers("segmenter", "fine"))
+    monkeypatch.setenv(ALLOW, "lab-fine,lab-fien")
+    with pytest.warns(RuntimeWarning, match=f"{ALLOW} allows 'lab-fien', but no such plugin is installed.*lab-fine"):
+        registry()
 
 
 def test_plugins_are_listed_in_the_order_of_their_names(site: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,10 @@ def nothing(path: str, start: bytes) -> bool:
 
 def breaks(path: str, start: bytes) -> bool:
     raise struct_error
+
+
+def exits(path: str, start: bytes) -> bool:
+    sys.exit("no licence")
 
 
 struct_error = ValueError("unpack requires 8 bytes")
@@ -134,9 +139,12 @@ def test_a_reader_that_is_named_wins_over_everything(offer: Offer, file: Callabl
     assert open_image(path, reader=third).name == "third"
 
 
-def test_a_sniffer_that_raises_is_warned_of_and_the_others_go_on(offer: Offer, file: Callable[..., str]) -> None:
-    offer({"suffixes": (".scan",), "sniff": breaks, "priority": 5}, {"suffixes": (".scan",)})
-    with pytest.warns(RuntimeWarning, match=r"reader 'first' of register\(first\) failed to look at .*8 bytes"):
+@pytest.mark.parametrize(("sniff", "said"), [(breaks, "8 bytes"), (exits, "SystemExit"), (len, "TypeError")])
+def test_a_sniffer_that_raises_is_warned_of_and_the_others_go_on(
+    offer: Offer, file: Callable[..., str], sniff: Callable[..., bool], said: str
+) -> None:
+    offer({"suffixes": (".scan",), "sniff": sniff, "priority": 5}, {"suffixes": (".scan",)})
+    with pytest.warns(RuntimeWarning, match=rf"reader 'first' of register\(first\) failed to look at .*{said}"):
         assert open_image(file("a.scan")).name == "second"
 
 

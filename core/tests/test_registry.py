@@ -87,11 +87,13 @@ def test_every_kind_can_be_listed(kind: Kind) -> None:
         ("tilewright.mergers:Missing", "Missing"),
         ("lab_raises:Thing", "no GPU here"),
         ("lab_syntax:Thing", "SyntaxError"),
+        ("lab_exits:Thing", "SystemExit: no licence"),
     ],
 )
 def test_a_component_that_cannot_be_imported_is_named_with_its_distribution(site: Path, target: str, said: str) -> None:
     (site / "lab_raises.py").write_text("raise RuntimeError('no GPU here')")
     (site / "lab_syntax.py").write_text("def (")
+    (site / "lab_exits.py").write_text("raise SystemExit('no licence')")
     install(site, "lab-lazy", offers("segmenter", "lazy", target=target), version="0.2")
     with pytest.raises(PluginError, match=r"segmenter 'lazy' of lab-lazy 0\.2 cannot be loaded") as raised:
         registry().load("segmenter", "lazy")

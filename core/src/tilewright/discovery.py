@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
+import itertools
 import os
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -17,10 +20,12 @@ from .specs import KINDS, FormatSpec, Kind, Spec
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
 
-__all__ = ["DISABLE", "GROUP", "Component", "Plugin", "describe", "installed_plugins", "read_plugin"]
+__all__ = ["ALLOW", "DISABLE", "GROUP", "Component", "Plugin", "describe", "installed_plugins", "read_plugin"]
 
 GROUP = "tilewright"
 DISABLE = "TILEWRIGHT_DISABLE_PLUGINS"
+ALLOW = "TILEWRIGHT_PLUGINS"
+MOST = 10_000  # components of one hook; more are a generator that does not end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,7 @@ class Plugin:
     """One plugin as found: its components, or the error that kept it from offering any.
 
     target: the module that its entry point names.
+    disabled: the environment variable that leaves it out, if one does.
     """
 
     name: str
@@ -46,34 +52,62 @@ class Plugin:
     target: str = ""
     components: tuple[Component, ...] = ()
     error: str = ""
-    disabled: bool = False
+    disabled: str = ""
 
 
 def installed_plugins() -> list[Plugin]:
     """Read every entry point of the group `tilewright`; one that fails is returned with its error and warned of."""
-    # importlib_metadata rather than the standard library's: it skips a distribution that is listed twice.
-    from importlib_metadata import entry_points
-
-    disabled = {_canonical(name) for name in os.environ.get(DISABLE, "").split(",")}
-    plugins = []
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    points, plugins = _entry_points()
+    denied, allowed = (_names_in(variable) for variable in (DISABLE, ALLOW))
+    for point in sorted(points, key=lambda point: point.name):
         found = _found(point)
-        if {_canonical(found.name), _canonical(found.distribution)} & disabled:
-            plugins.append(replace(found, disabled=True))
-            continue
-        if found.error:
-            plugins.append(found)
-            continue
-        try:
-            module = point.load()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import must not take us down
-            plugins.append(replace(found, error=f"cannot be imported: {describe(error)}"))
-        else:
-            plugins.append(read_plugin(module, found))
+        names = {_canonical(found.name), _canonical(found.distribution)}
+        left_out = DISABLE if names & denied else ALLOW if allowed and not names & {*allowed, GROUP} else ""
+        plugins.append(replace(found, disabled=left_out) if left_out else _loaded(point, found))
     for plugin in plugins:
         if plugin.error:
             _warn_of(plugin)
+    _warn_of_nobody(allowed, plugins)
     return plugins
+
+
+def _entry_points() -> tuple[list[EntryPoint], list[Plugin]]:
+    """The entry points, and the distributions whose entry points cannot be read, which may be anybody's."""
+    # importlib_metadata rather than the standard library's: it skips a distribution that is listed twice.
+    from importlib_metadata import entry_points
+
+    try:
+        return list(entry_points(group=GROUP)), []
+    except Exception:  # noqa: BLE001 - one distribution's file is garbage; which one is found out below, and said
+        return _one_by_one()
+
+
+def _one_by_one() -> tuple[list[EntryPoint], list[Plugin]]:
+    from importlib_metadata import distributions
+
+    points: dict[str, list[EntryPoint]] = {}
+    broken = []
+    for distribution in distributions():
+        where = str(getattr(distribution, "_path", distribution.locate_file("")))
+        try:
+            found = list(distribution.entry_points.select(group=GROUP))
+            if found:
+                points.setdefault(_canonical(distribution.name), found)
+        except Exception as error:  # noqa: BLE001 - whatever the files of a stranger's distribution lead to
+            wrong = f"its entry points cannot be read: {describe(error)}"
+            broken.append(Plugin(name=Path(where).name, distribution=where, version="(unknown)", error=wrong))
+    return [point for several in points.values() for point in several], broken
+
+
+def _loaded(point: EntryPoint, found: Plugin) -> Plugin:
+    """The plugin with its components, or with the error that keeps it from offering any."""
+    if found.error:
+        return found
+    try:
+        module = point.load()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import must not take us down
+        return replace(found, error=f"cannot be imported: {describe(error)}")
+    return read_plugin(module, found)
 
 
 def _found(point: EntryPoint) -> Plugin:
@@ -103,17 +137,40 @@ def _components(hooks: Any, plugin: Plugin) -> Iterable[Component]:
     # A manager for each plugin: what one of them does wrong is then known to be its own.
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
+    _check_hooks(hooks)
     manager.register(hooks, name=plugin.name)
     manager.check_pending()
+    seen = set()
     for kind in KINDS:
-        hook = getattr(manager.hook, f"tilewright_{kind}s")
-        said = hook()
-        if len(said) < len(hook.get_hookimpls()):  # pluggy passes over None, which is what a forgotten return gives
-            raise TypeError(f"tilewright_{kind}s must return {_wanted(kind).__name__} objects, not None")
-        for specs in said:
-            for spec in specs:
-                _check_spec(kind, spec)
-                yield Component(kind=kind, spec=spec, distribution=plugin.distribution, version=plugin.version)
+        for spec in _specs(kind, getattr(manager.hook, f"tilewright_{kind}s")):
+            if (kind, spec.name) in seen:
+                raise ValueError(f"tilewright_{kind}s offers {spec.name!r} twice; give each {kind} a name of its own")
+            seen.add((kind, spec.name))
+            yield Component(kind=kind, spec=spec, distribution=plugin.distribution, version=plugin.version)
+
+
+def _check_hooks(hooks: Any) -> None:
+    """PluginValidationError for a hook that is misspelt, or that nobody would call."""
+    known = [name for name in vars(hookspecs) if name.startswith("tilewright_")]
+    for name in (name for name in dir(hooks) if name.startswith("tilewright_")):
+        marked = getattr(getattr(hooks, name), "tilewright_impl", None)
+        if marked is None and name in known:
+            raise pluggy.PluginValidationError(hooks, f"{name} is not marked; write @tilewright.hookimpl above it")
+        if marked is not None and name not in known and not marked["optionalhook"]:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"hooks are: {', '.join(known)}"
+            raise pluggy.PluginValidationError(hooks, f"there is no hook {name!r}; {hint}")
+
+
+def _specs(kind: Kind, hook: pluggy.HookCaller) -> Iterator[Spec]:
+    said = hook()
+    if len(said) < len(hook.get_hookimpls()):  # pluggy passes over None, which is what a forgotten return gives
+        raise TypeError(f"tilewright_{kind}s must return {_wanted(kind).__name__} objects, not None")
+    for number, spec in enumerate(itertools.chain.from_iterable(said)):
+        if number == MOST:
+            raise ValueError(f"tilewright_{kind}s returns more than {MOST:,} objects; does its generator end?")
+        _check_spec(kind, spec)
+        yield spec
 
 
 def _check_spec(kind: Kind, spec: object) -> None:
@@ -126,12 +183,28 @@ def _wanted(kind: Kind) -> type[Spec]:
 
 
 def _warn_of(plugin: Plugin) -> None:
+    step = f"Upgrade or uninstall {plugin.distribution}, or set {DISABLE}={plugin.name}"
     warnings.warn(
         f"plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is left out: {plugin.error}. "
-        f"Upgrade or uninstall {plugin.distribution}, or set {DISABLE}={plugin.name}",
+        + (step if plugin.target else f"Install {plugin.distribution} anew, or remove it"),
         RuntimeWarning,
         stacklevel=3,
     )
+
+
+def _warn_of_nobody(allowed: set[str], plugins: list[Plugin]) -> None:
+    known = {_canonical(name) for plugin in plugins for name in (plugin.name, plugin.distribution)}
+    for name in sorted(allowed - known):
+        warnings.warn(
+            f"{ALLOW} allows {name!r}, but no such plugin is installed; installed are: {', '.join(sorted(known))}",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def _names_in(variable: str) -> set[str]:
+    """The names in a list in the environment."""
+    return {_canonical(name) for name in os.environ.get(variable, "").split(",") if name.strip()}
 
 
 def describe(error: BaseException) -> str:

@@ -100,7 +100,7 @@ def _sniff(candidate: Component, path: str, first: bytes, *, default: bool) -> b
         return default
     try:
         return bool(sniff(path, first))
-    except Exception as error:  # noqa: BLE001 - one plugin's fault must not hide the other readers
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - one plugin's fault must not hide the other readers
         warnings.warn(
             f"reader {candidate.spec.name!r} of {candidate.distribution} failed to look at {path!r}: {error!r}",
             RuntimeWarning,

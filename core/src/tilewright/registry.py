@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import functools
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-from .discovery import Component, Plugin, describe, installed_plugins, read_plugin
+from .discovery import DISABLE, Component, Plugin, describe, installed_plugins, read_plugin
 from .errors import PluginError, UnknownComponent
 from .specs import Kind
 
-__all__ = ["Registry", "register", "registry", "unregister"]
+__all__ = ["Registry", "clash", "imported", "register", "registry", "unregister"]
 
 
 class Registry:
@@ -34,23 +35,12 @@ class Registry:
         if len(found) == 1:
             return found[0]
         if found:
-            by = " and ".join(f"{c.distribution} {c.version}" for c in found)
-            raise UnknownComponent(
-                f"{kind} {name!r} is offered by {by}; uninstall one, or leave one out with "
-                f"TILEWRIGHT_DISABLE_PLUGINS={found[0].distribution}"
-            )
+            raise UnknownComponent(clash(found))
         raise UnknownComponent(self._unknown(kind, name))
 
     def load(self, kind: Kind, name: str) -> Any:
         """Import the component of that kind and name."""
-        component = self.find(kind, name)
-        try:
-            return component.spec.load()
-        except Exception as error:
-            raise PluginError(
-                f"{kind} {name!r} of {component.distribution} {component.version} cannot be loaded from "
-                f"{component.spec.target!r}: {describe(error)}"
-            ) from error
+        return imported(self.find(kind, name))
 
     def owner(self, kind: Kind, target: object) -> Component | None:
         """The component whose target is this class or function, or None if no plugin offers it."""
@@ -64,12 +54,34 @@ class Registry:
         names = sorted({c.spec.name for c in self.components(kind)})
         close = difflib.get_close_matches(name, names, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; installed are: {', '.join(names) or 'none'}"
-        broken = "".join(
-            f"; plugin {p.name!r} of {p.distribution} might have: it is broken ({p.error})"
+        absent = "".join(
+            f"; plugin {p.name!r} of {p.distribution} might have: "
+            + (f"it is broken ({p.error})" if p.error else f"{p.disabled} leaves it out")
             for p in self.plugins
-            if p.error
+            if p.error or p.disabled
         )
-        return f"no installed plugin offers a {kind} {name!r}{hint}{broken}"
+        return f"no installed plugin offers a {kind} {name!r}{hint}{absent}"
+
+
+def clash(found: Sequence[Component]) -> str:
+    """What is wrong with components of one kind and name, and what to do."""
+    by = " and ".join(f"{c.distribution} {c.version}" for c in found)
+    return (
+        f"{found[0].kind} {found[0].spec.name!r} is offered by {by}; uninstall one, or leave one out with "
+        f"{DISABLE}={found[0].distribution}"
+    )
+
+
+def imported(component: Component) -> Any:
+    """The target of a component. PluginError, which says whose it is, if it cannot be imported."""
+    spec = component.spec
+    try:
+        return spec.load()
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"{component.kind} {spec.name!r} of {component.distribution} {component.version} cannot be loaded from "
+            f"{spec.target!r}: {describe(error)}"
+        ) from error
 
 
 def _imported(target: str) -> Any:

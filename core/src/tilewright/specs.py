@@ -33,6 +33,9 @@ class Spec:
     summary: str = ""
 
     def __post_init__(self) -> None:
+        for field in ("name", "target", "summary"):
+            if not isinstance(getattr(self, field), str):
+                raise TypeError(f"{field} of a {type(self).__name__} is text, not {getattr(self, field)!r}")
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} is no component name; use lower-case words joined by hyphens")
         if not _TARGET.fullmatch(self.target):
@@ -62,6 +65,17 @@ class FormatSpec(Spec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _check_format(self.name, self.suffixes, self.sniff, self.priority)
         for suffix in self.suffixes:
             if not suffix.startswith(".") or suffix != suffix.lower():
                 raise ValueError(f"{suffix!r} of {self.name!r} is no suffix; write it lower case with its dot")
+
+
+def _check_format(name: str, suffixes: object, sniff: object, priority: object) -> None:
+    """TypeError for what a type checker would have found, had the plugin's author asked one."""
+    if not (isinstance(suffixes, tuple | list) and all(isinstance(suffix, str) for suffix in suffixes)):
+        raise TypeError(f"suffixes of {name!r} are several texts, not {suffixes!r}; write ('.tif',)")
+    if not (sniff is None or callable(sniff)):
+        raise TypeError(f"sniff of {name!r} is a function of a path and its first bytes, not {sniff!r}")
+    if not isinstance(priority, int):
+        raise TypeError(f"priority of {name!r} is a whole number, not {priority!r}")

@@ -17,7 +17,7 @@ from tilewright.options import options_of
 from tilewright.registry import registry
 from tilewright.specs import KINDS
 
-from .conftest import Invoke, result_of
+from .conftest import Invoke, install, result_of
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -104,8 +104,39 @@ def test_broken_and_disabled_plugins_are_listed_with_the_reason(start: Start, br
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert "broken: clibroken (cli-broken 1.5): cannot be imported: ModuleNotFoundError: No module named 'a_lib" in out
-    assert "disabled: clilab (cli-lab 1.5), by TILEWRIGHT_DISABLE_PLUGINS" in out
+    assert "disabled: clilab (cli-lab 1.5), by TILEWRIGHT_DISABLE_PLUGINS=cli-lab" in out
     assert "lab-components" not in out
+
+
+def test_an_allow_list_leaves_the_others_out_and_the_list_says_so(start: Start, broken: Path) -> None:
+    process = start("plugins", "--json", paths=(broken,), TILEWRIGHT_PLUGINS="cli-lab")
+    out, err = process.communicate(timeout=60)
+    listing = json.loads(out)
+    assert (process.returncode, err, listing["broken"]) == (0, "", [])
+    assert {each["distribution"] for each in listing["components"]} == {"cli-lab", "tilewright"}
+    by = {each["plugin"]: each["by"] for each in listing["disabled"]}
+    assert by["clibroken"] == "TILEWRIGHT_PLUGINS"
+
+
+def test_a_name_that_two_distributions_offer_is_listed_as_a_clash(start: Start, tmp_path: Path) -> None:
+    install(tmp_path, "cli-twin", "clitwin")
+    hooks = '[Spec(name="lab-components", target="clitwin:run", summary="Another.")]'
+    (tmp_path / "clitwin.py").write_text(
+        f"from tilewright import Spec, hookimpl\n@hookimpl\ndef tilewright_segmenters():\n    return {hooks}\n"
+        "def run(pixels):\n    return pixels\n"
+    )
+    process = start("plugins", paths=(tmp_path,))
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    said = (
+        "segmenter 'lab-components' is offered by cli-lab 1.5 and cli-twin 1.5; uninstall one, or leave one out with "
+    )
+    assert f"clash: {said}TILEWRIGHT_DISABLE_PLUGINS=cli-lab" in out
+    both = start("plugins", "lab-components", paths=(tmp_path,))
+    out, _ = both.communicate(timeout=60)
+    assert both.returncode == 0
+    assert "target: clitwin:run" in out
+    assert "target: clilab.parts:Components" in out
 
 
 def test_a_broken_plugin_is_found_by_its_name(start: Start, broken: Path) -> None:
@@ -130,4 +161,4 @@ def test_version_is_the_packages(invoke: Invoke) -> None:
 
 
 def test_json_of_the_list_can_be_read_whatever_is_installed(invoke: Invoke) -> None:
-    assert {"components", "broken", "disabled"} == set(result_of(invoke("plugins", "--json")))
+    assert {"components", "broken", "disabled", "clashes"} == set(result_of(invoke("plugins", "--json")))

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..discovery import Component, Plugin
 from ..options import Option, options_of
-from ..registry import registry
+from ..registry import clash, imported, registry
 from ..specs import FormatSpec
 from .schema import written_options
 from .source import Unreadable
@@ -40,8 +40,7 @@ class Entry:
     @classmethod
     def loaded(cls, plugin: str, component: Component) -> Entry:
         """The entry as the imported component tells it. PluginError if it cannot be imported."""
-        target = registry().load(component.kind, component.spec.name)
-        return cls(plugin=plugin, component=component, options=options_of(target), detailed=True)
+        return cls(plugin=plugin, component=component, options=options_of(imported(component)), detailed=True)
 
     def details(self) -> dict[str, str]:
         """What else there is to know of the component."""
@@ -100,12 +99,20 @@ class Listing:
             disabled=tuple(plugin for plugin in idle if plugin.disabled),
         )
 
+    def clashes(self) -> list[str]:
+        """What is said of components that several distributions offer under one name."""
+        by_name: dict[tuple[str, str], list[Component]] = {}
+        for entry in self.entries:
+            by_name.setdefault((entry.component.kind, entry.component.spec.name), []).append(entry.component)
+        return [clash(several) for several in by_name.values() if len(several) > 1]
+
     def plain(self) -> dict[str, Any]:
         """The listing in JSON's values."""
         return {
             "components": [entry.plain() for entry in self.entries],
             "broken": [_plain(plugin) | {"error": plugin.error} for plugin in self.broken],
-            "disabled": [_plain(plugin) for plugin in self.disabled],
+            "disabled": [_plain(plugin) | {"by": plugin.disabled} for plugin in self.disabled],
+            "clashes": self.clashes(),
         }
 
 

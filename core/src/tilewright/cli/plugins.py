@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import textwrap
 import warnings
@@ -55,8 +56,10 @@ def _told(listing: Listing) -> str:
         blocks.append(f"broken: {plugin.name} ({plugin.distribution} {plugin.version}): {plugin.error}")
     for plugin in listing.disabled:
         blocks.append(
-            f"disabled: {plugin.name} ({plugin.distribution} {plugin.version}), by TILEWRIGHT_DISABLE_PLUGINS"
+            f"disabled: {plugin.name} ({plugin.distribution} {plugin.version}), by "
+            f"{plugin.disabled}={os.environ.get(plugin.disabled, '')}"
         )
+    blocks += [f"clash: {said}" for said in listing.clashes()]
     return "\n\n".join(blocks)
 
 
