@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 import tifffile
-from blocks import ROOT, Environment, blocks_of, follow
+from blocks import ROOT, blocks_of, follow
+from environment import Environment
 from functions.nuclei import DATA
 from pictures import write_image, write_plate
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
-    return Environment.create(tmp_path / "venv")
+    return Environment(tmp_path / "venv")
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/tutorials/*.md")), ids=lambda page: page.stem)

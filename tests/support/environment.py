@@ -11,7 +11,13 @@ from pathlib import Path
 __all__ = ["Environment"]
 
 # Everything that such a package needs is there already, so that pip has nothing to fetch.
-OFFLINE = {"PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+OFFLINE = {
+    "PIP_NO_BUILD_ISOLATION": "0",  # which means that there is none: pip takes the option's value, not its name
+    "PIP_NO_DEPS": "1",
+    "PIP_NO_INDEX": "1",
+    "PIP_QUIET": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
 COMMANDS = {"tilewright": "tilewright.cli", "pytest": "pytest", "pip": "pip"}
 
 
