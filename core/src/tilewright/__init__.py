@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .errors import TilewrightError as TilewrightError
     from .errors import UnknownComponent as UnknownComponent
     from .errors import WorkerLost as WorkerLost
+    from .forecast import Forecast as Forecast
     from .formats import open_image as open_image
     from .functions.cluster import make_local_cluster as make_local_cluster
     from .functions.emptiness import estimate_empty_tiles as estimate_empty_tiles
@@ -75,6 +76,7 @@ _HOMES = {
         "UnknownComponent",
         "WorkerLost",
     ),
+    "forecast": ("Forecast",),
     "formats": ("open_image",),
     "functions.cluster": ("make_local_cluster",),
     "functions.emptiness": ("estimate_empty_tiles",),

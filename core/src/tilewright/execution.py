@@ -21,6 +21,7 @@ from .engine.plan import Plan, Source, needed_axes
 from .engine.run import Outcome, Progress, Run
 from .engine.schedule import crew
 from .errors import InvalidOption
+from .forecast import Forecast, forecast
 from .image import Image
 from .result import Result, remove_with
 from .sinks import LabelSpec, Sink, read_back
@@ -39,35 +40,30 @@ class Execution:
     """A pipeline with the choices of one run; `Pipeline.run` documents them."""
 
     pipeline: Pipeline
-    channel: int | str | None
-    channels: Sequence[int | str] | None
-    level: int | None
-    axes: str | None
-    name: str
-    overwrite: bool
-    resume: bool
-    workers: int | None
-    stage_dir: str | Path | None
-    keep_stage: bool
-    empty: float | None
-    same_ids: bool
-    on_error: Literal["raise", "skip"]
-    retries: int
-    progress: Progress | None
+    channel: int | str | None = None
+    channels: Sequence[int | str] | None = None
+    level: int | None = None
+    axes: str | None = None
+    name: str = "labels"
+    overwrite: bool = False
+    resume: bool = True
+    workers: int | None = None
+    stage_dir: str | Path | None = None
+    keep_stage: bool = False
+    empty: float | None = None
+    same_ids: bool = False
+    on_error: Literal["raise", "skip"] = "raise"
+    retries: int = 0
+    progress: Progress | None = None
 
     def run(self, source: Any, destination: str | Path | None) -> Result:
         """Plan, segment, join, write and finish."""
-        if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
-            raise InvalidOption(f"workers must be a whole number of at least 1, not {self.workers!r}")
-        if self.on_error not in ("raise", "skip") or self.retries < 0:
-            raise InvalidOption(
-                f"on_error must be 'raise' or 'skip', not {self.on_error!r}; retries at least 0, not {self.retries}"
-            )
-        opened = open_source(source, reader=self.pipeline.reader, level=self.level, axes=self.axes)
+        self._check()
+        opened = self._open(source)
         home = self._destination(opened, destination)
         try:
             home.check(*_places(opened), overwrite=self.overwrite)
-            plan = self._plan(opened, home)
+            plan = self._plan(opened, home.stage, home.workdir)
             record = fingerprint(plan, home.writer, home.path)
             with writing_to(plan.stage_path, Path(home.path)), ExitStack() as claims:
                 for folder in dict.fromkeys((home.beside, home.stage)):
@@ -79,6 +75,23 @@ class Execution:
             if home.temporary:
                 shutil.rmtree(home.temporary, ignore_errors=True)  # nobody knows of it, so nobody can go on from it
             raise
+
+    def _check(self) -> None:
+        if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
+            raise InvalidOption(f"workers must be a whole number of at least 1, not {self.workers!r}")
+        if self.on_error not in ("raise", "skip") or self.retries < 0:
+            raise InvalidOption(
+                f"on_error must be 'raise' or 'skip', not {self.on_error!r}; retries at least 0, not {self.retries}"
+            )
+
+    def _open(self, source: Any) -> Source:
+        return open_source(source, reader=self.pipeline.reader, level=self.level, axes=self.axes)
+
+    def forecast(self, source: Any, sample: int) -> Forecast:
+        """Plan, and segment a sample of tiles."""
+        self._check()
+        nowhere = Path()  # a forecast has a stage of its own, and writes nothing
+        return forecast(self._plan(self._open(source), nowhere, nowhere), self.workers, sample)
 
     def _staged(self, plan: Plan, home: Destination) -> Result:
         try:
@@ -92,7 +105,7 @@ class Execution:
             said, source=path, name=self.name, writer=self.pipeline.writer, stage_dir=self.stage_dir
         )
 
-    def _plan(self, source: Source, home: Destination) -> Plan:
+    def _plan(self, source: Source, stage: Path, workdir: Path) -> Plan:
         image, segmenter = source.opened, self.pipeline.segmenter
         axes = needed_axes(segmenter, image.spatial_axes)
         channels = chosen_channels(image, segmenter, axes, self.channel, self.channels)
@@ -110,8 +123,8 @@ class Execution:
             grid=grid_of(self.pipeline.tiler, image, segmenter, axes, merger),
             segmenter=segmenter,
             merger=merger,
-            stage_path=home.stage,
-            workdir=home.workdir,
+            stage_path=stage,
+            workdir=workdir,
             min_size=declared(segmenter, "min_size", 0),
             empty=self.empty,
             same_ids=self.same_ids,

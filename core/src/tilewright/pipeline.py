@@ -15,6 +15,7 @@ from .specs import Kind
 
 if TYPE_CHECKING:
     from .engine.run import Progress
+    from .forecast import Forecast
     from .image import Image
     from .result import Result
 
@@ -119,6 +120,28 @@ class Pipeline:
             retries=retries,
             progress=progress,
         ).run(source, destination)
+
+    def plan(
+        self,
+        source: Any,
+        *,
+        channel: int | str | None = None,
+        channels: Sequence[int | str] | None = None,
+        level: int | None = None,
+        axes: str | None = None,
+        workers: int | None = None,
+        empty: float | None = None,
+        sample: int = 8,
+    ) -> Forecast:
+        """What a run would take, from its tiles and from segmenting `sample` of them; see `run` for the rest.
+
+        Nothing is written but to a temporary folder.
+        """
+        from .execution import Execution
+
+        return Execution(
+            pipeline=self, channel=channel, channels=channels, level=level, axes=axes, workers=workers, empty=empty
+        ).forecast(source, sample)
 
     def open(self, source: Any, *, level: int | None = None, axes: str | None = None) -> Image:
         """The image that a run on this source would segment, opened lazily, with all its channels."""

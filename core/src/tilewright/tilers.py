@@ -13,7 +13,7 @@ from .image import SPATIAL, Image
 from .quantities import numbers
 from .tiles import TileGrid
 
-__all__ = ["Auto", "Grid", "Needs"]
+__all__ = ["Auto", "Grid", "Needs", "bytes_for"]
 
 HALO = "context on either side, one for all spatial axes or one for each; None: the segmenter's, else 0"
 
@@ -90,7 +90,7 @@ class Auto:
     def _fit(self, tile: list[int], image: Image, halo: Sequence[int], needs: Needs) -> list[int]:
         def work(candidate: Sequence[int]) -> int:
             outer = tuple(min(n, t + 2 * h) for n, t, h in zip(image.shape, candidate, halo, strict=True))
-            return _work(outer, image.dtype, needs)
+            return bytes_for(outer, image.dtype, needs)
 
         def fits(candidate: Sequence[int]) -> bool:
             return work(candidate) <= self.memory
@@ -139,7 +139,8 @@ def _halo(said: int | tuple[int, ...] | None, axes: str, tile: Sequence[int] | N
     return halo
 
 
-def _work(shape: tuple[int, ...], dtype: np.dtype[np.generic], needs: Needs) -> int:
+def bytes_for(shape: tuple[int, ...], dtype: np.dtype[np.generic], needs: Needs) -> int:
+    """The bytes that a tile's work takes: what the segmenter says, else the rule of `Auto`."""
     if needs.memory is not None:
         return needs.memory(shape, dtype)
     return math.prod(shape) * (2 * dtype.itemsize * needs.channels + 16)

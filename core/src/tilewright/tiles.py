@@ -129,6 +129,11 @@ class TileGrid:
         """The largest core length along each axis (1 along one that has no pixels)."""
         return tuple(max(core, default=1) for core in self.cores)
 
+    @property
+    def outer_lengths(self) -> tuple[tuple[int, ...], ...]:
+        """For each axis the lengths of the outer regions, which are the same along every line of tiles."""
+        return tuple(tuple(outer.stop - outer.start for _, outer in spans) for spans in self._spans)
+
     @cached_property
     def reach(self) -> tuple[int, ...]:
         """For each axis, how many tiles further on a tile can be whose outer region still shares pixels."""

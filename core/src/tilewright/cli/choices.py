@@ -10,7 +10,7 @@ import click
 from ..specs import Kind
 from .parts import Texts
 
-__all__ = ["choices", "settings"]
+__all__ = ["choices", "parts", "settings"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,7 +31,14 @@ def names(_: click.Context, __: click.Parameter, said: str | None) -> list[str] 
 
 def choices(command: F) -> F:
     """Give a command all of the options below."""
-    for option in reversed(_OPTIONS):
+    for option in reversed(_PARTS + _RUN):
+        command = option(command)
+    return command
+
+
+def parts(command: F) -> F:
+    """Give a command the options that say what is segmented, and with what."""
+    for option in reversed(_PARTS):
         command = option(command)
     return command
 
@@ -47,14 +54,13 @@ def settings(kind: Kind, *names: str) -> Callable[[F], F]:
     )
 
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+_PARTS: tuple[Callable[[Any], Any], ...] = (
     click.option("--segmenter", metavar="NAME", help="What finds the objects; see `tilewright plugins`."),
     settings("segmenter", "--set", "segmenter_set"),
     click.option("--channel", metavar="NAME|INDEX", help="The channel to segment."),
     click.option("--channels", callback=names, metavar="A,B", help="Channels for a segmenter that takes several."),
     click.option("--level", type=click.IntRange(min=0), help="The resolution to segment; 0 is the finest."),
     click.option("--axes", metavar="ZYX", help="The image's axes, for a format that does not say them."),
-    click.option("--name", default="labels", show_default=True, help="Name of the labels within the image's store."),
     click.option("--tile", metavar="1,1024,1024", help="Core of a tile: one number for each spatial axis, or for all."),
     click.option("--halo", metavar="0,32,32", help="Context around the core, likewise. Else what the segmenter wants."),
     click.option("--tiler", metavar="NAME", help="What cuts the image: `auto`, or `grid` if --tile is given."),
@@ -66,10 +72,14 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--writer", metavar="NAME", help="What writes OUTPUT; else the one that fits its suffix."),
     settings("writer"),
     click.option("--pipeline", metavar="FILE", help="A .toml or .json file of parts; other options override it."),
-    click.option("--save-pipeline", metavar="FILE", help="Save the parts and their options for --pipeline."),
     click.option(
         "--workers", type=click.IntRange(min=1), help="Threads on this machine; one for each CPU if not said."
     ),
+)
+
+_RUN: tuple[Callable[[Any], Any], ...] = (
+    click.option("--name", default="labels", show_default=True, help="Name of the labels within the image's store."),
+    click.option("--save-pipeline", metavar="FILE", help="Save the parts and their options for --pipeline."),
     click.option("--scheduler", metavar="ADDRESS", help="Run on the dask cluster of this scheduler (tcp://host:8786)."),
     click.option("--stage-dir", metavar="DIR", help="Where tiles are kept until the end; else beside OUTPUT."),
     click.option(

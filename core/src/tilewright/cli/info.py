@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from .parts import Texts, part_of
 if TYPE_CHECKING:
     from ..image import Image
 
-__all__ = ["info"]
+__all__ = ["info", "product", "size"]
 
 
 @click.command(short_help="Show what IMAGE holds.")
@@ -67,22 +68,22 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         "format": facts["format"],
         "reader": f"{reader['name']}{made}",
         "axes": facts["axes"],
-        "shape": f"{_product(facts['shape'])} ({_size(facts['bytes'])})",
+        "shape": f"{product(facts['shape'])} ({size(facts['bytes'])})",
         "dtype": facts["dtype"],
-        "chunks": _product(facts["chunks"]),
+        "chunks": product(facts["chunks"]),
         "spacing": ", ".join(f"{a} {step:g} {units.get(a, '')}".rstrip() for a, step in facts["spacing"].items()),
         "channels": ", ".join(facts["channels"]),
-        "levels": ", ".join(_product(level["shape"]) for level in facts["levels"]),
+        "levels": ", ".join(product(level["shape"]) for level in facts["levels"]),
         "labels": ", ".join(facts["labels"] or ()),
     }
     return [f"{key:<9}{value}" for key, value in told.items() if value]
 
 
-def _product(lengths: list[int]) -> str:
+def product(lengths: Iterable[int]) -> str:
     return " × ".join(f"{length}" for length in lengths)
 
 
-def _size(count: int) -> str:
+def size(count: int) -> str:
     """Bytes in decimal units: `512 B`, `1.5 GB`."""
     power = min(5, (len(str(count)) - 1) // 3)
     return f"{count / 1000**power:.3g} {('B', 'kB', 'MB', 'GB', 'TB', 'PB')[power]}"

@@ -1,0 +1,54 @@
+"""The command `tilewright plan`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .choices import parts
+from .errors import debuggable
+from .info import product, size
+from .parts import pipeline_of
+from .progress import duration
+
+if TYPE_CHECKING:
+    from ..forecast import Forecast
+
+__all__ = ["plan"]
+
+
+@click.command(short_help="Say what a run on IMAGE would take.")
+@click.argument("image")
+@parts
+@click.option("--sample", type=click.IntRange(min=0), default=8, show_default=True, help="Tiles to segment and time.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@debuggable
+def plan(image: str, sample: int, as_json: bool, **said: Any) -> None:
+    """Say what a run on IMAGE would take: tiles, memory, disk and time. Segments a few tiles, and writes nothing.
+
+    \b
+    tilewright plan cells.ome.zarr --segmenter threshold --tile 1024 --halo 32
+    """
+    passed_on = {key: said[key] for key in ("channel", "channels", "level", "axes", "workers")}
+    told = pipeline_of(said).plan(image, sample=sample, **passed_on)
+    click.echo(json.dumps(dataclasses.asdict(told)) if as_json else "\n".join(_lines(told)))
+
+
+def _lines(told: Forecast) -> list[str]:
+    halo = f", halo {product(told.halo)}" if any(told.halo) else ""
+    lines = [
+        f"labels:  {product(told.shape)} ({told.axes})",
+        f"tiles:   {told.tiles:,} of {product(told.tile)}{halo}",
+        f"read:    {told.overhead:.2f} times the image's pixels",
+        f"memory:  {size(told.memory)} a worker, {size(told.memory * told.workers)} for {told.workers}",
+    ]
+    if told.sampled:
+        lines += [
+            f"stage:   {size(told.stage)} of disk until the labels are written",
+            f"objects: about {told.objects:,}, those in several tiles counted in each",
+            f"time:    {duration(told.seconds)} to read and segment, from {told.sampled} tiles",
+        ]
+    return lines
