@@ -5,9 +5,10 @@ VENV := .venv
 DOCS_VENV := .venv-docs
 BIN := $(VENV)/bin
 PACKAGES := core plugins/ome-zarr plugins/tiff plugins/threshold
+NETWORKS := plugins/stardist# their libraries take gigabytes, so the demo goes without
 EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
-MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES),$(package)/pyproject.toml)
-TYPED := core/src plugins/ome-zarr/src plugins/tiff/src plugins/threshold/src docs/demo
+MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES) $(NETWORKS),$(package)/pyproject.toml)
+TYPED := core/src plugins/ome-zarr/src plugins/tiff/src plugins/threshold/src plugins/stardist/src docs/demo
 
 .PHONY: demo test lint docs faults bench accuracy format clean
 
@@ -52,6 +53,8 @@ $(VENV)/pip.stamp:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	touch $@
+
+$(VENV)/dev.stamp: EDITABLE += $(foreach package,$(NETWORKS),-e $(package))
 
 $(VENV)/%.stamp: $(MANIFESTS) $(VENV)/pip.stamp
 	$(BIN)/python -m pip install --quiet --group $* $(EDITABLE)

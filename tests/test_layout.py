@@ -83,7 +83,20 @@ def _bound(node: ast.stmt) -> Iterator[str]:
 # What is imported when
 
 
-HEAVY = ("numpy", "scipy", "zarr", "dask", "distributed", "numcodecs", "fsspec", "torch", "click", "rich", "asyncio")
+HEAVY = (
+    "numpy",
+    "scipy",
+    "zarr",
+    "dask",
+    "distributed",
+    "numcodecs",
+    "fsspec",
+    "torch",
+    "tensorflow",
+    "click",
+    "rich",
+    "asyncio",
+)
 
 
 def modules_after(code: str) -> set[str]:
@@ -107,7 +120,7 @@ def test_importing_tilewright_and_listing_the_plugins_imports_no_library(code: s
 def test_listing_the_plugins_imports_no_more_of_a_plugin_than_its_hooks() -> None:
     found = modules_after("from tilewright.registry import registry; registry()")
     packages = [path.name for path in ROOT.glob("plugins/*/src/*") if path.is_dir() and (path / "__init__.py").exists()]
-    assert {"tilewright_ome_zarr", "tilewright_threshold"} <= found
+    assert {"tilewright_ome_zarr", "tilewright_stardist", "tilewright_threshold"} <= found
     for package in packages:
         assert {name for name in found if name.partition(".")[0] == package} <= {package}
 

@@ -1,0 +1,60 @@
+"""How much memory a network's call takes, from its layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["activations", "peak"]
+
+FLOAT32 = 4  # bytes
+WORKSPACE = 2**25
+
+
+def peak(model: Any, shape: Sequence[int]) -> int:
+    """Bytes that a StarDist model takes for a tile of these spatial lengths, beyond those of its weights.
+
+    The activations, the pixels as float32 three times (normalised, padded, TensorFlow's), and what TensorFlow keeps for
+    its work whatever the tile. benchmarks/memory.py measures it.
+    """
+    axes = model.config.axes.replace("C", "")
+    padded: list[int] = [
+        -(-length // step) * step for length, step in zip(shape, model._axes_div_by(axes), strict=True)
+    ]
+    channels = int(model.config.n_channel_in)
+    pixels = FLOAT32 * math.prod(padded) * channels
+    return activations(model.keras_model, (*padded, channels)) + 3 * pixels + WORKSPACE
+
+
+def activations(network: Any, shape: Sequence[int]) -> int:
+    """The most bytes that a Keras network's activations take at once, for one input of that shape, channels last.
+
+    An activation is kept until the last layer that reads it has run, and the network's outputs are kept to the end.
+    """
+    reads, sizes = _layers(network, shape)
+    last = {tensor: step for step, (inputs, _) in enumerate(reads) for tensor in inputs}
+    kept = {id(tensor) for tensor in network.outputs}
+    alive: dict[int, int] = {}
+    most = 0
+    for step, (inputs, output) in enumerate(reads):
+        alive[output] = sizes[output]
+        most = max(most, sum(alive.values()))
+        for tensor in inputs:
+            if last[tensor] == step and tensor not in kept:
+                alive.pop(tensor, None)
+    return most
+
+
+def _layers(network: Any, shape: Sequence[int]) -> tuple[list[tuple[list[int], int]], dict[int, int]]:
+    """In the order of the layers, which tensors each reads and which it makes; and the bytes of every tensor."""
+    shapes: dict[int, Any] = {id(network.inputs[0]): (1, *shape)}
+    order: list[tuple[list[int], int]] = [([], id(network.inputs[0]))]
+    for layer in network.layers:
+        if id(layer.output) in shapes:
+            continue
+        inputs = layer.input if isinstance(layer.input, list | tuple) else [layer.input]
+        seen = [shapes[id(tensor)] for tensor in inputs]
+        shapes[id(layer.output)] = layer.compute_output_shape(seen if len(seen) > 1 else seen[0])
+        order.append(([id(tensor) for tensor in inputs], id(layer.output)))
+    return order, {tensor: FLOAT32 * math.prod(found) for tensor, found in shapes.items()}

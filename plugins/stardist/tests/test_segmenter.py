@@ -1,0 +1,207 @@
+"""The segmenter against StarDist itself, and what it declares."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from csbdeep.utils import normalize
+from numpy.typing import NDArray
+from stardist.models import StarDist2D, StarDist3D
+from synth import make
+
+from tilewright import Auto, Grid, Image, Needs, Pipeline
+from tilewright.errors import InvalidImage, InvalidOption
+from tilewright.options import options_of
+from tilewright_stardist.footprint import WORKSPACE, activations
+from tilewright_stardist.segmenter import StarDist
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.fixture(scope="module")
+def nuclei() -> NDArray[Any]:
+    return make((200, 240), "dense", seed=9)[0]
+
+
+def stardist(model: str, pixels: NDArray[Any], **options: Any) -> NDArray[Any]:
+    """What StarDist's own few lines give for an image in one piece."""
+    folder = Path(model)
+    kind = StarDist3D if pixels.ndim == 3 else StarDist2D
+    network = kind(None, name=folder.name, basedir=str(folder.parent))
+    labels: NDArray[Any] = network.predict_instances(normalize(pixels, 1, 99.8), **options)[0]
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({}, {}),
+        ({"prob_threshold": 0.8}, {"prob_thresh": 0.8}),
+        ({"nms_threshold": 0.05}, {"nms_thresh": 0.05}),
+    ],
+)
+def test_an_image_in_one_piece_has_the_labels_that_stardist_gives(
+    ours: dict[str, float], theirs: dict[str, float], small2d: str, nuclei: NDArray[Any]
+) -> None:
+    labels = StarDist(model=small2d, **ours)(nuclei)
+    np.testing.assert_array_equal(labels, stardist(small2d, nuclei, **theirs))
+    assert labels.max() > 30
+
+
+def test_thresholds_change_what_is_found(small2d: str, nuclei: NDArray[Any]) -> None:
+    counts = [len(np.unique(StarDist(model=small2d, prob_threshold=p)(nuclei))) for p in (0.1, 0.6, 0.9)]
+    assert counts == sorted(counts, reverse=True)
+    assert len(set(counts)) == 3
+
+
+def test_a_volume_in_one_piece_has_the_labels_that_stardist_gives(small3d: str) -> None:
+    pixels = make((16, 40, 44), "dense", seed=2, radius=6.0)[0]
+    labels = StarDist(model=small3d)(pixels)
+    np.testing.assert_array_equal(labels, stardist(small3d, pixels))
+    assert labels.max() >= 8
+
+
+def test_an_image_of_colours_is_segmented_as_the_mean_of_its_channels(
+    small_rgb: str, small2d: str, nuclei: NDArray[Any]
+) -> None:
+    grey = StarDist(model=small2d)(nuclei)
+    colours = np.stack([nuclei, nuclei, nuclei])
+    assert StarDist(model=small_rgb).axes == "cyx"
+    np.testing.assert_array_equal(StarDist(model=small_rgb)(colours) > 0, grey > 0)
+    stained = np.stack([nuclei, nuclei * 2, nuclei + 500])
+    assert StarDist(model=small_rgb).prepare(Image(data=stained, axes="cyx")).limits != ()
+    np.testing.assert_array_equal(StarDist(model=small_rgb, per_channel=True)(stained) > 0, grey > 0)
+
+
+def test_prepare_fixes_the_limits_of_the_whole_image_and_of_the_channel_that_is_chosen(
+    small2d: str, nuclei: NDArray[Any]
+) -> None:
+    expected = tuple(np.percentile(nuclei, (1, 99.8)))
+    prepared = StarDist(model=small2d).prepare(Image(data=nuclei, axes="yx"))
+    assert prepared.limits == (expected,)
+    of_two = Image(data=np.stack([nuclei * 0, nuclei]), axes="cyx", channels=("none", "dna"))
+    assert StarDist(model=small2d, channel="dna").prepare(of_two).limits == (expected,)
+    assert StarDist(model=small2d, normalize=None).prepare(of_two).limits == ((0.0, 1.0),)
+    given = StarDist(model=small2d, limits=((3.0, 9.0),))
+    assert given.prepare(Image(data=nuclei, axes="yx")).limits == ((3.0, 9.0),)
+    assert prepared.prepare(Image(data=nuclei, axes="yx")) == prepared
+
+
+def test_the_sample_is_bounded_however_large_the_image(small2d: str) -> None:
+    class Virtual:
+        shape, dtype, chunks, read = (200_000, 200_000), np.dtype("uint8"), (1024, 1024), 0
+
+        def __getitem__(self, region: tuple[slice, ...]) -> NDArray[Any]:
+            block = np.full([part.stop - part.start for part in region], 7, np.uint8)
+            Virtual.read += block.size
+            return block
+
+    assert StarDist(model=small2d).prepare(Image(data=Virtual(), axes="yx")).limits == ((7.0, 7.0),)
+    assert 0 < Virtual.read <= 2**22
+
+
+def test_a_2d_network_takes_a_stack_plane_by_plane(small2d: str, nuclei: NDArray[Any]) -> None:
+    stack = np.stack([nuclei, nuclei[::-1]])
+    segmenter = StarDist(model=small2d).prepare(Image(data=stack, axes="zyx"))
+    result = Pipeline(segmenter=segmenter, tiler=Grid(tile=160)).run(stack)
+    assert result.n_tiles == 2 * 2 * 2
+    labels = result.labels.compute()
+    for z in range(2):
+        np.testing.assert_array_equal(labels[z] > 0, segmenter(stack[z]) > 0)
+    assert not set(np.unique(labels[0])) & set(np.unique(labels[1])) - {0}
+
+
+def test_the_halo_and_the_stride_are_the_networks(small2d: str, small3d: str) -> None:
+    flat, deep = StarDist(model=small2d), StarDist(model=small3d)
+    assert (flat.halo, flat.stride) == ({"y": 72, "x": 72}, {"y": 8, "x": 8})
+    assert (deep.halo, deep.stride) == ({"z": 36, "y": 36, "x": 36}, {"z": 4, "y": 4, "x": 4})
+
+
+def test_a_crop_at_multiples_of_the_stride_is_seen_as_the_whole_would_be(small2d: str, nuclei: NDArray[Any]) -> None:
+    """And one at other places is not: why tiles are cut there (Rumberger et al., ICCV 2021)."""
+    folder = Path(small2d)
+    network = StarDist2D(None, name=folder.name, basedir=str(folder.parent))
+    pixels = normalize(nuclei, 1, 99.8)
+    whole = network.predict(pixels)[0]
+    reach = StarDist(model=small2d).halo["y"] // 2  # in the network's output, which has half the resolution
+    differs = {}
+    for start in (8, 16, 10):
+        part = network.predict(pixels[start:, start:])[0]
+        inner = (slice(start // 2 + reach, None),) * 2
+        differs[start] = np.abs(part[reach:, reach:] - whole[inner]).max()
+    assert max(differs[8], differs[16]) < 1e-5
+    assert differs[10] > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("data", "axes", "model", "message"),
+    [
+        ((40, 40), "yx", "small3d", "takes axes 'zyx', but the image has 'yx'"),
+        ((2, 40, 40), "cyx", "small_rgb", "takes 3 channels, but the image has 2; choose as many with channels"),
+        ((40, 40), "yx", "small_rgb", "takes 3 channels, but the image has 1"),
+    ],
+)
+def test_an_image_that_does_not_fit_the_network_is_refused_before_any_work(
+    data: tuple[int, ...], axes: str, model: str, message: str, request: pytest.FixtureRequest
+) -> None:
+    segmenter = StarDist(model=request.getfixturevalue(model))
+    with pytest.raises(InvalidImage, match=re.escape(message)):
+        Pipeline(segmenter=segmenter, tiler=Grid(tile=40)).run(np.zeros(data), axes=axes)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"prob_threshold": 1.5}, "prob_threshold must be between 0 and 1, not 1.5"),
+        ({"nms_threshold": -0.1}, "nms_threshold must be between 0 and 1, not -0.1"),
+        ({"normalize": (99.0, 1.0)}, "two rising percentiles between 0 and 100, not (99.0, 1.0)"),
+        ({"normalize": (1.0, 101.0)}, "two rising percentiles between 0 and 100"),
+        ({"limits": ((2.0, 1.0),)}, "limits must be finite and rising, not 2.0 and 1.0"),
+        ({"limits": ((0.0, float("nan")),)}, "limits must be finite and rising"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidOption, match=re.escape(message)):
+        StarDist(**options)
+
+
+def test_the_activations_are_those_of_the_layers() -> None:
+    from keras import Input, Model, layers
+
+    first = Input((None, None, 1))
+    wide = layers.Conv2D(8, 3, padding="same")(first)
+    low = layers.MaxPooling2D(2)(wide)
+    back = layers.UpSampling2D(2)(low)
+    joined = layers.Concatenate()([wide, back])
+    model = Model(first, layers.Conv2D(2, 1)(joined))
+    # when the two are concatenated, both and their sum are there: 8 + 8 + 16 numbers for each of 64 pixels
+    assert activations(model, (8, 8, 1)) == 4 * 64 * 32
+
+
+def test_memory_grows_with_the_tile_and_covers_what_must_be_there(small2d: str, small3d: str) -> None:
+    flat = StarDist(model=small2d)
+    one, four = (flat.memory((n, n), np.dtype("uint16")) for n in (512, 1024))
+    assert (four - WORKSPACE) == pytest.approx(4 * (one - WORKSPACE))
+    assert one > 4 * 512**2 * (16 + 16 + 3), "two layers of 16 channels at full resolution, and the pixels"
+    assert flat.memory((1, 512, 512), np.dtype("uint16")) == one, "a plane of a stack"
+    assert StarDist(model=small3d).memory((64, 64, 64), np.dtype("uint16")) > WORKSPACE
+
+
+def test_the_auto_tiler_takes_larger_tiles_for_more_memory_and_keeps_within_it(small2d: str) -> None:
+    image = Image(data=np.zeros((3000, 3000), np.uint16), axes="yx")
+    segmenter, largest = StarDist(model=small2d), []
+    for memory in (2**26, 2**28):
+        grid = Auto(memory=memory)(image, Needs(halo=segmenter.halo, stride=segmenter.stride, memory=segmenter.memory))
+        largest.append(grid.largest)
+        assert max(segmenter.memory(tile.shape, image.dtype) for tile in grid) <= memory
+    assert largest[0] < largest[1]
+
+
+def test_the_readme_lists_every_option_with_its_default() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", README.read_text("utf-8"), re.MULTILINE)
+    assert rows == [(o.name, o.default.replace("'", '"')) for o in options_of(StarDist)]
+    assert all(option.help for option in options_of(StarDist))
