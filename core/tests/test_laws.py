@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
-from truth import Components, Smoothed, instances, raster_order
+from truth import Components, Smoothed, instances, raster_order, voronoi
 
 from tilewright import Grid, Image, Needs, Overlap, Pipeline, TileGrid, Touch
 
@@ -101,7 +101,7 @@ def test_law_2_touch_equals_labelling_the_whole_image(mask: NDArray[np.bool_], d
 @given(st.data())
 def test_law_3_overlap_gives_the_truth_for_touching_cells(data: st.DataObject) -> None:
     shape = data.draw(st.lists(st.integers(8, 32), min_size=2, max_size=2) | st.just([7, 9, 9]))
-    truth = _voronoi(shape, data.draw(st.integers(1, 25)), data.draw(st.integers(0, 2**32)))
+    truth = voronoi(shape, data.draw(st.integers(1, 25)), data.draw(st.integers(0, 2**32)))
     cut = data.draw(cuts(len(shape), tile=(3, 11), halo=(1, 7)))
     result = Pipeline(segmenter=instances, tiler=cut, merger=Overlap()).run(truth)
     np.testing.assert_array_equal(result.labels.compute(), raster_order(truth))
@@ -174,14 +174,6 @@ def _breaking(kind: str, folder: Any) -> dict[str, Any]:
     if kind == "merger":
         return {"merger": BreakingMerger(mended=str(folder / "mended"))}
     return {"writer": BreakingWriter(mended=str(folder / "mended"))} if kind == "writer" else {}
-
-
-def _voronoi(shape: list[int], cells: int, seed: int) -> NDArray[np.int64]:
-    """Cells that fill the image and touch each other, each of one piece."""
-    seeds = np.random.default_rng(seed).random((cells, len(shape))) * shape
-    pixels = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
-    nearest = ((pixels[..., None, :] - seeds) ** 2).sum(-1).argmin(-1)
-    return raster_order(instances(nearest + 1).astype(np.int64))
 
 
 @quick

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
-from truth import instances, raster_order
+from truth import instances, voronoi
 
 from tilewright import Grid, InvalidLabels, InvalidOption, Overlap, Pipeline, Seam, TileGrid, Touch
 from tilewright.pairs import count_pairs
@@ -105,13 +105,6 @@ def test_a_contact_by_a_falling_or_rising_corner_in_two_dimensions(corner: tuple
 def test_a_connectivity_below_one_is_refused(connectivity: int) -> None:
     with pytest.raises(InvalidOption, match=f"connectivity must be at least 1, not {connectivity}"):
         Touch(connectivity=connectivity)
-
-
-def voronoi(shape: tuple[int, ...], cells: int, seed: int) -> NDArray[np.int64]:
-    seeds = np.random.default_rng(seed).random((cells, len(shape))) * shape
-    places = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
-    nearest = ((places[..., None, :] - seeds) ** 2).sum(-1).argmin(-1)
-    return raster_order(instances(nearest + 1).astype(np.int64))
 
 
 @pytest.mark.parametrize("halo", [1, 8, 24, 60])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,14 @@ def instances(pixels: NDArray[Any]) -> NDArray[Any]:
         pieces, _ = ndimage.label(pixels == value)
         labels = np.where(pieces, pieces + labels.max(), labels)
     return labels
+
+
+def voronoi(shape: Sequence[int], cells: int, seed: int) -> NDArray[np.int64]:
+    """Cells that fill the image and touch each other, each of one piece."""
+    seeds = np.random.default_rng(seed).random((cells, len(shape))) * shape
+    pixels = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
+    nearest = ((pixels[..., None, :] - seeds) ** 2).sum(-1).argmin(-1)
+    return raster_order(instances(nearest + 1).astype(np.int64))
 
 
 def raster_order(labels: NDArray[Any]) -> NDArray[np.int64]:

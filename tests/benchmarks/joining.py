@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from tilewright.engine.join import Objects, numbered
+from tilewright.engine.objects import Objects, numbered
 from tilewright.ownership import united
 
 

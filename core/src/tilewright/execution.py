@@ -25,6 +25,7 @@ from .forecast import Forecast, forecast
 from .image import Image
 from .result import Result, remove_with
 from .sinks import LabelSpec, Sink, read_back
+from .slices import chosen_iou
 from .sources import chosen_channels, open_source
 from .specs import Kind
 from .storage import writing_to
@@ -52,6 +53,7 @@ class Execution:
     keep_stage: bool = False
     empty: float | None = None
     same_ids: bool = False
+    join_z: bool | float = False
     on_error: Literal["raise", "skip"] = "raise"
     retries: int = 0
     progress: Progress | None = None
@@ -118,9 +120,10 @@ class Execution:
                 f"same_ids joins what has one id, but merger {name_of('merger', merger)!r} chooses which of several "
                 "views of an object is drawn; use merger 'touch' (--merger touch)"
             )
+        grid = grid_of(self.pipeline.tiler, image, segmenter, axes, merger)
         return Plan(
             source=source,
-            grid=grid_of(self.pipeline.tiler, image, segmenter, axes, merger),
+            grid=grid,
             segmenter=segmenter,
             merger=merger,
             stage_path=stage,
@@ -128,6 +131,7 @@ class Execution:
             min_size=declared(segmenter, "min_size", 0),
             empty=self.empty,
             same_ids=self.same_ids,
+            join_z=chosen_iou(self.join_z, grid),
             on_error=self.on_error,
             retries=self.retries,
         )
@@ -171,6 +175,7 @@ class Execution:
             "source": plan.source.path,
             "channels": plan.source.channels,
             "tiles": {"axes": grid.axes, "largest": grid.largest, "halo": grid.halo, "count": len(grid)},
+            "join_z": plan.join_z,
             "n_skipped": run.skipped,
             "failed": run.failed,
             "n_objects": outcome.n_objects,

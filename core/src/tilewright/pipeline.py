@@ -73,6 +73,7 @@ class Pipeline:
         keep_stage: bool = False,
         empty: float | None = None,
         same_ids: bool = False,
+        join_z: bool | float = False,
         on_error: Literal["raise", "skip"] = "raise",
         retries: int = 0,
         progress: Progress | None = None,
@@ -93,6 +94,8 @@ class Pipeline:
         keep_stage: leave the stage there after the run; the same run then starts from its end.
         empty: tiles in which no pixel is above this value are not segmented. NaN is not above anything.
         same_ids: objects with equal ids in different tiles are one object, wherever they lie.
+        join_z: link the objects of consecutive slices that a segmenter with axes `yx` has segmented one by one, as
+            Cellpose's `stitch_threshold` does: those that overlap best, from this IoU on (True is its 0.25).
         on_error: what a tile does that cannot be read or segmented: `raise` ends the run, and what is done is kept;
             `skip` leaves it as background and lists it in the result.
         retries: how often such a tile is tried again first, after pauses that double from half a second.
@@ -116,6 +119,7 @@ class Pipeline:
             keep_stage=keep_stage,
             empty=empty,
             same_ids=same_ids,
+            join_z=join_z,
             on_error=on_error,
             retries=retries,
             progress=progress,

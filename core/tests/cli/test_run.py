@@ -184,3 +184,13 @@ def test_a_wrong_address_is_said_within_the_time_limit(address: str) -> None:
     expected = f"no dask scheduler answers at '{address}'"
     with pytest.raises(InvalidOption, match=expected), connected(address, timeout=0.5):
         pass
+
+
+@pytest.mark.parametrize(("said", "why"), [(["--join-z"], "has axes 'yx'"), (["--join-z", "2"], "up to 1, not 2.0")])
+def test_run_links_slices_only_where_there_are_some_and_from_an_iou(
+    invoke: Invoke, image: Path, tmp_path: Path, said: list[str], why: str
+) -> None:
+    refused = invoke("run", image, tmp_path / "out.zarr", "--segmenter", "lab-components", *said, "--quiet")
+    assert refused.exit_code == 2
+    assert "join_z" in refused.stderr
+    assert why in refused.stderr

@@ -30,6 +30,7 @@ PASSED_ON = (
     "overwrite",
     "workers",
     "stage_dir",
+    "join_z",
     "on_error",
     "retries",
 )

@@ -43,6 +43,7 @@ def fingerprint(plan: Plan, writer: Callable[..., Any], path: str) -> dict[str, 
         "min_size": plan.min_size,
         "empty": plan.empty,
         "same_ids": plan.same_ids,
+        "join_z": plan.join_z,
         "writer": identity("writer", writer),
     }
     plain: dict[str, Any] = json.loads(json.dumps(record))

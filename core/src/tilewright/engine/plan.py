@@ -71,6 +71,7 @@ class Plan:
     min_size: objects with fewer pixels, once joined, are dropped.
     empty: a tile without a pixel above this value is not segmented.
     same_ids: objects to which the segmenter gave equal ids in different tiles are one.
+    join_z: the IoU from which objects of consecutive slices are one; None if slices are not linked.
     on_error, retries: whether a tile that fails ends the run or is left as background, and how often it is tried again.
     basis: a number that stands for the tiles as they are staged; joins that were made on another basis do not count.
     """
@@ -84,6 +85,7 @@ class Plan:
     min_size: int = 0
     empty: float | None = None
     same_ids: bool = False
+    join_z: float | None = None
     on_error: Literal["raise", "skip"] = "raise"
     retries: int = 0
     basis: int = 0

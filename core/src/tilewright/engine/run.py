@@ -15,23 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ownership import Copies, Evidence, united
 from ..sinks import Sink
 from ..storage import boot_id
-from .join import Objects, alike, compare, index_of, linked, numbered, rooted
+from .join import index_of
+from .objects import numbered
 from .plan import Plan
 from .schedule import Crew, batched
 from .segment import Staged, segment
-from .settle import settle
 from .stage import Place
+from .union import Union
 from .write import Writing, blocks_of, write
 
 __all__ = ["Outcome", "Progress", "Run"]
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage's name, how much of it is done, and how much there is."""
-
-Ints = NDArray[np.signedinteger[Any]]
 
 ATTEMPT, BASIS = "attempt.txt", "basis.txt"
 
@@ -80,11 +78,7 @@ class Run:
     def join(self) -> Outcome:
         """Compare the seams, unite what is one object, and give every object its number."""
         with self._timed("join"):
-            index = self.plan.tiles
-            busy = np.flatnonzero(index["objects"]).tolist()
-            seams = self._do("join", "seams", compare, self.plan, busy)
-            pairs = self._pairs(index, seams)
-            objects = self._settled(index, busy, pairs) if self.plan.owning else self._united(index, busy, pairs)
+            objects = Union(plan=self.plan, do=self._do).objects()
             numbers, count = numbered(objects, self.plan.min_size)
             self.plan.stage.save("numbers", numbers)
         return Outcome(n_objects=count, dtype=numbers.dtype)
@@ -156,7 +150,7 @@ class Run:
     def _reuse(self, kind: str, numbers: Sequence[int]) -> dict[int, Staged]:
         earlier = self._earlier.get(kind, {})
         places = [(number, earlier[number]) for number in numbers if number in earlier]
-        heads = self._read([place for _, place in places], "pairs", "objects", "attempt")
+        heads = (self.plan.stage.read(place, "pairs", "objects", "attempt") for _, place in places)
         found = [(number, place, head) for (number, place), head in zip(places, heads, strict=True)]
         attempt = self._attempt() if kind == "written" else self.plan.basis
         return {
@@ -168,56 +162,6 @@ class Run:
     def _batch(self, count: int) -> int:
         """Tiles to a task: many where they are small, but enough tasks to keep everybody busy to the end."""
         return max(1, min(self.plan.batch(), count // (8 * self.crew.workers)))
-
-    def _read(self, places: Sequence[Place], *names: str) -> Iterator[dict[str, NDArray[Any]]]:
-        """Arrays of records in the order of their places."""
-        return (self.plan.stage.read(place, *names) for place in places)
-
-    def _pairs(self, index: NDArray[Any], seams: Mapping[int, Staged]) -> Ints:
-        found = [seams[number] for number in sorted(seams) if seams[number].objects]
-        columns = 6 if self.plan.owning else 3
-        if not found:
-            return np.zeros((0, columns - 1), np.int64)
-        pairs = np.concatenate([each["pairs"] for each in self._read([staged.place for staged in found], "pairs")])
-        lower = np.repeat([staged.number for staged in found], [staged.objects for staged in found])
-        return linked(index["before"].astype(np.int64), lower, pairs)
-
-    def _columns(self, index: NDArray[Any], busy: Sequence[int], *names: str) -> list[Ints]:
-        """Arrays that hold one entry an object, of all tiles one after the other."""
-        places = [Place(*(int(part) for part in row)) for row in index[busy][["pack", "offset", "size"]].tolist()]
-        columns = [np.zeros(int(index["objects"].sum()), np.int64) for _ in names]
-        at = 0
-        for arrays in self._read(places, *names):
-            count = len(arrays[names[0]])
-            for column, name in zip(columns, names, strict=True):
-                column[at : at + count] = arrays[name]
-            at += count
-        return columns
-
-    def _united(self, index: NDArray[Any], busy: Sequence[int], pairs: Ints) -> Objects:
-        (first,) = self._columns(index, busy, "first")
-        area = self._columns(index, busy, "area")[0] if self.plan.min_size else first[:0]
-        if self.plan.same_ids:
-            (ids,) = self._columns(index, busy, "ids")
-            pairs = np.concatenate([pairs, alike(ids)])
-        self.plan.stage.save("pieces", index)
-        return Objects(group=united(len(first), pairs[:, 0], pairs[:, 1]), first=first, area=area)
-
-    def _settled(self, index: NDArray[Any], busy: Sequence[int], pairs: Ints) -> Objects:
-        area, core_area, margin = self._columns(index, busy, "area", "core_area", "margin")
-        lower, upper, shared, seen_lower, seen_upper = pairs.T
-        decision = self.plan.merger.decide(  # type: ignore[attr-defined]  # an owning merger has it
-            Copies(area=area, core_area=core_area, margin=margin),
-            Evidence(lower=lower, upper=upper, shared=shared, seen_lower=seen_lower, seen_upper=seen_upper),
-        )
-        self.plan.stage.save("rank", decision.rank)
-        self.plan.stage.save("group", decision.group)
-        tiles = range(len(self.plan.grid))
-        settled = index_of(self._do("settle", "settled", settle, self.plan, tiles), len(tiles))
-        self.plan.stage.save("pieces", settled)
-        busy = np.flatnonzero(settled["objects"]).tolist()
-        group, first, area = self._columns(settled, busy, "group", "first", "area")
-        return Objects(group=rooted(group), first=first, area=area)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -1,0 +1,75 @@
+"""Objects and their numbers.
+
+Objects are numbered 1..N by their first pixel in raster order, so the numbers do not depend on the tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Objects", "alike", "linked", "numbered", "rooted"]
+
+Ints = NDArray[np.signedinteger[Any]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Objects:
+    """What is to be numbered, an entry for each piece of an object.
+
+    group: the place of the object's first piece. first: the piece's first pixel. area: its number of pixels.
+    """
+
+    group: Ints
+    first: Ints
+    area: Ints
+
+
+def numbered(objects: Objects, min_size: int) -> tuple[NDArray[np.unsignedinteger[Any]], int]:
+    """For each piece its object's number, 1..N by first pixel in raster order, and N.
+
+    Objects with fewer than `min_size` pixels get 0. The numbers are uint32 unless N needs uint64. What is given is used
+    up: a hundred million pieces are gigabytes, so nothing is copied that can be overwritten.
+    """
+    group, first = objects.group, objects.first
+    others = np.flatnonzero(
+        group != np.arange(len(group), dtype=group.dtype)
+    )  # pieces that are not their group's first
+    roots = group[others]
+    np.minimum.at(first, roots, first[others])
+    kept = np.ones(len(group), np.bool_)
+    if min_size > 0:
+        np.add.at(objects.area, roots, objects.area[others])
+        kept = objects.area >= min_size
+    kept[others] = False
+    leaders = np.flatnonzero(kept).astype(group.dtype)
+    leaders = leaders[np.argsort(first[leaders])]  # first pixels are all different, so any sort is stable
+    dtype = np.dtype(np.uint32 if len(leaders) < 2**32 else np.uint64)
+    number: NDArray[np.unsignedinteger[Any]] = np.zeros(len(group), dtype)
+    number[leaders] = np.arange(1, len(leaders) + 1, dtype=dtype)
+    number[others] = number[roots]
+    return number, len(leaders)
+
+
+def rooted(group: Ints) -> Ints:
+    """Groups by arbitrary numbers as groups by the place of their first piece."""
+    _, place, of_group = np.unique(group, return_index=True, return_inverse=True)
+    roots: Ints = place[of_group]
+    return roots
+
+
+def linked(before: Ints, lower: Ints, pairs: Ints) -> Ints:
+    """Rows of `compare`, with each tile and label of it turned into a place in the table of all objects."""
+    at_lower = before[lower] + pairs[:, 1] - 1
+    at_upper = before[pairs[:, 0]] + pairs[:, 2] - 1
+    return np.column_stack([at_lower, at_upper, pairs[:, 3:]])
+
+
+def alike(ids: Ints) -> Ints:
+    """Pairs of places that hold equal ids: a chain through each set of them."""
+    order = np.argsort(ids, kind="stable")
+    equal = np.flatnonzero(ids[order[1:]] == ids[order[:-1]])
+    return np.column_stack([order[equal], order[equal + 1]])

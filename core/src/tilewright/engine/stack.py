@@ -1,0 +1,70 @@
+"""The stage that links slices: what lies on the same pixels of consecutive slices is counted, then decided at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ownership import united
+from ..pairs import count_pairs
+from ..slices import links
+from ..tiles import TileGrid
+from .objects import Objects
+from .plan import Plan
+from .segment import Staged
+from .stage import Place
+
+__all__ = ["below", "count", "stacked", "step"]
+
+Ints = NDArray[np.signedinteger[Any]]
+
+
+def step(grid: TileGrid) -> int:
+    """How many tiles further on the tile at the same place of the next slice is."""
+    return math.prod(grid.counts[grid.axes.index("z") + 1 :])
+
+
+def below(grid: TileGrid, objects: Ints) -> list[int]:
+    """The tiles with objects whose place in the next slice has objects too; `objects` counts them by tile."""
+    further = step(grid)
+    numbers = np.flatnonzero(objects[: len(objects) - further])
+    last = numbers // further % grid.counts[grid.axes.index("z")] == grid.counts[grid.axes.index("z")] - 1
+    found: list[int] = numbers[~last & (objects[numbers + further] > 0)].tolist()
+    return found
+
+
+def count(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
+    """Stage which objects of these tiles' cores share pixels with which of the next slice, and how many."""
+    pieces, done = plan.stage.load("pieces"), []
+    for number in numbers:
+        other = number + step(plan.grid)
+        counts = count_pairs(*(_labels(plan, pieces[tile]) for tile in (number, other)))
+        counts = counts[(counts[:, :2] > 0).all(axis=1)]
+        pairs = np.column_stack([np.full(len(counts), other), counts])
+        place = plan.stage.append("slices", number, {"pairs": pairs, "attempt": np.array(plan.basis)})
+        done.append(Staged(number, place, len(pairs)))
+    return done
+
+
+def _labels(plan: Plan, row: Any) -> NDArray[Any]:
+    place = Place(int(row["pack"]), int(row["offset"]), int(row["size"]))
+    return plan.stage.read(place, "labels")["labels"]
+
+
+def stacked(objects: Objects, pairs: Ints, least: float) -> Objects:
+    """The objects with those of consecutive slices united that are one, by the pixels that their pieces share."""
+    group = objects.group.astype(np.int64)
+    area, first = np.zeros(len(group), np.int64), objects.first.copy()
+    np.add.at(area, group, objects.area)
+    np.minimum.at(first, group, objects.first)
+    keys, at = np.unique(group[pairs[:, 0]] * len(group) + group[pairs[:, 1]], return_inverse=True)
+    shared = np.bincount(at, weights=pairs[:, 2]).astype(np.int64)
+    lower, upper = keys // max(1, len(group)), keys % max(1, len(group))
+    same = links(lower, upper, shared, area, first, least)
+    pieces = np.flatnonzero(group != np.arange(len(group)))
+    ends = np.concatenate([pieces, lower[same]]), np.concatenate([group[pieces], upper[same]])
+    return Objects(group=united(len(group), *ends), first=objects.first, area=objects.area)

@@ -1,0 +1,56 @@
+"""Objects of slices that were segmented one by one, linked along z by their overlap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InvalidOption
+from .tiles import TileGrid
+
+__all__ = ["chosen_iou", "links"]
+
+Ints = NDArray[np.signedinteger[Any]]
+
+DEFAULT = 0.25  # that of Cellpose's stitch3D
+
+
+def chosen_iou(join_z: bool | float, grid: TileGrid) -> float | None:
+    """The IoU from which objects of consecutive slices are one, or None if slices are not to be linked.
+
+    InvalidOption for one that is not above 0 and at most 1, and for a grid whose slices are not segmented one by one.
+    """
+    if join_z is False:
+        return None
+    iou = DEFAULT if join_z is True else join_z
+    if not 0 < iou <= 1:
+        raise InvalidOption(f"join_z is True or an IoU above 0 and up to 1, not {join_z!r}")
+    if "z" not in grid.separate:
+        why = (
+            f"the image has axes {grid.axes!r}" if "z" not in grid.axes else "this segmenter sees z, and joins along it"
+        )
+        raise InvalidOption(f"join_z links slices that a segmenter with axes 'yx' has segmented one by one, but {why}")
+    return float(iou)
+
+
+def links(lower: Ints, upper: Ints, shared: Ints, area: Ints, first: Ints, least: float) -> NDArray[np.bool_]:
+    """Which pairs of objects from consecutive slices are one object, as Cellpose's `stitch3D` chooses them.
+
+    lower, upper: (n,) objects of a slice and of the next one that share `shared` pixels; each pair once.
+    area, first: of every object its pixels, and its first pixel, which decides between equals.
+    least: the IoU from which a pair may be one.
+
+    An object is linked to the one of the slice before with which its IoU is highest, among those of which no other
+    object of its own slice has more. So chains form, and they only fork where two have exactly the same IoU.
+    """
+    iou = shared / (area[lower] + area[upper] - shared)
+    best_above = np.zeros(len(area))
+    np.maximum.at(best_above, lower, iou)
+    kept = np.flatnonzero((iou >= least) & (iou == best_above[lower]))
+    order = kept[np.lexsort((first[lower[kept]], -iou[kept], upper[kept]))]
+    _, best = np.unique(upper[order], return_index=True)
+    chosen = np.zeros(len(lower), np.bool_)
+    chosen[order[best]] = True
+    return chosen
