@@ -33,6 +33,8 @@ from tilewright import (
     tile_process,
 )
 
+STARDIST = Path(__file__).parents[2] / "plugins" / "stardist" / "tests" / "models"
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -90,10 +92,10 @@ def test_custom_function(folder: Path) -> None:
 
 
 class StandInModel:
-    """Nuclei as instances, by a distance transform and its summits: in the place of StarDist's or Cellpose's model.
+    """Nuclei as instances, by a distance transform and its summits: in the place of Cellpose's model.
 
-    These libraries are not installed where this test runs. The function around the model has the shape of the README's;
-    what is tested is that tiles, halos and the join leave its objects as they are.
+    The function around the model has the shape of the README's; what is tested is that tiles, halos and the join leave
+    its objects as they are.
     """
 
     def predict_instances(self, pixels: NDArray[Any]) -> tuple[NDArray[Any], dict[str, Any]]:
@@ -118,22 +120,25 @@ def matched(one: NDArray[Any], other: NDArray[Any], iou: float = 0.75) -> float:
 
 
 def test_stardist_function(folder: Path) -> None:
-    """The README's function around a model, with a stand-in for StarDist's (which is not installed here)."""
-    model = StandInModel()
+    """The README's function around a real StarDist network, the small one of the plugin's tests."""
+    from stardist.models import StarDist2D
+
+    model = StarDist2D(None, name="nuclei_small", basedir=str(STARDIST))
+    low, high = np.percentile(stack(), (1, 99.8))  # of the whole, not of each tile, which would differ
 
     def stardist_fn(tile: NDArray[Any]) -> NDArray[Any]:
         img = tile[0] if tile.ndim == 3 and tile.shape[0] == 1 else tile
-        norm = img.astype("float32") / 255  # not by the tile's own maximum, which differs from tile to tile
+        norm = (img.astype("float32") - low) / (high - low)
         labels, _ = model.predict_instances(norm)
         return labels.astype("int32")[None] if tile.ndim == 3 else labels.astype("int32")
 
     labels = tile_process(
-        "image.zarr", stardist_fn, tile_shape=(1, 200, 200), overlap=32, merger="overlap", write_to="labels.zarr"
+        "image.zarr", stardist_fn, tile_shape=(1, 200, 200), overlap=48, merger="overlap", write_to="labels.zarr"
     )
     for z in range(2):
         plane = relabel_sequential_array(labels[z].compute())
         assert matched(plane, stardist_fn(stack()[z])) > 0.98
-    fused = tile_process("image.zarr", stardist_fn, tile_shape=(1, 200, 200), overlap=32)
+    fused = tile_process("image.zarr", stardist_fn, tile_shape=(1, 200, 200), overlap=48)
     assert fused.max().compute() < labels.max().compute(), "`touch` fuses nuclei that meet at a seam"
 
 

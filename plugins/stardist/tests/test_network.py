@@ -23,6 +23,8 @@ from tilewright_stardist import exhaustion
 from tilewright_stardist.network import network
 from tilewright_stardist.segmenter import StarDist
 
+IMAGE = Path(__file__).parents[3] / "docs" / "demo" / "data" / "img2d.tif"
+
 
 @pytest.fixture(scope="module")
 def pixels() -> NDArray[Any]:
@@ -106,6 +108,44 @@ StarDist(model={small2d!r})(np.random.default_rng(0).random((64, 64)))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=kept)
     assert done.stdout == ""
     assert [line for line in done.stderr.splitlines() if "absl" not in line] == []
+
+
+@pytest.mark.parametrize("missing", ["tensorflow", "stardist"])
+def test_where_a_library_is_missing_the_plugin_is_listed_and_says_what_to_install(missing: str, small2d: str) -> None:
+    code = f"""
+import sys
+sys.modules[{missing!r}] = None  # as if it were not installed
+from tilewright.cli import main
+main(sys.argv[1:])
+"""
+    listed = subprocess.run([sys.executable, "-c", code, "plugins"], capture_output=True, text=True, check=True)
+    assert "stardist" in listed.stdout
+    command = [sys.executable, "-c", code, "run", str(IMAGE), "out.zarr", "--segmenter", "stardist"]
+    ran = subprocess.run([*command, "--set", f"model={small2d}"], capture_output=True, text=True, check=False)
+    (line,) = ran.stderr.splitlines()
+    assert ran.returncode == 2
+    assert "it needs TensorFlow" in line
+    assert 'pip install "tilewright-stardist[tensorflow]"' in line
+
+
+def test_without_the_plugin_its_name_is_unknown_and_others_run(small2d: str, tmp_path: Path) -> None:
+    run = [
+        sys.executable,
+        "-m",
+        "tilewright.cli",
+        "run",
+        str(IMAGE),
+        str(tmp_path / "out.zarr"),
+        "--quiet",
+        "--segmenter",
+    ]
+    without = os.environ | {"TILEWRIGHT_DISABLE_PLUGINS": "stardist"}
+    refused = subprocess.run([*run, "stardist"], capture_output=True, text=True, check=False, env=without)
+    assert refused.returncode == 2
+    assert "'stardist'" in refused.stderr
+    subprocess.run([*run, "threshold"], check=True, env=without)
+    alone = os.environ | {"TILEWRIGHT_DISABLE_PLUGINS": "cellpose,threshold"}
+    subprocess.run([*run, "stardist", "--set", f"model={small2d}", "--overwrite"], check=True, env=alone)
 
 
 class Full:

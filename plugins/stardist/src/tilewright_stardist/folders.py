@@ -6,10 +6,11 @@ import functools
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from tilewright.errors import InvalidOption, NotReadable
 
-from .quiet import quiet
+from .library import kinds, quiet
 
 __all__ = ["axes_of", "channels_of", "digest_of", "folder_of", "is_folder"]
 
@@ -78,25 +79,25 @@ def _weights(folder: Path) -> Path:
 
 @functools.cache
 def _pretrained(model: str) -> Path:
-    kinds = _registered()
-    if model not in kinds:
+    registered = _registered()
+    if model not in registered:
         raise InvalidOption(
             f"there is no StarDist model {model!r}: no such folder is in {Path.cwd()}, and StarDist's pretrained ones "
-            f"are {', '.join(kinds)}; {ADVICE}"
+            f"are {', '.join(registered)}; {ADVICE}"
         )
     from csbdeep.models.pretrained import get_model_folder
 
     try:
         with quiet():
-            return Path(get_model_folder(kinds[model], model)).resolve()
+            return Path(get_model_folder(registered[model], model)).resolve()
     except Exception as error:
         why = f"{type(error).__name__}: {error}".splitlines()[0]
         raise NotReadable(f"StarDist's model {model!r} cannot be fetched ({why}); {ADVICE}") from error
 
 
-def _registered() -> dict[str, type]:
+def _registered() -> dict[str, Any]:
     """StarDist's pretrained models by name, each with the class that it is a model of."""
-    with quiet():
-        from csbdeep.models.pretrained import get_registered_models
-        from stardist.models import StarDist2D, StarDist3D
-    return {name: kind for kind in (StarDist2D, StarDist3D) for name in get_registered_models(kind, verbose=False)[0]}
+    classes = kinds().values()
+    from csbdeep.models.pretrained import get_registered_models
+
+    return {name: each for each in classes for name in get_registered_models(each, verbose=False)[0]}

@@ -13,7 +13,7 @@ from tilewright.errors import NotReadable
 
 from .exhaustion import patiently
 from .folders import axes_of, channels_of, digest_of, folder_of
-from .quiet import quiet
+from .library import kinds, quiet
 
 __all__ = ["Network", "network"]
 
@@ -26,13 +26,10 @@ class Network:
     """
 
     def __init__(self, folder: Path) -> None:
-        from stardist.models import StarDist2D, StarDist3D
-
         self.axes = axes_of(folder)
         self.spatial = self.axes.replace("c", "")
         self.channels = channels_of(folder)
-        kind = StarDist3D if "z" in self.axes else StarDist2D
-        self.model: Any = kind(None, name=folder.name, basedir=str(folder.parent))
+        self.model: Any = kinds()[len(self.spatial)](None, name=folder.name, basedir=str(folder.parent))
         self._using = threading.RLock()
         asked = self.spatial.upper()  # StarDist finds the receptive field by running the network
         self.field = dict(zip(self.spatial, map(int, self.model._axes_tile_overlap(asked)), strict=True))
