@@ -22,7 +22,7 @@ def kinds() -> dict[int, Any]:
     except (ImportError, RuntimeError) as error:  # csbdeep raises a RuntimeError if TensorFlow is not there
         why = next(filter(None, str(error).splitlines()), "")
         raise PluginError(
-            f"StarDist cannot be imported ({type(error).__name__}: {why}); it needs TensorFlow, which it does not bring: "
+            f"StarDist cannot be imported ({why}); it needs TensorFlow, which it does not bring: "
             'pip install "tilewright-stardist[tensorflow]", or [cpu]'
         ) from error
     return {2: StarDist2D, 3: StarDist3D}
