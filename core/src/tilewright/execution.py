@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import platform
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from .engine.run import Outcome, Progress, Run
 from .engine.schedule import crew
 from .errors import InvalidOption
 from .forecast import Forecast, forecast
+from .guarded import check_guarded
 from .image import Image
 from .result import Result, remove_with
 from .sinks import LabelSpec, Sink, read_back
@@ -49,6 +51,7 @@ class Execution:
     overwrite: bool = False
     resume: bool = True
     workers: int | None = None
+    processes: bool = False
     stage_dir: str | Path | None = None
     keep_stage: bool = False
     empty: float | None = None
@@ -85,6 +88,9 @@ class Execution:
             raise InvalidOption(
                 f"on_error must be 'raise' or 'skip', not {self.on_error!r}; retries at least 0, not {self.retries}"
             )
+
+        if self.processes:
+            check_guarded(sys._getframe(), "leave processes out: a run uses threads by itself")
 
     def _open(self, source: Any) -> Source:
         return open_source(source, reader=self.pipeline.reader, level=self.level, axes=self.axes)
@@ -138,7 +144,7 @@ class Execution:
 
     def _through(self, plan: Plan, home: Destination) -> Result:
         started = datetime.datetime.now(datetime.UTC)
-        with crew(self.workers) as workers:
+        with crew(self.workers, processes=self.processes) as workers:
             run = Run(plan=plan, crew=workers, progress=self.progress or _silent)
             run.segment()
             outcome = run.join()

@@ -69,6 +69,7 @@ class Pipeline:
         overwrite: bool = False,
         resume: bool = True,
         workers: int | None = None,
+        processes: bool = False,
         stage_dir: str | Path | None = None,
         keep_stage: bool = False,
         empty: float | None = None,
@@ -90,6 +91,8 @@ class Pipeline:
         overwrite: replace labels that are there already. They stay until the new ones are whole.
         resume: go on with what a killed run of the same source and pipeline has done; False discards that.
         workers: threads; one for each CPU if None. An active `distributed` client's workers are used instead.
+        processes: workers are processes, which take some seconds to start. For a segmenter that holds the interpreter's
+            lock, as loops in Python do; threads of such a one wait for each other.
         stage_dir: a folder for the run's stage, which otherwise lies beside the destination.
         keep_stage: leave the stage there after the run; the same run then starts from its end.
         empty: tiles in which no pixel is above this value are not segmented. NaN is not above anything.
@@ -115,6 +118,7 @@ class Pipeline:
             overwrite=overwrite,
             resume=resume,
             workers=workers,
+            processes=processes,
             stage_dir=stage_dir,
             keep_stage=keep_stage,
             empty=empty,

@@ -148,7 +148,7 @@ def test_labels_that_are_there_stay_without_overwrite(invoke: Invoke, image: Pat
         (("--writer", "nothing"), "no installed plugin offers a writer 'nothing'"),
         (("--save-pipeline", "p.yaml"), "p.yaml is neither .json nor .toml"),
         (("--pipeline", "nowhere.toml"), "nowhere.toml is no pipeline file"),
-        (("--workers", "2", "--scheduler", "tcp://localhost:1"), "--workers counts threads of this machine"),
+        (("--workers", "2", "--scheduler", "tcp://localhost:1"), "--workers and --processes are of this machine"),
         (("--workers", "0"), "0 is not in the range"),
     ],
 )

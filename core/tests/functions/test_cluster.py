@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tilewright import InvalidOption, make_local_cluster, merge_tile_labels, tile_process
+from tilewright.functions.memory import gpus
 
 IMAGE = np.random.default_rng(0).integers(0, 100, (40, 60))
 
@@ -152,6 +153,37 @@ def test_a_cluster_for_a_gpu_has_one_worker() -> None:
         client.close()
         cluster.close()
     np.testing.assert_array_equal(labels, above(IMAGE, 60))
+
+
+def test_a_cluster_for_several_gpus_has_a_worker_for_each_that_sees_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-7")
+    client, cluster = make_local_cluster(use_gpu=True, dashboard_address=":0")
+    try:
+        seen = client.run(lambda: __import__("os").environ["CUDA_VISIBLE_DEVICES"])
+        labels = tile_process(IMAGE, Above(60), tile_shape=(16, 16), compute=True)
+    finally:
+        client.close()
+        cluster.close()
+    assert sorted(seen.values()) == ["5", "GPU-7"]
+    np.testing.assert_array_equal(labels, above(IMAGE, 60))
+
+
+@pytest.mark.parametrize(
+    ("said", "found"), [("0,2", ["0", "2"]), ("", []), ("-1", []), ("1,-1,3", ["1"]), (" 3 ", ["3"])]
+)
+def test_the_gpus_are_those_that_cuda_would_see(said: str, found: list[str]) -> None:
+    assert gpus({"CUDA_VISIBLE_DEVICES": said}) == found
+
+
+@pytest.mark.parametrize(("script", "found"), [("printf '0\\n1\\n'", ["0", "1"]), ("exit 9", [])])
+def test_the_gpus_of_a_machine_are_asked_of_its_driver(
+    script: str, found: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert gpus({}) == found
 
 
 SCRIPT = """

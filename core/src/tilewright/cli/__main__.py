@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from . import main
 
-main(prog_name="tilewright")
+if __name__ == "__main__":  # worker processes look at it too
+    main(prog_name="tilewright")

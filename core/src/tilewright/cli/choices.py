@@ -89,6 +89,9 @@ _PARTS: tuple[Callable[[Any], Any], ...] = (
 _RUN: tuple[Callable[[Any], Any], ...] = (
     click.option("--name", default="labels", show_default=True, help="Name of the labels within the image's store."),
     click.option("--save-pipeline", metavar="FILE", help="Save the parts and their options for --pipeline."),
+    click.option(
+        "--processes", is_flag=True, help="Workers are processes: for a segmenter that is Python all through."
+    ),
     click.option("--scheduler", metavar="ADDRESS", help="Run on the dask cluster of this scheduler (tcp://host:8786)."),
     click.option("--stage-dir", metavar="DIR", help="Where tiles are kept until the end; else beside OUTPUT."),
     click.option(

@@ -29,6 +29,7 @@ PASSED_ON = (
     "name",
     "overwrite",
     "workers",
+    "processes",
     "stage_dir",
     "join_z",
     "on_error",
@@ -51,8 +52,8 @@ def run(image: str, output: str | None, **said: Any) -> None:
     tilewright run cells.ome.zarr --segmenter threshold --set sigma=1.5
     tilewright run cells.ome.zarr nuclei.ome.zarr --segmenter threshold --channel DAPI --tile 1024 --halo 32
     """
-    if said["scheduler"] and said["workers"]:
-        raise click.UsageError("--workers counts threads of this machine; the cluster of --scheduler has its own.")
+    if said["scheduler"] and (said["workers"] or said["processes"]):
+        raise click.UsageError("--workers and --processes are of this machine; the cluster of --scheduler has its own.")
     pipeline = pipeline_of(said)
     if said["save_pipeline"]:
         pipeline.save(said["save_pipeline"])

@@ -1,4 +1,4 @@
-"""The workers of a `distributed` client, any of which may die at any time."""
+"""The workers of a `distributed` client, any of which may die at any time, and some of a run's own."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import functools
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import cloudpickle  # type: ignore[import-untyped]  # it ships no types
-from distributed import KilledWorker
+from distributed import Client, KilledWorker, LocalCluster
 
 from ..errors import NotReadable
 
-__all__ = ["Cluster"]
+__all__ = ["Cluster", "local_processes"]
 
 T = TypeVar("T")
 
@@ -74,6 +74,17 @@ class Cluster:
     def _tell(self, name: str) -> None:
         with suppress(Exception):  # the client may be closed by then: its workers forget more than this
             self._client.run(_drop, name, on_error="ignore")
+
+
+@contextmanager
+def local_processes(count: int) -> Iterator[Cluster]:
+    """Worker processes of this machine for as long as the context lasts. They are nobody's default client."""
+    settings = {"processes": True, "threads_per_worker": 1, "memory_limit": None, "dashboard_address": None}
+    with (
+        LocalCluster(n_workers=count, **settings) as cluster,  # type: ignore[no-untyped-call]  # it is not typed
+        Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]  # likewise
+    ):
+        yield Cluster(client)
 
 
 _plans: dict[str, Any] = {}

@@ -102,15 +102,20 @@ class _Threads:
 
 
 @contextmanager
-def crew(workers: int | None) -> Iterator[Crew]:
-    """The active `distributed` client's workers if there is one, else `workers` threads (one for each CPU)."""
-    client = _active_client()
+def crew(workers: int | None, *, processes: bool = False) -> Iterator[Crew]:
+    """The active `distributed` client's workers if there is one, else so many threads or processes (one a CPU)."""
+    client, count = _active_client(), workers or cpus()
     if client is not None:
         from .cluster import Cluster
 
         yield Crew(Cluster(client))
         return
-    count = workers or cpus()
+    if processes:
+        from .cluster import local_processes
+
+        with local_processes(count) as cluster:
+            yield Crew(cluster)
+        return
     with ThreadPoolExecutor(count, thread_name_prefix="tilewright") as pool:
         yield Crew(_Threads(pool, count))
 

@@ -1,21 +1,22 @@
-"""`make_local_cluster`: worker processes on this machine, and what stops a script from starting itself again."""
+"""`make_local_cluster`: worker processes on this machine, with a GPU each where there are some."""
 
 from __future__ import annotations
 
-import ast
+import itertools
 import sys
-from pathlib import Path
-from types import FrameType
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..engine.schedule import cpus
 from ..errors import InvalidOption
+from ..guarded import check_guarded
 from ..quantities import whole_number
+from .memory import gpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["check_travels", "make_local_cluster", "unguarded_line"]
+__all__ = ["check_travels", "make_local_cluster"]
 
 MOST_WORKERS = 8
 
@@ -31,8 +32,9 @@ def make_local_cluster(
 
     The client is the active one from here on, so a run uses its workers without being told.
 
-    use_gpu: one worker, so that one model is on the GPU at a time; it need not be there. Otherwise a worker for each
-        CPU, at most 8.
+    use_gpu: one worker for each GPU, which is the only one that it sees (`CUDA_VISIBLE_DEVICES`), so that one model is
+        on a GPU at a time; one worker if there is none. More of them take turns with the GPUs. Otherwise a worker for
+        each CPU, at most 8.
     memory_limit: of each worker, as in `"8GB"`; None for no limit.
     cluster_kwargs: for `dask.distributed.LocalCluster`.
 
@@ -44,41 +46,35 @@ def make_local_cluster(
     for what, value in (("n_workers", n_workers), ("threads_per_worker", threads_per_worker)):
         if value is not None:
             whole_number(what, value, least=1)
-    line = unguarded_line(sys._getframe(1))
-    if line is not None:
-        raise InvalidOption(
-            f'{line[0]} starts worker processes in line {line[1]}, outside of `if __name__ == "__main__":`, and every '
-            "worker would run it again; put it under that line, or leave the cluster out: a run uses threads by itself"
-        )
-    workers = n_workers or (1 if use_gpu else min(MOST_WORKERS, cpus()))
+    check_guarded(sys._getframe(1), "leave the cluster out: a run uses threads by itself")
     settings = {"processes": True, "threads_per_worker": threads_per_worker, "memory_limit": memory_limit}
+    devices = gpus() if use_gpu else []
+    if devices:
+        return _pinned(devices, n_workers or len(devices), settings | cluster_kwargs)
+    workers = n_workers or (1 if use_gpu else min(MOST_WORKERS, cpus()))
     cluster = LocalCluster(n_workers=workers, **(settings | cluster_kwargs))  # type: ignore[no-untyped-call]
     return Client(cluster), cluster  # type: ignore[no-untyped-call]  # distributed is not typed
 
 
-def unguarded_line(frame: FrameType | None) -> tuple[str, int] | None:
-    """The script and the line of it that is running now, if that line would run again in a worker process.
+def _pinned(devices: Sequence[str], count: int, settings: Mapping[str, Any]) -> tuple[Any, Any]:
+    """A cluster of so many workers, each with the next of the devices as the only one that it sees."""
+    from distributed import Client, LocalCluster
 
-    A notebook, a prompt and `python -c` have no file that a worker could read again.
-    """
-    main = sys.modules.get("__main__")
-    file = getattr(main, "__file__", None)
-    while frame is not None and not (frame.f_globals is vars(main) and frame.f_code.co_name == "<module>"):
-        frame = frame.f_back
-    if frame is None or not file or not Path(file).is_file() or Path(frame.f_code.co_filename).name != Path(file).name:
-        return None
-    text = Path(file).read_text(encoding="utf-8", errors="replace")
-    return None if _guarded(ast.parse(text), frame.f_lineno) else (file, frame.f_lineno)
+    class Pinned(LocalCluster):
+        """Asked by dask for one worker after another, also when it is scaled later."""
 
+        _devices = itertools.cycle(devices)
 
-def _guarded(script: ast.Module, line: int) -> bool:
-    """Whether a line lies under an `if` that looks at `__name__`."""
-    return any(
-        isinstance(node, ast.If)
-        and node.lineno <= line <= (node.end_lineno or node.lineno)
-        and any(isinstance(part, ast.Name) and part.id == "__name__" for part in ast.walk(node.test))
-        for node in ast.walk(script)
-    )
+        def new_worker_spec(self) -> dict[Any, Any]:
+            told: dict[Any, Any] = super().new_worker_spec()  # type: ignore[no-untyped-call]  # it is not typed
+            seen = {"CUDA_VISIBLE_DEVICES": next(self._devices)}
+            return {name: spec | {"options": spec["options"] | {"env": seen}} for name, spec in told.items()}
+
+    cluster = Pinned(n_workers=0, **settings)  # type: ignore[no-untyped-call]  # likewise
+    client = Client(cluster)  # type: ignore[no-untyped-call]  # likewise
+    cluster.scale(count)  # type: ignore[no-untyped-call]  # likewise
+    client.wait_for_workers(count)
+    return client, cluster
 
 
 def check_travels(segmenter: Callable[..., Any]) -> None:

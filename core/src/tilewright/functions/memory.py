@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["available_memory", "gpu_memory"]
+__all__ = ["available_memory", "gpu_memory", "gpus"]
 
 logger = logging.getLogger("tilewright")
 
@@ -33,16 +34,30 @@ def available_memory(root: Path = Path("/"), environment: Mapping[str, str] = os
 
 def gpu_memory() -> int | None:
     """Free bytes of the first GPU, or None if there is none or nothing here can ask it."""
+    free = _asked("memory.free")
+    return int(free[0]) * MIB if free and free[0].isdigit() else None
+
+
+def gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them; else all that there are."""
+    said = environment.get("CUDA_VISIBLE_DEVICES")
+    if said is None:
+        return _asked("index")
+    names = [name.strip() for name in said.split(",")]
+    return list(itertools.takewhile(lambda name: name not in ("", "-1"), names))  # CUDA too stops at one that is none
+
+
+def _asked(what: str) -> list[str]:
+    """What `nvidia-smi` says of each GPU."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
-        return None
-    command = [tool, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+        return []
+    command = [tool, f"--query-gpu={what}", "--format=csv,noheader,nounits"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    lines = asked.stdout.split()
-    if asked.returncode or not lines or not lines[0].isdigit():
-        logger.info("nvidia-smi does not tell the GPU's memory: %s", (asked.stderr or asked.stdout).strip())
-        return None
-    return int(lines[0]) * MIB
+    if asked.returncode:
+        logger.info("nvidia-smi does not tell of the GPUs: %s", (asked.stderr or asked.stdout).strip())
+        return []
+    return asked.stdout.split()
 
 
 def _slurm(environment: Mapping[str, str]) -> int | None:

@@ -1,0 +1,83 @@
+"""Runs whose workers are processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.typing import NDArray
+from scipy import ndimage
+from truth import Components
+
+from tilewright import Grid, Pipeline, SegmenterFailed
+from tilewright.cli import main
+
+MASK = np.random.default_rng(0).random((50, 60)) < 0.4
+
+
+def test_processes_give_the_labels_of_the_whole_image_and_leave_no_process(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    seen.mkdir()
+
+    def segmenter(pixels: NDArray[Any]) -> NDArray[Any]:  # a closure, which no ordinary pickle takes
+        (seen / str(os.getpid())).touch()
+        return Components()(pixels)
+
+    result = Pipeline(segmenter=segmenter, tiler=Grid(tile=10)).run(MASK, workers=2, processes=True)
+    np.testing.assert_array_equal(result.labels.compute(), ndimage.label(MASK)[0])
+    workers = [int(path.name) for path in seen.iterdir()]
+    assert workers
+    assert os.getpid() not in workers
+    assert not [pid for pid in workers if Path(f"/proc/{pid}/stat").exists()]
+
+
+def test_an_error_in_a_process_is_the_error_of_the_run_which_goes_on_later(tmp_path: Path) -> None:
+    counted = Components(calls=tmp_path / "calls", fail_at=7)
+    pipeline = Pipeline(segmenter=counted, tiler=Grid(tile=10), writer="zarr-array")
+    with pytest.raises(SegmenterFailed, match="on purpose"):
+        pipeline.run(MASK, tmp_path / "labels.zarr", workers=1, processes=True)
+    before = counted.count()
+    result = Pipeline(segmenter=counted, tiler=Grid(tile=10), writer="zarr-array").run(
+        MASK, tmp_path / "labels.zarr", workers=2
+    )
+    np.testing.assert_array_equal(result.labels.compute(), ndimage.label(MASK)[0])
+    assert counted.count() == 30 + 1
+    assert before <= 30
+
+
+SCRIPT = """
+import numpy as np
+from tilewright import Grid, Pipeline
+pipeline = Pipeline(segmenter=lambda pixels: pixels, tiler=Grid(tile=4))
+{guard}print(pipeline.run(np.eye(8, dtype=int), workers=1, processes=True).n_objects)
+"""
+
+
+@pytest.mark.parametrize("guard", ["", "if __name__ == '__main__':\n    "])
+def test_a_script_must_say_what_its_workers_are_not_to_run(guard: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(guard=guard))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120)
+    if guard:
+        assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr
+    else:
+        assert done.returncode == 1
+        assert done.stderr.count("Traceback") == 1
+        assert 'outside of `if __name__ == "__main__":`' in done.stderr
+
+
+def test_the_command_line_runs_on_processes(tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    image = zarr.create_array(tmp_path / "a.zarr", data=MASK.astype("u1"), chunks=(10, 10), dimension_names="yx")
+    assert image.shape == MASK.shape
+    said = ["run", str(tmp_path / "a.zarr"), str(tmp_path / "out.zarr"), "--segmenter", "threshold", "--processes"]
+    said += ["--set", "threshold=0.5", "--set", "min_size=0", "--workers", "2", "--quiet", "--writer", "zarr-array"]
+    done = CliRunner().invoke(main, said, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "out.zarr")[:], ndimage.label(MASK)[0])
