@@ -26,6 +26,9 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .errors import TilewrightError as TilewrightError
     from .errors import UnknownComponent as UnknownComponent
     from .errors import WorkerLost as WorkerLost
+    from .events import RunFinished as RunFinished
+    from .events import RunPlanned as RunPlanned
+    from .events import TileDone as TileDone
     from .forecast import Forecast as Forecast
     from .formats import open_image as open_image
     from .functions.cluster import make_local_cluster as make_local_cluster
@@ -77,6 +80,7 @@ _HOMES = {
         "WorkerLost",
     ),
     "forecast": ("Forecast",),
+    "events": ("RunFinished", "RunPlanned", "TileDone"),
     "formats": ("open_image",),
     "functions.cluster": ("make_local_cluster",),
     "functions.emptiness": ("estimate_empty_tiles",),

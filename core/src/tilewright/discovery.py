@@ -8,7 +8,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ class Plugin:
 
     target: the module that its entry point names.
     disabled: the environment variable that leaves it out, if one does.
+    watch: its hooks to be told of runs, if it has any.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Plugin:
     components: tuple[Component, ...] = ()
     error: str = ""
     disabled: str = ""
+    watch: pluggy.HookRelay | None = field(default=None, repr=False, compare=False)
 
 
 def installed_plugins() -> list[Plugin]:
@@ -127,22 +129,29 @@ def _found(point: EntryPoint) -> Plugin:
 def read_plugin(hooks: Any, plugin: Plugin) -> Plugin:
     """Ask an object with hooks for its components. Anything wrong with it ends up in the returned plugin's error."""
     try:
-        components = tuple(_components(hooks, plugin))
+        relay = _relay(hooks, plugin.name)
+        components = tuple(_components(relay, plugin))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - as above, now for what its hooks raise
         return replace(plugin, error=describe(error))
-    return replace(plugin, components=components)
+    watches = any(getattr(relay, name).get_hookimpls() for name in hookspecs.WATCHING)
+    return replace(plugin, components=components, watch=relay if watches else None)
 
 
-def _components(hooks: Any, plugin: Plugin) -> Iterable[Component]:
+def _relay(hooks: Any, name: str) -> pluggy.HookRelay:
+    """The hooks of one plugin, to be called. PluginValidationError if there is something wrong with them."""
     # A manager for each plugin: what one of them does wrong is then known to be its own.
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     _check_hooks(hooks)
-    manager.register(hooks, name=plugin.name)
+    manager.register(hooks, name=name)
     manager.check_pending()
+    return manager.hook
+
+
+def _components(relay: pluggy.HookRelay, plugin: Plugin) -> Iterable[Component]:
     seen = set()
     for kind in KINDS:
-        for spec in _specs(kind, getattr(manager.hook, f"tilewright_{kind}s")):
+        for spec in _specs(kind, getattr(relay, f"tilewright_{kind}s")):
             if (kind, spec.name) in seen:
                 raise ValueError(f"tilewright_{kind}s offers {spec.name!r} twice; give each {kind} a name of its own")
             seen.add((kind, spec.name))

@@ -31,6 +31,7 @@ from .slices import chosen_iou
 from .sources import chosen_channels, open_source
 from .specs import Kind
 from .storage import writing_to
+from .watching import Watchers
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -103,7 +104,10 @@ class Execution:
 
     def _staged(self, plan: Plan, home: Destination) -> Result:
         try:
-            return self._through(plan, home)
+            with Watchers(self.progress, plan, home.path) as watchers:
+                result = self._through(plan, home, watchers.tile_done)
+                watchers.finished(result)
+                return result
         finally:
             plan.stage.close()
 
@@ -142,10 +146,10 @@ class Execution:
             retries=self.retries,
         )
 
-    def _through(self, plan: Plan, home: Destination) -> Result:
+    def _through(self, plan: Plan, home: Destination, progress: Progress) -> Result:
         started = datetime.datetime.now(datetime.UTC)
         with crew(self.workers, processes=self.processes) as workers:
-            run = Run(plan=plan, crew=workers, progress=self.progress or _silent)
+            run = Run(plan=plan, crew=workers, progress=progress)
             run.segment()
             outcome = run.join()
             run.prepare()
@@ -241,7 +245,3 @@ def _result(run: Run, outcome: Outcome, home: Destination, sink: Sink, provenanc
     if home.temporary:
         remove_with(result, home.temporary)
     return result
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Progress for those who want none."""

@@ -1,4 +1,9 @@
-"""The five hooks: all that a plugin package can offer. Mark an implementation with `hookimpl`."""
+"""The hooks: all that a plugin package can implement. Mark an implementation with `hookimpl`.
+
+Five offer components. Three more, all optional, are for tools that watch runs: they are told what happens and return
+nothing. The process that started the run calls them one after the other, so they have to return at once. One that fails
+costs a warning, not the run.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +13,12 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from .events import RunFinished, RunPlanned, TileDone
     from .specs import FormatSpec, Spec
 
-__all__ = ["hookimpl"]
+__all__ = ["WATCHING", "hookimpl"]
+
+WATCHING = ("tilewright_run_planned", "tilewright_tile_done", "tilewright_run_finished")
 
 hookspec = pluggy.HookspecMarker("tilewright")
 hookimpl = pluggy.HookimplMarker("tilewright")
@@ -39,3 +47,18 @@ def tilewright_mergers() -> Iterable[Spec]:  # type: ignore[empty-body]  # a hoo
 @hookspec
 def tilewright_writers() -> Iterable[FormatSpec]:  # type: ignore[empty-body]  # a hookspec has no body
     """Formats for label images: `writer(path, spec) -> sink`."""
+
+
+@hookspec
+def tilewright_run_planned(event: RunPlanned) -> None:
+    """A run begins."""
+
+
+@hookspec
+def tilewright_tile_done(event: TileDone) -> None:
+    """A tile, or several small ones, went through a stage. Progress bars are drawn from these."""
+
+
+@hookspec
+def tilewright_run_finished(event: RunFinished) -> None:
+    """A run is over, with its labels in place or with an error. Of a process that is killed nobody is told."""

@@ -161,4 +161,4 @@ def test_version_is_the_packages(invoke: Invoke) -> None:
 
 
 def test_json_of_the_list_can_be_read_whatever_is_installed(invoke: Invoke) -> None:
-    assert {"components", "broken", "disabled", "clashes"} == set(result_of(invoke("plugins", "--json")))
+    assert {"components", "broken", "disabled", "watching", "clashes"} == set(result_of(invoke("plugins", "--json")))

@@ -1,4 +1,4 @@
-"""What is installed: every component with its options, the plugins that are broken, and those that are left out."""
+"""What is installed: every component with its options, the plugins that watch, are broken, or are left out."""
 
 from __future__ import annotations
 
@@ -72,11 +72,12 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """Components that were asked for, and the plugins that have none to offer."""
+    """Components that were asked for, and the plugins of which there is more to say."""
 
     entries: tuple[Entry, ...]
     broken: tuple[Plugin, ...]
     disabled: tuple[Plugin, ...]
+    watching: tuple[Plugin, ...]
 
     @classmethod
     def of(cls, kind: str | None, name: str | None) -> Listing:
@@ -97,6 +98,7 @@ class Listing:
             entries=tuple(entries),
             broken=tuple(plugin for plugin in idle if plugin.error),
             disabled=tuple(plugin for plugin in idle if plugin.disabled),
+            watching=tuple(plugin for plugin in idle if plugin.watch is not None and kind is None),
         )
 
     def clashes(self) -> list[str]:
@@ -112,6 +114,7 @@ class Listing:
             "components": [entry.plain() for entry in self.entries],
             "broken": [_plain(plugin) | {"error": plugin.error} for plugin in self.broken],
             "disabled": [_plain(plugin) | {"by": plugin.disabled} for plugin in self.disabled],
+            "watching": [_plain(plugin) for plugin in self.watching],
             "clashes": self.clashes(),
         }
 

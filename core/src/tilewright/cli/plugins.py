@@ -32,7 +32,7 @@ def plugins(name: str | None, kind: str | None, as_json: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of broken plugins, which the list itself names
         listing = Listing.of(kind, name)
-    if name and not (listing.entries or listing.broken or listing.disabled):
+    if name and not (listing.entries or listing.broken or listing.disabled or listing.watching):
         raise UnknownComponent(_nobody(name, kind))
     click.echo(json.dumps(listing.plain(), indent=2) if as_json else _told(listing))
 
@@ -52,6 +52,7 @@ def _told(listing: Listing) -> str:
         entries = [entry for entry in listing.entries if entry.component.kind == kind]
         if entries:
             blocks += [click.style(f"{kind}s", bold=True), *map(_entry, entries)]
+    blocks += [f"watches runs: {each.name} ({each.distribution} {each.version})" for each in listing.watching]
     for plugin in listing.broken:
         blocks.append(f"broken: {plugin.name} ({plugin.distribution} {plugin.version}): {plugin.error}")
     for plugin in listing.disabled:

@@ -71,7 +71,9 @@ class PluginTests(Kit):
     def test_its_hooks_are_those_of_tilewright_and_return_specs(self, plugin: str) -> None:
         read = _read(plugin)
         assert not read.error, f"its hooks are wrong: {read.error}"
-        assert read.components, "it offers nothing; mark its hooks with @tilewright.hookimpl, and return a Spec"
+        assert read.components or read.watch, (
+            "it offers nothing; mark its hooks with @tilewright.hookimpl, and return a Spec"
+        )
 
     def test_names_are_its_own(self, plugin: str) -> None:
         own = _offered(plugin)

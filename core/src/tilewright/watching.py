@@ -1,0 +1,85 @@
+"""Tell the tools that watch a run what happens in it, without letting one of them end it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from .components import name_of
+from .discovery import Plugin, describe
+from .events import RunFinished, RunPlanned, TileDone
+from .registry import registry
+
+if TYPE_CHECKING:
+    from .engine.plan import Plan
+    from .result import Result
+
+__all__ = ["Watchers"]
+
+
+class Watchers:
+    """The plugins that watch a run while it is in this context, and the function that its caller gave for its progress.
+
+    A plugin that fails is warned of once, and told nothing more of this run. The caller's function may end the run by
+    raising, since it is the caller's.
+    """
+
+    def __init__(self, progress: Callable[[str, int, int], None] | None, plan: Plan, destination: str) -> None:
+        self._progress, self._plan, self._destination = progress, plan, destination
+        self._plugins = [plugin for plugin in registry().plugins if plugin.watch is not None]
+
+    def __enter__(self) -> Watchers:
+        image, grid = self._plan.source.opened, self._plan.grid
+        event = RunPlanned(
+            source=image.source or image.name,
+            destination=self._destination,
+            axes=grid.axes,
+            shape=grid.shape,
+            tiles=len(grid),
+            segmenter=name_of("segmenter", self._plan.segmenter),
+        )
+        self._tell("tilewright_run_planned", event)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            event = RunFinished(destination=self._destination, error=describe(error))
+            self._tell("tilewright_run_finished", event)
+
+    def tile_done(self, stage: str, done: int, total: int) -> None:
+        event = TileDone(stage=stage, done=done, total=total)
+        if self._progress is not None:
+            self._progress(event.stage, event.done, event.total)
+        self._tell("tilewright_tile_done", event)
+
+    def finished(self, result: Result) -> None:
+        event = RunFinished(
+            destination=self._destination,
+            objects=result.n_objects,
+            tiles=result.n_tiles,
+            skipped=result.n_skipped,
+            failed=len(result.failed),
+            seconds=dict(result.seconds),
+        )
+        self._tell("tilewright_run_finished", event)
+
+    def _tell(self, hook: str, event: object) -> None:
+        for plugin in tuple(self._plugins):
+            try:
+                getattr(plugin.watch, hook)(event=event)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - who only watches must not end what is watched
+                self._plugins.remove(plugin)
+                _warn_of(plugin, hook, error)
+
+
+def _warn_of(plugin: Plugin, hook: str, error: BaseException) -> None:
+    warnings.warn(
+        f"plugin {plugin.name!r} of {plugin.distribution} {plugin.version} failed in {hook}: {describe(error)}; the "
+        "run goes on without telling it more",
+        RuntimeWarning,
+        stacklevel=2,
+    )
