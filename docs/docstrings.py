@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -12,11 +13,31 @@ ENTRY = re.compile(r"(?P<names>\w+(?:, \w+)*): (?P<meaning>\S.*)")
 
 
 class PlainDocstrings(griffe.Extension):
-    """Rewrites each docstring once its object is loaded."""
+    """Rewrites each docstring once its object is loaded; a class's is followed by its options and their help."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         if obj.docstring:
             obj.docstring.value = markdown(obj.docstring.value)
+
+    def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
+        options = [said for each in cls.attributes.values() if (said := option(each))]
+        if options and cls.docstring:
+            cls.docstring.value += "\n\nOptions:\n\n" + "\n".join(options)
+
+
+def option(attribute: griffe.Attribute) -> str:
+    """An item of a list for a field with help in its metadata: its name, type, default and help. Else nothing."""
+    call = ast.parse(str(attribute.value), mode="eval").body if str(attribute.value).startswith("field(") else None
+    given = {each.arg: each.value for each in call.keywords} if isinstance(call, ast.Call) else {}
+    match given.get("metadata"):
+        case ast.Dict(keys=[ast.Constant(value="help")], values=[ast.Constant(value=str(text))]):
+            meaning = text
+        case ast.Dict(keys=[ast.Constant(value="help")], values=[ast.Name(id=name)]):
+            meaning = str(ast.literal_eval(str(attribute.module[name].value)))
+        case _:
+            return ""
+    default = f" = {ast.unparse(given['default'])}" if "default" in given else ""
+    return f"- **`{attribute.name}`**: `{attribute.annotation}{default}`. {meaning[0].upper()}{meaning[1:]}"
 
 
 def markdown(docstring: str) -> str:
