@@ -25,7 +25,14 @@ def test_a_tutorial_works_from_its_first_line_to_its_last(page: Path, environmen
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/does-tiling-change-my-result.md", "docs/install.md", "docs/segment.md"]
+    "page",
+    [
+        "README.md",
+        "docs/does-tiling-change-my-result.md",
+        "docs/install.md",
+        "docs/segment.md",
+        "plugins/ome-zarr/README.md",
+    ],
 )
 def test_what_a_page_says_of_images_is_so(page: str, environment: Environment, tmp_path: Path) -> None:
     folder = tmp_path / "images"
