@@ -18,6 +18,7 @@ from ..tiles import Tile
 from .plan import Plan
 from .segment import Staged, facing, strip
 from .stage import Place
+from .touching import can_batch, touching
 
 __all__ = ["compare", "index_of", "part", "record"]
 
@@ -44,14 +45,30 @@ def compare(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
 
     A seam of which one side is all background is not shown: there is nothing that could be said of it.
     """
-    offsets, kept, done = _offsets(plan), Kept.fromkeys(numbers), []
-    for number in numbers:
-        found = [_judge(plan, seam) for seam in _seams(plan, plan.grid[number], offsets, kept)]
+    done = []
+    for number, found in (_together if can_batch(plan.merger) else _one_by_one)(plan, numbers):
         pairs = np.concatenate(found) if found else np.zeros((0, 3), np.int64)
         place = plan.stage.append("seams", number, {"pairs": pairs, "attempt": np.array(plan.basis)})
         done.append(Staged(number, place, len(pairs)))
-        del kept[number]
     return done
+
+
+def _one_by_one(plan: Plan, numbers: Sequence[int]) -> Iterator[tuple[int, list[Ints]]]:
+    """For each tile what the merger says of its seams, of which one is in memory at a time."""
+    offsets, kept = _offsets(plan), Kept.fromkeys(numbers)
+    for number in numbers:
+        yield number, [_judge(plan, seam) for seam in _seams(plan, plan.grid[number], offsets, kept)]
+        del kept[number]
+
+
+def _together(plan: Plan, numbers: Sequence[int]) -> Iterator[tuple[int, list[Ints]]]:
+    """The same for a merger of which it can be known for all of the seams at once."""
+    offsets, kept = _offsets(plan), Kept.fromkeys(numbers)
+    seams = {number: list(_seams(plan, plan.grid[number], offsets, kept)) for number in numbers}
+    every = [seam for each in seams.values() for seam in each]
+    answers = iter(touching(every) if every else ())
+    for number in numbers:
+        yield number, [_rows(seam, said) for seam, said in zip(seams[number], answers, strict=False)]
 
 
 def _offsets(plan: Plan) -> list[tuple[int, ...]]:
@@ -138,4 +155,8 @@ def _judge(plan: Plan, seam: Seam) -> Ints:
                 f"merger {name_of('merger', plan.merger)!r} named a label that is not on the seam of tiles "
                 f"{seam.lower.index} and {seam.upper.index}"
             )
+    return _rows(seam, said)
+
+
+def _rows(seam: Seam, said: Ints) -> Ints:
     return np.column_stack([np.full(len(said), seam.upper.number), said]).astype(np.int64)
