@@ -34,7 +34,8 @@ class Copies:
 
     area, core_area: pixels in the tile's outer region and in its core.
     margin: pixels between the copy's bounding box and the nearest edge of the outer region that is not the image's
-        border; 0 says that the copy is cut, and the largest int64 that there is no such edge.
+        border; 0 says that the copy is cut, and the largest int64 that no such edge is nearer than the widest overlap
+        of two tiles is wide.
     """
 
     area: Ints

@@ -35,7 +35,8 @@ class Views:
 
     @classmethod
     def of(cls, image: Labels, segmenter: Callable[[Labels], Labels], tile: int, halo: int) -> Views:
-        grid = TileGrid.regular("yx", shape=image.shape, tile=(tile, tile), halo=(halo, halo))
+        axes = "zyx"[-image.ndim :]
+        grid = TileGrid.regular(axes, shape=image.shape, tile=[tile] * image.ndim, halo=[halo] * image.ndim)
         return cls(image, grid, [segmenter(image[each.outer]) for each in grid])
 
     @cached_property

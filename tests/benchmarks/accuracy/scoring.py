@@ -18,7 +18,7 @@ Labels = NDArray[Any]
 
 
 def scores(truth: Labels, untiled: Labels, found: Labels, seams: Iterable[int]) -> dict[str, float]:
-    """Counts and figures of one result. `seams` are the places along either axis at which a tile's core begins.
+    """Counts and figures of one result. `seams` are the places along any axis at which a tile's core begins.
 
     AP and the faults are against the truth; `AP=0.9` and `doubled=` against the result without tiles.
     """
@@ -35,12 +35,13 @@ def scores(truth: Labels, untiled: Labels, found: Labels, seams: Iterable[int]) 
 
 
 def _table(one: Labels, other: Labels) -> Contingency:
-    return Contingency.of(Image(data=one, axes="yx"), Image(data=other, axes="yx"))
+    axes = "zyx"[-one.ndim :]
+    return Contingency.of(Image(data=one, axes=axes), Image(data=other, axes=axes))
 
 
 def _on(labels: Labels, rows: NDArray[np.int64]) -> NDArray[Any]:
-    """The ids of objects that have pixels on those rows or columns."""
-    ids = np.union1d(labels[rows], labels[:, rows])
+    """The ids of objects that have pixels on those rows or columns, or planes."""
+    ids = np.unique(np.concatenate([labels.take(rows, axis).ravel() for axis in range(labels.ndim)]))
     return ids[ids > 0]
 
 

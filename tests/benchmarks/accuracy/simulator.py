@@ -30,17 +30,17 @@ SMALLEST, SMALLEST_FOUND = 60, 20  # px
 
 
 def cells(kind: str, seed: int, side: int = SIDE) -> Labels:
-    """A label image of jittered grid points' Voronoi cells, cut off at a radius."""
+    """A label image of jittered grid points' Voronoi cells, cut off at a radius; "volume" is dense, and in 3-D."""
     random = np.random.default_rng(seed)
-    count = side // SPACING + 2
-    grid = np.stack([each.ravel() for each in np.mgrid[0:count, 0:count] * SPACING], 1)
+    dimensions = 3 if kind == "volume" else 2
+    grid = np.indices([side // SPACING + 2] * dimensions).reshape(dimensions, -1).T * SPACING
     points = grid + random.uniform(-SPACING * 0.38, SPACING * 0.38, grid.shape)
     points = np.clip(np.round(points).astype(int), 0, side - 1)
-    seeds = np.zeros((side, side), np.int32)
+    seeds = np.zeros([side] * dimensions, np.int32)
     seeds[tuple(points.T)] = np.arange(1, len(points) + 1)
     distance, nearest = ndimage.distance_transform_edt(seeds == 0, return_indices=True)
     labels = np.where(distance > SPACING * 0.62, 0, seeds[tuple(nearest)])
-    if kind != "dense":
+    if kind in ("sparse", "fibre"):
         labels[ndimage.binary_dilation(_borders(labels))] = 0
     if kind == "fibre":
         _draw_fibres(labels, random)
@@ -50,10 +50,13 @@ def cells(kind: str, seed: int, side: int = SIDE) -> Labels:
 def perfect(crop: NDArray[Any]) -> Labels:
     """Every connected piece of the truth that a crop shows, numbered in raster order."""
     links = np.zeros([2 * n - 1 for n in crop.shape], bool)  # every second place is a pixel, between two is their link
-    links[::2, ::2] = crop > 0
-    links[1::2, ::2] = (crop[1:] == crop[:-1]) & (crop[1:] > 0)
-    links[::2, 1::2] = (crop[:, 1:] == crop[:, :-1]) & (crop[:, 1:] > 0)
-    pieces: Labels = ndimage.label(links)[0][::2, ::2]
+    even = (slice(None, None, 2),) * crop.ndim
+    links[even] = crop > 0
+    for axis in range(crop.ndim):
+        pixels, between = np.moveaxis(crop, axis, 0), [*even]
+        between[axis] = slice(1, None, 2)
+        links[tuple(between)] = np.moveaxis((pixels[1:] == pixels[:-1]) & (pixels[1:] > 0), 0, axis)
+    pieces: Labels = ndimage.label(links)[0][even]
     return pieces
 
 
