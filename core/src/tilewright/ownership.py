@@ -48,7 +48,12 @@ class Copies:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """Pairs of copies from two tiles that share pixels: which, how many, and what of either both tiles looked at."""
+    """Pairs of copies from two tiles that share pixels, an entry for each pair.
+
+    lower, upper: the two copies, by their place in `Copies`.
+    shared: pixels that both have.
+    seen_lower, seen_upper: pixels of either in the region that both tiles looked at.
+    """
 
     lower: Ints
     upper: Ints
@@ -67,7 +72,11 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Decision:
-    """What is drawn: for each copy its rank (the lowest wins a pixel; -1 is not drawn) and its object's group."""
+    """What is drawn, an entry for each copy.
+
+    rank: of the copies that have a pixel, the one of the lowest rank draws it; -1 draws nothing.
+    group: a number that the copies of one object have in common.
+    """
 
     rank: Ints
     group: Ints

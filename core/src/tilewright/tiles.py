@@ -23,7 +23,8 @@ MAX_TILES = 2**31 - 1
 class Tile:
     """One cell of a grid.
 
-    number: its place in raster order. index: its place along each axis.
+    number: its place in raster order.
+    index: its place along each axis.
     core: the pixels that are its own, as slices of the image.
     outer: the core and its halo, clipped at the image's border, as slices of the image.
     """
