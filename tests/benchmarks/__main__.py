@@ -16,15 +16,20 @@ from measure import Figure, in_turn, ratios, spread
 HERE = Path(__file__).parent
 WORK, MASK, SMALL, LOOP = (str(HERE / f"{name}.py") for name in ("work", "mask", "small", "loop"))
 
+MANY = str(HERE.parent / "support" / "many.py")
+
+LISTING = "import sys; sys.path.append({folder!r}); from tilewright.cli import main; main(['plugins'])"
 LEAST = "import numpy, tilewright as t; t.Pipeline(segmenter=lambda pixels: pixels > 0).run(numpy.zeros((8, 8)))"
 
 
-def start(runs: int, _: str) -> None:
+def start(runs: int, folder: str) -> None:
     """What it costs to begin: CPU seconds above an interpreter that does nothing."""
+    _once([MANY, folder, "50"])
     commands = {
         "python -c pass": ["-c", "pass"],
         "import tilewright": ["-c", "import tilewright"],
         "tilewright plugins": ["-m", "tilewright.cli", "plugins"],
+        "tilewright plugins, 50 more": ["-c", LISTING.format(folder=folder)],
         "smallest run": ["-c", LEAST],
     }
     figures = in_turn(commands, runs)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import functools
 import itertools
 import os
 import re
@@ -116,7 +118,8 @@ def _found(point: EntryPoint) -> Plugin:
     """The plugin of an entry point. An uninstall that stopped half-way leaves entry points without their metadata."""
     try:
         assert point.dist is not None
-        return Plugin(name=point.name, distribution=point.dist.name, version=point.dist.version, target=point.value)
+        facts = point.dist.metadata  # asked for once, because the file is read each time
+        return Plugin(name=point.name, distribution=facts["Name"], version=facts["Version"], target=point.value)
     except Exception as error:  # noqa: BLE001 - each version of importlib_metadata has an error of its own for it
         return Plugin(
             name=point.name,
@@ -129,22 +132,43 @@ def _found(point: EntryPoint) -> Plugin:
 def read_plugin(hooks: Any, plugin: Plugin) -> Plugin:
     """Ask an object with hooks for its components. Anything wrong with it ends up in the returned plugin's error."""
     try:
-        relay = _relay(hooks, plugin.name)
-        components = tuple(_components(relay, plugin))
+        _check_hooks(hooks)
+        with _asked(hooks) as relay:
+            components = tuple(_components(relay, plugin))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - as above, now for what its hooks raise
         return replace(plugin, error=describe(error))
-    watches = any(getattr(relay, name).get_hookimpls() for name in hookspecs.WATCHING)
-    return replace(plugin, components=components, watch=relay if watches else None)
+    watches = any(hasattr(hooks, name) for name in hookspecs.WATCHING)
+    return replace(plugin, components=components, watch=_watch(hooks) if watches else None)
 
 
-def _relay(hooks: Any, name: str) -> pluggy.HookRelay:
-    """The hooks of one plugin, to be called. PluginValidationError if there is something wrong with them."""
-    # A manager for each plugin: what one of them does wrong is then known to be its own.
+@contextlib.contextmanager
+def _asked(hooks: Any) -> Iterator[pluggy.HookRelay]:
+    """The hooks of one plugin, to be called while no other's are there: what goes wrong is then its own doing.
+
+    One manager serves them all, because making one takes as long as all the rest.
+    """
+    manager = _manager()
+    manager.register(hooks)
+    try:
+        manager.check_pending()
+        yield manager.hook
+    finally:
+        manager.unregister(hooks)
+
+
+def _new_manager() -> pluggy.PluginManager:
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
-    _check_hooks(hooks)
-    manager.register(hooks, name=name)
-    manager.check_pending()
+    return manager
+
+
+_manager = functools.cache(_new_manager)
+
+
+def _watch(hooks: Any) -> pluggy.HookRelay:
+    """The hooks of a plugin that watches, which stay."""
+    manager = _new_manager()
+    manager.register(hooks)
     return manager.hook
 
 
