@@ -118,15 +118,21 @@ def _found(point: EntryPoint) -> Plugin:
     """The plugin of an entry point. An uninstall that stopped half-way leaves entry points without their metadata."""
     try:
         assert point.dist is not None
-        facts = point.dist.metadata  # asked for once, because the file is read each time
+        facts = _headers(point.dist.read_text("METADATA") or point.dist.read_text("PKG-INFO") or "")
         return Plugin(name=point.name, distribution=facts["Name"], version=facts["Version"], target=point.value)
-    except Exception as error:  # noqa: BLE001 - each version of importlib_metadata has an error of its own for it
+    except Exception as error:  # noqa: BLE001 - a file that is gone, no text, or without a name or version
         return Plugin(
             name=point.name,
             distribution=point.name,
             version="(unknown)",
             error=f"its distribution has no metadata: {describe(error)}",
         )
+
+
+def _headers(metadata: str) -> dict[str, str]:
+    """The headers of a distribution's metadata, without the parser of mails, which takes as long as all the rest."""
+    lines = itertools.takewhile(str.strip, metadata.splitlines())
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def read_plugin(hooks: Any, plugin: Plugin) -> Plugin:
@@ -138,7 +144,7 @@ def read_plugin(hooks: Any, plugin: Plugin) -> Plugin:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - as above, now for what its hooks raise
         return replace(plugin, error=describe(error))
     watches = any(hasattr(hooks, name) for name in hookspecs.WATCHING)
-    return replace(plugin, components=components, watch=_watch(hooks) if watches else None)
+    return replace(plugin, components=components, watch=_new_manager(hooks).hook if watches else None)
 
 
 @contextlib.contextmanager
@@ -156,20 +162,15 @@ def _asked(hooks: Any) -> Iterator[pluggy.HookRelay]:
         manager.unregister(hooks)
 
 
-def _new_manager() -> pluggy.PluginManager:
+def _new_manager(*hooks: Any) -> pluggy.PluginManager:
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
+    for each in hooks:
+        manager.register(each)
     return manager
 
 
 _manager = functools.cache(_new_manager)
-
-
-def _watch(hooks: Any) -> pluggy.HookRelay:
-    """The hooks of a plugin that watches, which stay."""
-    manager = _new_manager()
-    manager.register(hooks)
-    return manager.hook
 
 
 def _components(relay: pluggy.HookRelay, plugin: Plugin) -> Iterable[Component]:
