@@ -88,8 +88,10 @@ class Auto:
         return Grid(tile=tuple(tile), halo=halo)(image, needs)
 
     def _fit(self, tile: list[int], image: Image, halo: Sequence[int], needs: Needs) -> list[int]:
+        stride = [1 if axis in needs.separate else needs.stride.get(axis, 1) for axis in image.axes]
+
         def work(candidate: Sequence[int]) -> int:
-            outer = tuple(min(n, t + 2 * h) for n, t, h in zip(image.shape, candidate, halo, strict=True))
+            outer = tuple(map(_longest, image.shape, candidate, halo, stride))
             return bytes_for(outer, image.dtype, needs)
 
         def fits(candidate: Sequence[int]) -> bool:
@@ -112,6 +114,12 @@ class Auto:
             else:
                 growing.remove(shortest)
         return tile
+
+
+def _longest(length: int, tile: int, halo: int, stride: int) -> int:
+    """The length of the longest outer region of such tiles, which starts and stops at multiples of the stride."""
+    reach = halo + stride - 1 if tile % stride else -(-halo // stride) * stride
+    return min(length, tile + 2 * reach)
 
 
 def spread(what: str, value: int | Sequence[int], axes: str) -> tuple[int, ...]:
