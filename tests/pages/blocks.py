@@ -43,10 +43,12 @@ class Block:
 def blocks_of(page: Path) -> list[Block]:
     """The fenced blocks of a page in their order."""
     text = page.read_text(encoding="utf-8")
-    return [
+    blocks = [
         Block(language=found[1], title=found[2] or "", text=found[3], line=text.count("\n", 0, found.start()) + 1)
         for found in FENCE.finditer(text)
     ]
+    assert 2 * len(blocks) == len(re.findall("^```", text, re.MULTILINE)), f"{page} has a block of another form"
+    return blocks
 
 
 def follow(page: Path, environment: Environment, folder: Path) -> None:
