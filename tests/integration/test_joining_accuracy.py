@@ -12,7 +12,7 @@ from rules import RULES, Views
 from scoring import scores
 from simulator import KINDS, cells, noisy, perfect
 
-from tilewright import compare
+from tilewright import Grid, Pipeline, compare
 
 TILE, HALO = 256, 48
 
@@ -36,6 +36,15 @@ def test_a_segmenter_without_errors_gives_the_truth(kind: str) -> None:
     truth = cells(kind, 0, 896)
     found = compare(truth, RULES["overlap"](Views.of(truth, perfect, TILE, HALO)), thresholds=(1.0,))
     assert found[1.0].ap == 1
+
+
+def test_tiles_that_disagree_give_one_result_with_any_number_of_workers() -> None:
+    truth = cells("fibre", 1, 832)
+    views = Views.of(truth, noisy, TILE, HALO)
+    pipeline = Pipeline(segmenter=views.segment, tiler=Grid(tile=TILE, halo=HALO), merger="overlap")
+    expected = pipeline.run(truth, workers=1).labels.compute()
+    for workers in (2, 5):
+        np.testing.assert_array_equal(pipeline.run(truth, workers=workers).labels.compute(), expected)
 
 
 def test_the_simulated_segmenter_is_the_same_for_the_same_crop_and_errs_differently_in_another() -> None:

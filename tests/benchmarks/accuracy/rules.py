@@ -96,7 +96,7 @@ def owned_by_centroid(views: Views) -> Labels:
     """Each object is drawn whole by the tile in whose core its centre of mass lies."""
 
     def centres(labels: Labels) -> NDArray[np.float64]:
-        return np.array(ndimage.center_of_mass(labels > 0, labels, range(1, labels.max() + 1))).reshape(-1, 2)
+        return np.array(ndimage.center_of_mass(labels > 0, labels, range(1, labels.max() + 1))).reshape(-1, labels.ndim)
 
     return _drawn_by_owner(views, centres)
 
