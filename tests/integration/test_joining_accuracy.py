@@ -39,7 +39,7 @@ def test_a_segmenter_without_errors_gives_the_truth(kind: str) -> None:
 
 
 def test_tiles_that_disagree_give_one_result_with_any_number_of_workers() -> None:
-    truth = cells("fibre", 1, 832)
+    truth = cells("sparse", 1, 640)
     views = Views.of(truth, noisy, TILE, HALO)
     pipeline = Pipeline(segmenter=views.segment, tiler=Grid(tile=TILE, halo=HALO), merger="overlap")
     expected = pipeline.run(truth, workers=1).labels.compute()

@@ -21,7 +21,7 @@ __all__ = ["Contingency", "aligned"]
 Ids = NDArray[np.uint64]
 Ints = NDArray[np.int64]
 
-BLOCK = 2**22  # pixels that are compared at a time, unless a storage chunk is larger
+BLOCK = 2**22  # pixels that are compared at a time
 COMPACT = 2**20  # rows that may wait before they are added up
 
 
