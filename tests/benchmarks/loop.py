@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright import Grid, Pipeline, make_local_cluster
+from tilewright import Grid, Pipeline
 
 
 def segment(pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -21,12 +21,10 @@ def segment(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def main(count: int, folder: Path) -> None:
-    client, cluster = make_local_cluster(n_workers=count)
     image = np.arange(2048 * 2048, dtype=np.uint32).reshape(2048, 2048)
-    with cluster, client:
-        Pipeline(segmenter=segment, tiler=Grid(tile=512), writer="zarr-array").run(
-            image, folder / "labels.zarr", overwrite=True
-        )
+    Pipeline(segmenter=segment, tiler=Grid(tile=512), writer="zarr-array").run(
+        image, folder / "labels.zarr", overwrite=True, workers=count, processes=True
+    )
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import product
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
 
+from tilewright.engine.schedule import cpus
 from tilewright.image import Array, Region
 
 from .layout import LevelLayout
@@ -46,9 +48,10 @@ def _between(near: Sampling, far: Sampling) -> Sampling | None:
 def build(source: Array, target: Any, unit: Sequence[int], samplings: tuple[Sampling, ...], method: str) -> None:
     """Fill a coarse level from a finer one, unit by unit; a unit without labels is not written.
 
-    At most one unit of the coarse level and about 4 million pixels of the finer one are in memory.
+    Each CPU has at most one unit of the coarse level and about 4 million pixels of the finer one in memory.
     """
-    for region in _regions(tuple(slice(0, n) for n in target.shape), unit):
+
+    def fill(region: Region) -> None:
         labels = np.zeros([part.stop - part.start for part in region], target.dtype)
         for piece in _regions(region, _piece(unit, samplings)):
             fine = extent(samplings, piece)
@@ -56,6 +59,11 @@ def build(source: Array, target: Any, unit: Sequence[int], samplings: tuple[Samp
             labels[local] = downsample(np.asarray(source[fine]), fine, piece, samplings, method)
         if labels.any():
             target[region] = labels
+
+    regions = _regions(tuple(slice(0, n) for n in target.shape), unit)
+    with ThreadPoolExecutor(cpus()) as pool:
+        while some := list(islice(regions, 256)):  # a pool takes all that it is given at once
+            list(pool.map(fill, some))
 
 
 def _piece(unit: Sequence[int], samplings: Sequence[Sampling]) -> tuple[int, ...]:
