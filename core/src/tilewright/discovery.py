@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import functools
 import itertools
 import os
 import re
@@ -62,12 +61,13 @@ class Plugin:
 def installed_plugins() -> list[Plugin]:
     """Read every entry point of the group `tilewright`; one that fails is returned with its error and warned of."""
     points, plugins = _entry_points()
+    manager = _new_manager()
     denied, allowed = (_names_in(variable) for variable in (DISABLE, ALLOW))
     for point in sorted(points, key=lambda point: point.name):
         found = _found(point)
         names = {_canonical(found.name), _canonical(found.distribution)}
         left_out = DISABLE if names & denied else ALLOW if allowed and not names & {*allowed, GROUP} else ""
-        plugins.append(replace(found, disabled=left_out) if left_out else _loaded(point, found))
+        plugins.append(replace(found, disabled=left_out) if left_out else _loaded(point, found, manager))
     for plugin in plugins:
         if plugin.error:
             _warn_of(plugin)
@@ -103,7 +103,7 @@ def _one_by_one() -> tuple[list[EntryPoint], list[Plugin]]:
     return [point for several in points.values() for point in several], broken
 
 
-def _loaded(point: EntryPoint, found: Plugin) -> Plugin:
+def _loaded(point: EntryPoint, found: Plugin, manager: pluggy.PluginManager) -> Plugin:
     """The plugin with its components, or with the error that keeps it from offering any."""
     if found.error:
         return found
@@ -111,7 +111,7 @@ def _loaded(point: EntryPoint, found: Plugin) -> Plugin:
         module = point.load()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import must not take us down
         return replace(found, error=f"cannot be imported: {describe(error)}")
-    return read_plugin(module, found)
+    return read_plugin(module, found, manager)
 
 
 def _found(point: EntryPoint) -> Plugin:
@@ -135,11 +135,14 @@ def _headers(metadata: str) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def read_plugin(hooks: Any, plugin: Plugin) -> Plugin:
-    """Ask an object with hooks for its components. Anything wrong with it ends up in the returned plugin's error."""
+def read_plugin(hooks: Any, plugin: Plugin, manager: pluggy.PluginManager | None = None) -> Plugin:
+    """Ask an object with hooks for its components. Anything wrong with it ends up in the returned plugin's error.
+
+    manager: with the hookspecs, and without plugins; making one takes longer than all the rest.
+    """
     try:
         _check_hooks(hooks)
-        with _asked(hooks) as relay:
+        with _asked(hooks, manager or _new_manager()) as relay:
             components = tuple(_components(relay, plugin))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - as above, now for what its hooks raise
         return replace(plugin, error=describe(error))
@@ -148,12 +151,8 @@ def read_plugin(hooks: Any, plugin: Plugin) -> Plugin:
 
 
 @contextlib.contextmanager
-def _asked(hooks: Any) -> Iterator[pluggy.HookRelay]:
-    """The hooks of one plugin, to be called while no other's are there: what goes wrong is then its own doing.
-
-    One manager serves them all, because making one takes as long as all the rest.
-    """
-    manager = _manager()
+def _asked(hooks: Any, manager: pluggy.PluginManager) -> Iterator[pluggy.HookRelay]:
+    """The hooks of one plugin, to be called while no other's are there: what goes wrong is then its own doing."""
     manager.register(hooks)
     try:
         manager.check_pending()
@@ -168,9 +167,6 @@ def _new_manager(*hooks: Any) -> pluggy.PluginManager:
     for each in hooks:
         manager.register(each)
     return manager
-
-
-_manager = functools.cache(_new_manager)
 
 
 def _components(relay: pluggy.HookRelay, plugin: Plugin) -> Iterable[Component]:

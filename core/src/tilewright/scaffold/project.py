@@ -51,7 +51,7 @@ def _names(kind: Kind, name: str) -> dict[str, str]:
         raise InvalidOption(
             f"{name!r} is no name for a package; use lower-case words joined by hyphens, as in 'my-cells'"
         )
-    compatible = ".".join(__version__.split(".")[:2])
+    major, minor = map(int, __version__.split(".")[:2])
     return {
         "kind": kind,
         "name": name,
@@ -61,7 +61,7 @@ def _names(kind: Kind, name: str) -> dict[str, str]:
         "module_name": name.replace("-", "_"),
         "class_name": class_name,
         "libraries": "".join(f', "{library}"' for library in LIBRARIES[kind]),
-        "compatible": f">={compatible},<0.{int(compatible.split('.')[1]) + 1}",
+        "compatible": f">={major}.{minor},<{major}.{minor + 1}",
     }
 
 

@@ -144,7 +144,7 @@ def _wrong_options(target: Any) -> Iterator[str]:
     if not isinstance(target, type):
         required = [p.name for p in inspect.signature(target).parameters.values() if p.default is p.empty]
         if len(required) > 2:
-            yield f"a function is called with one argument, and takes {', '.join(required)}; make a dataclass of it"
+            yield f"a function has no options, but it needs {', '.join(required)}; make a dataclass of it"
         return
     if not dataclasses.is_dataclass(target):
         if list(inspect.signature(target).parameters):
