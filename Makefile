@@ -10,7 +10,7 @@ EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES) $(NETWORKS),$(package)/pyproject.toml)
 TYPED := core/src plugins/ome-zarr/src plugins/tiff/src plugins/threshold/src plugins/stardist/src docs/demo
 
-.PHONY: demo test lint docs faults bench accuracy format clean
+.PHONY: demo test lint docs faults bench accuracy accuracy-stardist format clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python docs/demo/demo.py $(if $(IMAGE),--image "$(IMAGE)")
@@ -40,6 +40,10 @@ bench: $(VENV)/bench.stamp
 
 accuracy: $(VENV)/dev.stamp
 	$(BIN)/python tests/benchmarks/accuracy --seeds $(or $(SEEDS),5)
+
+accuracy-stardist: $(VENV)/dev.stamp
+	$(BIN)/python plugins/stardist/benchmarks/tiling.py
+	$(BIN)/python plugins/stardist/benchmarks/tiling.py --dimensions 3
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

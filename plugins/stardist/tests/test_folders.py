@@ -50,7 +50,7 @@ def test_an_unknown_model_is_told_in_one_line_that_says_where_models_come_from()
 def test_a_pretrained_model_that_cannot_be_fetched_is_one_line_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path))  # nothing is there
 
     def refused(*_: object, **__: object) -> None:
         raise OSError("no network here")

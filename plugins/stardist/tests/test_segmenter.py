@@ -153,6 +153,17 @@ def test_an_image_that_does_not_fit_the_network_is_refused_before_any_work(
         Pipeline(segmenter=segmenter, tiler=Grid(tile=40)).run(np.zeros(data), axes=axes)
 
 
+def test_limits_are_one_pair_or_one_for_each_channel(small_rgb: str) -> None:
+    image = Image(data=np.zeros((3, 8, 8)), axes="cyx")
+    for count in (1, 3):
+        limits = ((0.0, 1.0),) * count
+        assert StarDist(model=small_rgb, limits=limits).prepare(image).limits == limits
+    with pytest.raises(
+        InvalidOption, match=r"limits has 2 pairs, but the network of .* takes 3 channels; give one pair"
+    ):
+        StarDist(model=small_rgb, limits=((0.0, 1.0),) * 2).prepare(image)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

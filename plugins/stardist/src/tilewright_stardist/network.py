@@ -30,7 +30,7 @@ class Network:
         self.spatial = self.axes.replace("c", "")
         self.channels = channels_of(folder)
         self.model: Any = kinds()[len(self.spatial)](None, name=folder.name, basedir=str(folder.parent))
-        self._using = threading.RLock()
+        self._using = threading.Lock()
         asked = self.spatial.upper()  # StarDist finds the receptive field by running the network
         self.field = dict(zip(self.spatial, map(int, self.model._axes_tile_overlap(asked)), strict=True))
         self.stride = dict(zip(self.spatial, map(int, self.model._axes_div_by(asked)), strict=True))

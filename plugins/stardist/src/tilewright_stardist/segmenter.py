@@ -158,3 +158,8 @@ class StarDist:
                 f"the network of {self.model} takes {channels} channels, but the image has {image.size('c')}; choose "
                 "as many with channels"
             )
+        if self.limits and len(self.limits) not in (1, channels):
+            raise InvalidOption(
+                f"limits has {len(self.limits)} pairs, but the network of {self.model} takes {channels} channels; give "
+                "one pair for all, or one for each"
+            )

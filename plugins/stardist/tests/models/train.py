@@ -75,15 +75,15 @@ def model_3d(out: str, epochs: int) -> Any:
     return StarDist3D(config, name="nuclei3d_small", basedir=out)
 
 
-def augmenter(random: np.random.Generator) -> Any:
+def augmenter(random: np.random.Generator, offset: float) -> Any:
     """Turned, mirrored, brighter or dimmer, noisier."""
 
     def changed(image: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         turns = random.integers(4)
         image, labels = (np.rot90(each, turns, (-2, -1)) for each in (image, labels))
         if random.random() < 0.5:
-            image, labels = image[..., ::-1, :], labels[..., ::-1, :]
-        image = image * random.uniform(0.7, 1.3) + random.uniform(-0.05, 0.05)
+            image, labels = image[::-1], labels[::-1]
+        image = image * random.uniform(0.7, 1.3) + random.uniform(-offset, offset)
         return image + random.normal(0, 0.02, image.shape), labels
 
     return changed
@@ -101,8 +101,8 @@ def main() -> None:
     model = (model_2d if flat else model_3d)(said.out, said.epochs or (28 if flat else 20))
     images, labels = zip(*training, strict=True)
     checks = tuple(list(each) for each in zip(*validation, strict=True))
-    random = augmenter(np.random.default_rng(SEED))
-    model.train(list(images), list(labels), validation_data=checks, augmenter=random, seed=SEED)
+    changed = augmenter(np.random.default_rng(SEED), offset=0.05 if flat else 0.0)
+    model.train(list(images), list(labels), validation_data=checks, augmenter=changed, seed=SEED)
     model.optimize_thresholds(*checks, nms_threshs=[0.3, 0.4], iou_threshs=[0.5, 0.7] if flat else [0.5])
     for last in model.logdir.glob("weights_last*"):
         last.unlink()
