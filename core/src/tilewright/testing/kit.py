@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import pickle
 import unittest
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn
 
-__all__ = ["Kit"]
+__all__ = ["Kit", "sent"]
 
 
 class Kit:
@@ -40,3 +41,18 @@ def _left_out(reason: str) -> Callable[[Kit], NoReturn]:
         raise unittest.SkipTest(reason)  # which pytest reports as skipped, and needs no pytest
 
     return test
+
+
+def sent(made: object, most: int | None = None) -> Any:
+    """A component as another process gets it. AssertionError if it has no pickle of at most so many bytes."""
+    try:
+        data = pickle.dumps(made)
+    except Exception as error:
+        raise AssertionError(
+            f"it cannot be pickled ({error}); make it a frozen dataclass of plain options, or a module's function"
+        ) from error
+    assert most is None or len(data) <= most, (
+        f"its pickle has {len(data):,} bytes after a call; load weights on the first call and keep them in a "
+        "functools.cache keyed by the options, not in the component"
+    )
+    return pickle.loads(data)

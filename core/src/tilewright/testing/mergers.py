@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -20,7 +19,7 @@ from ..regions import common
 from ..seams import Seam
 from ..tilers import Grid
 from ..tiles import TileGrid
-from .kit import Kit
+from .kit import Kit, sent
 
 __all__ = ["MergerTests"]
 
@@ -115,12 +114,7 @@ class MergerTests(Kit):
 
     def test_it_can_be_sent_to_another_process(self, merger: Any) -> None:
         made = component("merger", merger)
-        try:
-            again = pickle.loads(pickle.dumps(made))
-        except Exception as error:
-            raise AssertionError(
-                f"it cannot be pickled ({error}); make it a frozen dataclass of plain options, or a module's function"
-            ) from error
+        again = sent(made)
         for seam in _seams(made):
             assert np.array_equal(np.asarray(again(seam)), np.asarray(made(seam))), "its copy gives other pairs"
 

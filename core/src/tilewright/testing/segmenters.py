@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
@@ -17,7 +16,7 @@ from ..image import SPATIAL, Image
 from ..labels import checked
 from ..pipeline import Pipeline
 from ..tilers import Grid, spread
-from .kit import Kit
+from .kit import Kit, sent
 from .pictures import agreement, crop, discs
 
 __all__ = ["SegmenterTests"]
@@ -113,17 +112,7 @@ class SegmenterTests(Kit):
         made, image = self._prepared(segmenter)
         pixels = image.read(_everything(image))
         labels = self._labels(made, pixels, image.axes)
-        try:
-            sent = pickle.dumps(made)
-        except Exception as error:
-            raise AssertionError(
-                f"it cannot be pickled ({error}); make it a frozen dataclass of plain options, or a module's function"
-            ) from error
-        assert len(sent) <= PICKLED, (
-            f"its pickle has {len(sent):,} bytes after a call; load weights on the first call and keep them in a "
-            "functools.cache keyed by the options, not in the segmenter"
-        )
-        again = self._labels(pickle.loads(sent), pixels, image.axes)
+        again = self._labels(sent(made, PICKLED), pixels, image.axes)
         assert np.array_equal(again, labels), "its copy gives other labels; what decides them must be in its options"
 
     def test_calls_at_the_same_time_do_not_disturb_each_other(self, segmenter: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..components import component
 from ..image import Image
 from ..tilers import Needs
 from ..tiles import TileGrid
-from .kit import Kit
+from .kit import Kit, sent
 
 __all__ = ["TilerTests"]
 
@@ -105,12 +104,7 @@ class TilerTests(Kit):
 
     def test_it_can_be_sent_to_another_process(self, tiler: Any) -> None:
         made = component("tiler", tiler)
-        try:
-            again = pickle.loads(pickle.dumps(made))
-        except Exception as error:
-            raise AssertionError(
-                f"it cannot be pickled ({error}); make it a frozen dataclass of plain options, or a module's function"
-            ) from error
+        again = sent(made)
         for image, needs in _cases():
             assert _grid(again, image, needs) == _grid(made, image, needs), "its copy cuts in another way"
 
