@@ -13,9 +13,9 @@ from tilewright import Grid, Pipeline
 
 
 def segment(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """A second and more of counting for a tile."""
+    """Some seconds of counting for a tile, beside which the start of the processes is short."""
     total = 0
-    for value in pixels.ravel().tolist() * 16:
+    for value in pixels.ravel().tolist() * 48:
         total += value * value % 7
     return np.full(pixels.shape, total >= 0, np.uint8)
 
