@@ -3,20 +3,25 @@
 PYTHON ?= python3
 VENV := .venv
 DOCS_VENV := .venv-docs
+CELLPOSE3_VENV := .venv-cellpose3
 BIN := $(VENV)/bin
 PACKAGES := core plugins/ome-zarr plugins/tiff plugins/threshold
-NETWORKS := plugins/stardist# their libraries take gigabytes, so the demo goes without
+NETWORKS := plugins/cellpose plugins/stardist# their libraries take gigabytes, so the demo goes without
 EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES) $(NETWORKS),$(package)/pyproject.toml)
-TYPED := core/src plugins/ome-zarr/src plugins/tiff/src plugins/threshold/src plugins/stardist/src docs/demo
+TYPED := core/src plugins/cellpose/src plugins/ome-zarr/src plugins/tiff/src plugins/threshold/src plugins/stardist/src docs/demo
 
-.PHONY: demo test lint docs faults bench accuracy accuracy-stardist format clean
+.PHONY: demo test test-cellpose3 lint docs faults bench accuracy accuracy-cellpose accuracy-stardist format clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python docs/demo/demo.py $(if $(IMAGE),--image "$(IMAGE)")
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n auto
+
+# Cellpose 3 wants an older numpy than all the rest.
+test-cellpose3: $(CELLPOSE3_VENV)/cellpose3.stamp
+	$(CELLPOSE3_VENV)/bin/python -m pytest -n auto plugins/cellpose
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -45,12 +50,16 @@ accuracy-stardist: $(VENV)/dev.stamp
 	$(BIN)/python plugins/stardist/benchmarks/tiling.py
 	$(BIN)/python plugins/stardist/benchmarks/tiling.py --dimensions 3
 
+# Two hours; make accuracy-cellpose BIN=.venv-cellpose3/bin takes Cellpose 3.
+accuracy-cellpose: $(VENV)/dev.stamp $(CELLPOSE3_VENV)/cellpose3.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python plugins/cellpose/benchmarks/accuracy.py
+
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(DOCS_VENV) demo-output site
+	rm -rf $(VENV) $(CELLPOSE3_VENV) $(DOCS_VENV) demo-output site
 
 # pip older than 25.1 knows no dependency groups, and one -e makes only one package editable.
 $(VENV)/pip.stamp:
@@ -69,4 +78,10 @@ $(DOCS_VENV)/docs.stamp: pyproject.toml
 	$(PYTHON) -m venv $(DOCS_VENV)
 	$(DOCS_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(DOCS_VENV)/bin/python -m pip install --quiet --group docs
+	touch $@
+
+$(CELLPOSE3_VENV)/cellpose3.stamp: pyproject.toml core/pyproject.toml plugins/cellpose/pyproject.toml
+	$(PYTHON) -m venv $(CELLPOSE3_VENV)
+	$(CELLPOSE3_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(CELLPOSE3_VENV)/bin/python -m pip install --quiet --group cellpose3 -e core -e plugins/cellpose
 	touch $@

@@ -47,7 +47,7 @@ def chosen_channels(
     if channel is not None and channels is not None:
         raise InvalidOption(f"give channel or channels, not both ({channel!r} and {list(channels)})")
     if channel is None and channels is None:
-        channel = declared(segmenter, "channel")
+        channel, channels = declared(segmenter, "channel"), declared(segmenter, "channels")
     if "c" in axes:
         several = [channel] if channel is not None else channels
         return None if several is None else tuple(image.channel_index(each) for each in several)

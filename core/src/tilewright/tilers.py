@@ -15,6 +15,8 @@ from .tiles import TileGrid
 
 __all__ = ["Auto", "Grid", "Needs", "bytes_for"]
 
+PLAIN = 128 * 2**20  # bytes for a tile's work, where the segmenter does not say what it takes
+SPARE = 512 * 2**20  # bytes beyond what the smallest tile takes, where it does: a network takes much for any tile
 HALO = "context on either side, one for all spatial axes or one for each; None: the segmenter's, else 0"
 
 
@@ -69,17 +71,21 @@ class Grid:
 class Auto:
     """Tiles as large as `memory` allows for one tile's work, in whole storage chunks and near to cubes.
 
+    Without it they may take 128 MiB, or 512 MiB more than the smallest tile if the segmenter says what it takes.
     The work is what the segmenter says that it takes (`memory(shape, dtype)`), else the pixels twice and 16 bytes a
     pixel for labels. A storage chunk that is itself too large is halved until it fits; InvalidOption if not even one
     pixel and its halo do. The grid depends on the image
     and the options alone, never on the machine, so that a killed run finds its tiles again elsewhere.
     """
 
-    memory: int = field(default=128 * 2**20, metadata={"help": "bytes that one tile's work may take"})
+    memory: int | None = field(
+        default=None,
+        metadata={"help": "bytes that one tile's work may take; None: 128 MiB, or by the segmenter's memory"},
+    )
     halo: int | tuple[int, ...] | None = field(default=None, metadata={"help": HALO})
 
     def __call__(self, image: Image, needs: Needs) -> TileGrid:
-        if self.memory < 1:
+        if self.memory is not None and self.memory < 1:
             raise InvalidOption(f"memory must be a positive number of bytes, not {self.memory}")
         single = [1 if a in needs.separate else n for a, n in zip(image.axes, image.shape, strict=True)]
         halo = tuple(h if n > 1 else 0 for h, n in zip(_halo(self.halo, image.axes, None, needs), single, strict=True))
@@ -94,8 +100,10 @@ class Auto:
             outer = tuple(map(_longest, image.shape, candidate, halo, stride))
             return bytes_for(outer, image.dtype, needs)
 
+        most = self.memory or (work([1] * len(tile)) + SPARE if needs.memory else PLAIN)
+
         def fits(candidate: Sequence[int]) -> bool:
-            return work(candidate) <= self.memory
+            return work(candidate) <= most
 
         while not fits(tile) and max(tile) > 1:
             longest = tile.index(max(tile))
@@ -103,7 +111,7 @@ class Auto:
         if not fits(tile):
             raise InvalidOption(
                 f"one tile's work takes at least {work(tile):,} bytes, with one pixel and its halo, but memory is "
-                f"{self.memory:,}; give more memory or a smaller halo"
+                f"{most:,}; give more memory or a smaller halo"
             )
         growing = [i for i, axis in enumerate(image.axes) if axis in SPATIAL and axis not in needs.separate]
         while growing := [i for i in growing if tile[i] < image.shape[i]]:

@@ -1,0 +1,18 @@
+"""`cellpose_fn`, as patchworks has it. The distribution `tilewright-cellpose` brings it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+from ..errors import PluginError
+
+
+def __getattr__(name: str) -> Any:
+    """The function, once it is asked for. PluginError, an ImportError, if the distribution is not installed."""
+    if name != "cellpose_fn":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has cellpose_fn")
+    if importlib.util.find_spec("tilewright_cellpose") is None:
+        raise PluginError("cellpose_fn comes with another package; pip install tilewright-cellpose")
+    return importlib.import_module("tilewright_cellpose.functions").cellpose_fn

@@ -1,0 +1,104 @@
+"""Weights: whether they are there, and the network made of them, once in each process."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import logging
+import threading
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+from tilewright.errors import InvalidOption, NotReadable
+
+__all__ = ["found", "loaded", "most_channels", "newer", "version"]
+
+logger = logging.getLogger("tilewright")
+
+_LOADING = threading.Lock()
+_LOADED: dict[tuple[str, bool], Any] = {}
+
+
+@functools.cache
+def version() -> str:
+    """The version of the Cellpose that is installed."""
+    return importlib.metadata.version("cellpose")
+
+
+def newer() -> bool:
+    """Whether it is Cellpose 4 or later: other networks, of which none is one of Cellpose 3's."""
+    return int(version().partition(".")[0]) >= 4
+
+
+def most_channels() -> int:
+    """How many channels its networks take."""
+    return 3 if newer() else 2
+
+
+def found(model: str) -> str:
+    """The absolute path of a file of weights, or a model's name once its weights are on this machine.
+
+    Cellpose itself takes a path that does not exist for a request for its own model, and fetches that.
+    """
+    if Path(model).is_file():
+        _check(Path(model))
+        return str(Path(model).absolute())
+    from cellpose import models
+
+    names = [*models.MODEL_NAMES, *models.get_user_models()]
+    if model not in names:
+        raise NotReadable(
+            f"there is no file {model!r}, and Cellpose {version()} has no model of that name; give a file of weights, "
+            f"or one of {', '.join(names)}"
+        )
+    _fetch(model)
+    return model
+
+
+def loaded(model: str, gpu: bool) -> Any:
+    """The model of a name or path on a device, the same for all threads of the process."""
+    with _LOADING:
+        if (model, gpu) not in _LOADED:
+            _LOADED[model, gpu] = _load(found(model), gpu)
+        return _LOADED[model, gpu]
+
+
+def _load(model: str, gpu: bool) -> Any:
+    from cellpose import models
+
+    logger.info("loading %s on the %s", model, "GPU" if gpu else "CPU")
+    # bfloat16 is what a GPU is quick with; on CPUs that emulate it, a patch takes twelve times as long.
+    more = {"use_bfloat16": gpu} if newer() else {}
+    made = models.CellposeModel(gpu=gpu, pretrained_model=model, **more)
+    if gpu and not made.gpu:
+        warnings.warn("gpu=True, but PyTorch finds no GPU here: Cellpose runs on the CPU", RuntimeWarning, stacklevel=2)
+    return made
+
+
+def _check(path: Path) -> None:
+    """InvalidOption for weights of the other generation of Cellpose, whose loading says little or nothing."""
+    import torch
+
+    try:
+        keys = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except Exception as error:  # whatever unpickling a foreign file raises
+        raise NotReadable(f"{path} holds no weights that PyTorch can read: {type(error).__name__}: {error}") from error
+    if ("W2" in keys) != newer():
+        made_for = "4" if "W2" in keys else "3 or earlier"
+        raise InvalidOption(f"{path} holds weights of Cellpose {made_for}, but {version()} is installed")
+
+
+def _fetch(name: str) -> None:
+    """Have the weights of a model of Cellpose's own on this machine before several workers want them at a time."""
+    from cellpose import models
+
+    try:
+        models.cache_model_path(name) if newer() else models.model_path(name)
+    except (URLError, OSError) as error:
+        raise NotReadable(
+            f"the weights of {name!r} are not in {models.MODEL_DIR} and cannot be fetched ({error}); put them there, "
+            "or give the path of a file of weights"
+        ) from error

@@ -1,0 +1,29 @@
+"""What tilewright asks of every plugin and segmenter, of a real network."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from tilewright import Image
+from tilewright.testing import PluginTests, SegmenterTests
+from tilewright.testing.pictures import crop
+from tilewright_cellpose.segmenter import Cellpose
+
+
+class TestPlugin(PluginTests):
+    @pytest.fixture
+    def plugin(self) -> str:
+        return "tilewright_cellpose"
+
+
+class TestCellpose(SegmenterTests):
+    @pytest.fixture
+    def segmenter(self, model: str) -> Cellpose:
+        return Cellpose(model=model)
+
+    def image(self, axes: str) -> Image:
+        """A part of the picture, so that a tile is few patches."""
+        whole = super().image(axes)
+        return dataclasses.replace(whole, data=crop(whole, {"y": 60, "x": 90}))
