@@ -103,7 +103,7 @@ def test_the_diameter_is_estimated_once_for_the_image(tmp_path: Path, model: str
     with pytest.raises(NotReadable, match=r"no size model for .*weights\.pt"):
         Cellpose(model=copy, diameter="auto").prepare(image)
     # The first guess of a size model is a line through the styles; this one's is level. The second measures objects.
-    level = {"A": np.zeros((1, 256)), "smean": np.zeros(256), "ymean": 0.0, "diam_mean": 22.0}
+    level = {"A": np.zeros(256), "smean": np.zeros(256), "ymean": 0.0, "diam_mean": 22.0}
     np.save(f"{copy}_size.npy", level)  # type: ignore[arg-type]  # as Cellpose keeps it
     prepared = Cellpose(model=copy, diameter="auto").prepare(image)
     area = np.bincount(nuclei[1].ravel())[1:]
