@@ -82,3 +82,22 @@ def test_an_array_in_memory_that_goes_with_its_workers_is_sent_again(
     result = Pipeline(segmenter=components, tiler=Grid(tile=32)).run(pixels, tmp_path / "out.zarr", progress=kill_all)
     assert len(killed) == 2
     np.testing.assert_array_equal(result.labels.compute(), components(pixels))
+
+
+def test_a_cluster_that_loses_its_workers_for_good_ends_the_run_and_what_is_done_is_kept(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tilewright.engine.schedule.PULSE", 0.5)
+    pixels, out = make_image(tmp_path), tmp_path / "out.zarr"
+    pipeline = Pipeline(segmenter=components, tiler=Grid(tile=16))
+
+    def leave(stage: str, done: int, total: int) -> None:
+        if (stage, done) == ("join", 0):
+            client.cluster.scale(0)
+
+    with pytest.raises(WorkerLost, match="all worker processes are gone, and none was started again"):
+        pipeline.run(tmp_path / "image.ome.zarr", out, progress=leave)
+    assert "the cluster has no workers; waiting for one" in caplog.text
+    client.cluster.scale(1)
+    result = pipeline.run(tmp_path / "image.ome.zarr", out)
+    np.testing.assert_array_equal(result.labels.compute(), components(pixels))

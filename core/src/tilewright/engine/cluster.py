@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -15,17 +16,20 @@ from typing import Any, NamedTuple, TypeVar
 import cloudpickle  # type: ignore[import-untyped]  # it ships no types
 from distributed import Client, KilledWorker, LocalCluster
 
-from ..errors import NotReadable
+from ..errors import NotReadable, WorkerLost
 
 __all__ = ["Cluster", "local_processes"]
 
 T = TypeVar("T")
+
+logger = logging.getLogger("tilewright")
 
 # A plan of this size or less goes along with every task; it takes some 2 kB. One with an array in memory goes through
 # a file in the stage, which all workers see. Data that dask holds for the workers is gone with the last one that has
 # it, and tasks that need it then wait for ever (measured: `scatter`, and every worker killed).
 SENT = 2**18  # bytes
 PATIENCE = 5.0  # seconds
+CHECKS_ALONE = 4  # after which a cluster of this machine is given up: a process starts in far less
 
 
 class Packed(NamedTuple):
@@ -47,6 +51,7 @@ class Cluster:
         self._client = client
         self._executor = client.get_executor(pure=False)
         self.count = sum(client.nthreads().values()) or 1
+        self._checks_alone = 0
 
     def submit(self, work: Callable[[Any, Any], T], shared: Packed, batch: Any) -> Future[T]:
         future: Future[T] = self._executor.submit(functools.partial(_unpacked, work), shared, batch)
@@ -59,6 +64,21 @@ class Cluster:
         file = folder / f"{name}.partial"  # a run that is killed leaves it; its like is cleared away with the stage
         file.write_bytes(data)
         return Packed(name, b"", file, _digest(data))
+
+    def check(self) -> None:
+        """Say so if there is no worker at all. WorkerLost on a cluster of this machine that starts none again.
+
+        Any other cluster may get workers from its queue at any time, and is waited for.
+        """
+        self._checks_alone = 0 if self._client.nthreads() else self._checks_alone + 1
+        if not self._checks_alone:
+            return
+        logger.warning("the cluster has no workers; waiting for one. A run that is stopped goes on when it is repeated")
+        if self._checks_alone >= CHECKS_ALONE and isinstance(self._client.cluster, LocalCluster):
+            raise WorkerLost(
+                "all worker processes are gone, and none was started again; what is done is kept: make a new cluster, "
+                "or run without one, and repeat the run to go on"
+            )
 
     def forget(self, shared: Packed) -> None:
         """Have the workers drop it, and close its files with it, before the stage is removed.

@@ -20,6 +20,7 @@ T = TypeVar("T")
 # Times that the scheduler may give up on a task: it does so after four deaths, each of which counts against all tasks
 # that were waiting on that worker. A cluster that takes workers away is not to end a run, one bad tile is.
 LOSSES = 3
+PULSE = 30.0  # seconds
 
 
 class Workers(Protocol):
@@ -34,6 +35,9 @@ class Workers(Protocol):
     def submit(self, work: Callable[[Any, Any], T], shared: Any, batch: Any) -> Future[T]: ...
     def share(self, plan: Any, folder: Path) -> Any:
         """Make a plan known to all; what comes back is handed to `submit`. All see the folder."""
+
+    def check(self) -> None:
+        """Called every `PULSE` in which no task ends. WorkerLost if none ever will."""
 
     def forget(self, shared: Any) -> None:
         """The plan is not needed any more."""
@@ -59,7 +63,7 @@ class Crew:
                     running[self._hands.submit(work, shared, batch)] = batch, 0
                 if not running:
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                for future in self._ended(running):
                     batch, losses = running.pop(future)
                     try:
                         done = future.result()
@@ -72,6 +76,12 @@ class Crew:
             # Not for those that are cancelled: if one ends on a cluster at that instant, nobody is ever told.
             wait([future for future in running if not future.cancel()])
             self._hands.forget(shared)
+
+    def _ended(self, running: Iterable[Future[T]]) -> set[Future[T]]:
+        """The tasks that have ended, one at least. WorkerLost if there is nobody left who could end one."""
+        while not (ended := wait(running, PULSE, FIRST_COMPLETED).done):
+            self._hands.check()
+        return ended
 
 
 def _check_losses(batch: Sequence[int], losses: int, error: BaseException) -> None:
@@ -96,6 +106,9 @@ class _Threads:
 
     def share(self, plan: Any, folder: Path) -> Any:  # noqa: ARG002 - threads share what there is
         return plan
+
+    def check(self) -> None:
+        """Threads are there as long as this process is."""
 
     def forget(self, shared: Any) -> None:
         """Threads of this process have no copy of it."""
