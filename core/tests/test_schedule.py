@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,3 +51,18 @@ def test_what_waits_is_not_begun_once_a_task_has_failed(tmp_path: Path) -> None:
     with crew(2) as hands, pytest.raises(ValueError, match="on purpose"):
         list(hands.each(failing, None, batches, tmp_path))
     assert batches.taken < 100 + 20
+
+
+def test_of_several_errors_the_first_is_told(tmp_path: Path) -> None:
+    def failing(_: object, batch: list[int]) -> int:
+        raise ValueError(f"batch {batch[0]}")
+
+    def slow() -> Iterator[list[int]]:
+        yield from ([0], [1])
+        time.sleep(0.02)  # both have failed before anybody asks
+        yield [2]
+
+    with crew(1) as hands:
+        for _ in range(20):
+            with pytest.raises(ValueError, match="batch 0"):
+                list(hands.each(failing, None, slow(), tmp_path))

@@ -77,11 +77,13 @@ class Crew:
             wait([future for future in running if not future.cancel()])
             self._hands.forget(shared)
 
-    def _ended(self, running: Iterable[Future[T]]) -> set[Future[T]]:
-        """The tasks that have ended, one at least. WorkerLost if there is nobody left who could end one."""
+    def _ended(self, running: Iterable[Future[T]]) -> list[Future[T]]:
+        """The tasks that have ended, one at least, in the order in which they were handed out: of several errors the
+        first is told. WorkerLost if there is nobody left who could end one.
+        """
         while not (ended := wait(running, PULSE, FIRST_COMPLETED).done):
             self._hands.check()
-        return ended
+        return [future for future in running if future in ended]
 
 
 def _check_losses(batch: Sequence[int], losses: int, error: BaseException) -> None:
