@@ -107,7 +107,10 @@ StarDist(model={small2d!r})(np.random.default_rng(0).random((64, 64)))
     kept = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=kept)
     assert done.stdout == ""
-    assert [line for line in done.stderr.splitlines() if "absl" not in line] == []
+    # What TensorFlow says of some processors before it reads any setting. Closing the descriptor to it would hide, too,
+    # why it aborts on others.
+    unavoidable = ("absl::InitializeLog", "oneDNN custom operations are on")
+    assert [line for line in done.stderr.splitlines() if not any(each in line for each in unavoidable)] == []
 
 
 @pytest.mark.parametrize("missing", ["tensorflow", "stardist"])
