@@ -155,6 +155,18 @@ def test_selecting_keeps_what_else_is_known() -> None:
     assert made.take([1]).select(0).channels == ()
 
 
+@pytest.mark.parametrize("axes", ["cyx", "zcyx", "yxc"])
+def test_one_of_the_chosen_channels_can_be_chosen_again(axes: str) -> None:
+    array = np.arange(4 * 4 * 4 * 4)[: 4 ** len(axes)].reshape((4,) * len(axes))
+    for chosen in ([1], [3, 1]):
+        again = Image(data=array, axes=axes).take(chosen).select(len(chosen) - 1)
+        expected = array.take(1, axes.index("c"))
+        np.testing.assert_array_equal(
+            again.read((slice(1, 3),) * (len(axes) - 1)), expected[(slice(1, 3),) * expected.ndim]
+        )
+        np.testing.assert_array_equal(np.concatenate([block.ravel() for block in again.sample()]), expected.ravel())
+
+
 def _zarr(shape: tuple[int, ...], chunks: tuple[int, ...], **options: Any) -> Any:
     return zarr.create_array({}, shape=shape, chunks=chunks, dtype="u1", **options)
 

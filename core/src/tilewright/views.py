@@ -60,7 +60,10 @@ class Channels(Channel):
         full = region if isinstance(region, tuple) else (region,)
         full += (slice(None),) * (len(self.shape) - len(full))
         before, after = full[: self._position], full[self._position + 1 :]
-        taken = np.array(self._indices)[full[self._position]].tolist()
+        chosen = full[self._position]
+        if not isinstance(chosen, slice):  # one of them, without the axis
+            return self._data[(*before, self._indices[chosen], *after)]
+        taken = self._indices[chosen]
         planes = [self._data[(*before, slice(i, i + 1), *after)] for i in taken]
         return np.concatenate([in_memory(plane) for plane in planes], axis=self._position)
 
