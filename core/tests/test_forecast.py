@@ -30,6 +30,7 @@ def test_tiles_and_halos_are_counted_as_the_run_reads_them(data: st.DataObject) 
         seen.append(pixels.shape)
         return np.zeros(pixels.shape, np.uint8)
 
+    watched.context = data.draw(st.integers(0, 5))  # type: ignore[attr-defined]
     pipeline = Pipeline(segmenter=watched, tiler=tiler)
     told = pipeline.plan(np.zeros(shape, np.uint16), sample=0)
     assert seen == []

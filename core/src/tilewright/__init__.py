@@ -50,6 +50,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .metrics import Score as Score
     from .metrics import compare as compare
     from .pipeline import Pipeline as Pipeline
+    from .placement import Placement as Placement
     from .registry import register as register
     from .result import Result as Result
     from .seams import Seam as Seam
@@ -93,6 +94,7 @@ _HOMES = {
     "mergers": ("Overlap", "Touch"),
     "metrics": ("Comparison", "Score", "compare"),
     "pipeline": ("Pipeline",),
+    "placement": ("Placement",),
     "registry": ("register",),
     "result": ("Result",),
     "seams": ("Seam",),

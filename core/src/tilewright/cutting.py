@@ -12,7 +12,7 @@ from .image import Image
 from .tilers import Needs, spread
 from .tiles import TileGrid
 
-__all__ = ["grid_of"]
+__all__ = ["context_of", "grid_of"]
 
 
 def grid_of(
@@ -24,6 +24,7 @@ def grid_of(
         separate=separate_axes(image, axes),
         halo=_by_axis("halo", segmenter, seen),
         stride=_by_axis("stride", segmenter, seen),
+        context=_by_axis("context", segmenter, seen),
         memory=getattr(segmenter, "memory", None),
         channels=image.size("c"),
     )
@@ -41,6 +42,13 @@ def grid_of(
             "is 0; give a halo of at least 1 there (--halo), best the size of an object"
         )
     return grid
+
+
+def context_of(segmenter: object, image: Image, grid: TileGrid) -> tuple[int, ...]:
+    """By axis of the grid, the pixels beyond a tile that the segmenter is to see; none along a separate axis."""
+    seen = image.select(0) if "c" in image.axes else image
+    said = _by_axis("context", segmenter, seen)
+    return tuple(0 if axis in grid.separate else said.get(axis, 0) for axis in grid.axes)
 
 
 def _by_axis(what: str, segmenter: object, image: Image) -> dict[str, int]:

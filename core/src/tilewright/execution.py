@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .behind import files_behind
 from .components import configuration, declared, name_of
-from .cutting import grid_of
+from .cutting import context_of, grid_of
 from .destination import Destination
 from .engine.claim import claimed, empty
 from .engine.fingerprint import fingerprint
@@ -138,6 +138,7 @@ class Execution:
             merger=merger,
             stage_path=stage,
             workdir=workdir,
+            context=context_of(segmenter, image, grid),
             min_size=declared(segmenter, "min_size", 0),
             empty=self.empty,
             same_ids=self.same_ids,

@@ -24,7 +24,7 @@ class Forecast:
     """What a run would take.
 
     axes, shape: of the labels. tile: the largest core along each axis. halo: on either side. tiles: how many.
-    overhead: pixels read / pixels of the image; what the halos cost.
+    overhead: pixels read / pixels of the image; what halos and context cost.
     memory: bytes that one tile's work takes, by what the segmenter says, else by the rule of the tiler `auto`. A run
         needs it for each worker.
     stage: bytes on disk beside the output while it runs. seconds: of reading and segmenting by so many workers, if
@@ -55,7 +55,7 @@ def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:
     grid, image = plan.grid, plan.source.opened
     with TemporaryDirectory(prefix="tilewright-") as folder:
         done, seconds = _timed(replace(plan, stage_path=Path(folder)), _spread(len(grid), sample))
-    count, each, outer = workers or cpus(), len(grid) / max(1, len(done)), grid.outer_lengths
+    count, each, read = workers or cpus(), len(grid) / max(1, len(done)), grid.lengths_read(plan.context)
     needs = Needs(memory=getattr(plan.segmenter, "memory", None), channels=image.size("c"))
     return Forecast(
         axes=grid.axes,
@@ -63,9 +63,9 @@ def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:
         tile=grid.largest,
         halo=grid.halo,
         tiles=len(grid),
-        overhead=math.prod(map(sum, outer)) / max(1, math.prod(grid.shape)),
+        overhead=math.prod(map(sum, read)) / max(1, math.prod(grid.shape)),
         workers=count,
-        memory=bytes_for(tuple(max(along, default=1) for along in outer), image.dtype, needs),
+        memory=bytes_for(tuple(max(along, default=1) for along in read), image.dtype, needs),
         sampled=len(done),
         stage=round(each * sum(one.place.size for one in done)),
         objects=round(each * sum(one.objects for one in done)),

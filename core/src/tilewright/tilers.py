@@ -27,6 +27,8 @@ class Needs:
     separate: axes along which objects never join; a tile has one plane of them (`TileGrid.with_separate` sees to it
         if a tiler does not).
     halo, stride: by axis, 0 and 1 where an axis is left out.
+    context: by axis, 0 where one is left out: pixels around a tile's outer region that the segmenter is handed too. A
+        run adds them; to a tiler they matter for what a tile takes.
     memory: bytes that a call takes for a tile of a shape and dtype, or None if the segmenter does not say.
     channels: how many of them a tile's pixels have.
     """
@@ -34,6 +36,7 @@ class Needs:
     separate: str = ""
     halo: Mapping[str, int] = field(default_factory=dict)
     stride: Mapping[str, int] = field(default_factory=dict)
+    context: Mapping[str, int] = field(default_factory=dict)
     memory: Callable[[tuple[int, ...], np.dtype[np.generic]], int] | None = None
     channels: int = 1
 
@@ -95,10 +98,11 @@ class Auto:
 
     def _fit(self, tile: list[int], image: Image, halo: Sequence[int], needs: Needs) -> list[int]:
         stride = [1 if axis in needs.separate else needs.stride.get(axis, 1) for axis in image.axes]
+        context = [0 if axis in needs.separate else needs.context.get(axis, 0) for axis in image.axes]
 
         def work(candidate: Sequence[int]) -> int:
-            outer = tuple(map(_longest, image.shape, candidate, halo, stride))
-            return bytes_for(outer, image.dtype, needs)
+            seen = tuple(map(_longest, image.shape, candidate, halo, stride, context))
+            return bytes_for(seen, image.dtype, needs)
 
         most = self.memory or (work([1] * len(tile)) + SPARE if needs.memory else PLAIN)
 
@@ -124,10 +128,10 @@ class Auto:
         return tile
 
 
-def _longest(length: int, tile: int, halo: int, stride: int) -> int:
-    """The length of the longest outer region of such tiles, which starts and stops at multiples of the stride."""
+def _longest(length: int, tile: int, halo: int, stride: int, context: int) -> int:
+    """The most that is read of such a tile: its outer region starts and stops at multiples of the stride."""
     reach = halo + stride - 1 if tile % stride else -(-halo // stride) * stride
-    return min(length, tile + 2 * reach)
+    return min(length, tile + 2 * (reach + context))
 
 
 def spread(what: str, value: int | Sequence[int], axes: str) -> tuple[int, ...]:

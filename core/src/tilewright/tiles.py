@@ -41,7 +41,7 @@ class Tile:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the outer region: what a segmenter is handed."""
+        """The shape of the outer region, of which a segmenter's labels are kept."""
         return lengths(self.outer)
 
 
@@ -130,10 +130,15 @@ class TileGrid:
         """The largest core length along each axis (1 along one that has no pixels)."""
         return tuple(max(core, default=1) for core in self.cores)
 
-    @property
-    def outer_lengths(self) -> tuple[tuple[int, ...], ...]:
-        """For each axis the lengths of the outer regions, which are the same along every line of tiles."""
-        return tuple(tuple(outer.stop - outer.start for _, outer in spans) for spans in self._spans)
+    def lengths_read(self, context: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        """For each axis how much is read of the tiles, with so many pixels around their outer regions.
+
+        It is the same along every line of tiles.
+        """
+        return tuple(
+            tuple(min(length, outer.stop + more) - max(0, outer.start - more) for _, outer in spans)
+            for spans, more, length in zip(self._spans, context, self.shape, strict=True)
+        )
 
     @cached_property
     def reach(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tilewright import Image
+from tilewright import Image, Placement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,3 +128,21 @@ class Forgetful(Good):
 class Scaled(Good):
     def __call__(self, pixels: NDArray[Any]) -> Any:
         return super().__call__(pixels / (1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max / 65535))
+
+
+class Beyond(Good):
+    context: ClassVar[dict[str, float]] = {"y": 2.5}
+
+
+class Homeless(Good):
+    located: ClassVar[bool] = True
+
+    def __call__(self, pixels: NDArray[Any], place: Placement) -> Any:  # type: ignore[override]
+        return super().__call__(pixels)
+
+
+class Lost(Good):
+    located: ClassVar[bool] = True
+
+    def __call__(self, pixels: NDArray[Any], place: Placement | None = None) -> Any:
+        return super().__call__(pixels) if place else super().__call__(pixels) % 2

@@ -17,6 +17,8 @@ from ..errors import InvalidImage, InvalidLabels, InvalidOption, NotReadable, Se
 from ..formats import read
 from ..image import SPATIAL, Image
 from ..labels import checked
+from ..placement import Placement, widened
+from ..regions import Region, lengths, relative
 from ..tiles import Tile, TileGrid
 from .guard import guard, is_gone
 from .stage import Stage
@@ -68,6 +70,8 @@ class Plan:
     """One run: the source, the grid of its tiles, the components, and the stage that keeps what is done.
 
     workdir: where the writer builds its output, on the destination's file system.
+    context: by axis of the grid, pixels around a tile's outer region that the segmenter sees too. Their labels are
+        dropped.
     min_size: objects with fewer pixels, once joined, are dropped.
     empty: a tile without a pixel above this value is not segmented.
     same_ids: objects to which the segmenter gave equal ids in different tiles are one.
@@ -78,8 +82,9 @@ class Plan:
 
     source: Source
     grid: TileGrid
-    segmenter: Callable[[NDArray[Any]], Any]
+    segmenter: Callable[..., Any]
     merger: Callable[..., Any]
+    context: tuple[int, ...]
     stage_path: Path
     workdir: Path
     min_size: int = 0
@@ -118,17 +123,21 @@ class Plan:
             return dimensions
         return min(dimensions, int(declared(self.merger, "diagonals", dimensions)))
 
+    def seen(self, tile: Tile) -> Region:
+        """What the segmenter is handed: the tile's outer region and its context."""
+        return widened(tile.outer, self.context, self.grid.shape) if any(self.context) else tile.outer
+
     def guard(self, tile: Tile) -> int:
         """A number that changes when the tile's stored pixels do."""
         whole, channels = self.source.whole, self.source.channels
-        parts = dict(zip(self.grid.axes, tile.outer, strict=True))
+        parts = dict(zip(self.grid.axes, self.seen(tile), strict=True))
         parts["c"] = slice(channels, channels + 1) if isinstance(channels, int) else slice(0, whole.size("c"))
         return guard(whole, tuple(parts[axis] for axis in whole.axes))
 
     def pixels(self, tile: Tile) -> NDArray[Any]:
-        """Read a tile's outer region, in the segmenter's axes."""
+        """Read what the segmenter is handed of a tile, in its axes."""
         image = self.source.opened
-        parts = dict(zip(self.grid.axes, tile.outer, strict=True))
+        parts = dict(zip(self.grid.axes, self.seen(tile), strict=True))
         try:
             block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
         except Exception as error:
@@ -155,7 +164,7 @@ class Plan:
         spatial = [axis for axis in self.wanted if axis in SPATIAL]
         shape = tuple(n for n, axis in zip(pixels.shape, self.wanted, strict=True) if axis in SPATIAL)
         try:
-            labels = self.segmenter(pixels)
+            labels = self._called(pixels, tile)
         except Exception as error:
             raise SegmenterFailed(f"{self._blame(tile)} raised {type(error).__name__}: {error}") from error
         try:
@@ -164,7 +173,18 @@ class Plan:
             raise InvalidLabels(f"{self._blame(tile)} {error}") from error.__cause__
         order = [spatial.index(axis) for axis in self.grid.axes if axis in spatial]
         order += [i for i in range(len(spatial)) if i not in order]
-        return found.transpose(order).reshape(tile.shape)
+        seen = self.seen(tile)
+        labels = found.transpose(order).reshape(lengths(seen))
+        return labels if seen == tile.outer else np.ascontiguousarray(labels[relative(tile.outer, seen)])
+
+    def _called(self, pixels: NDArray[Any], tile: Tile) -> Any:
+        """What the segmenter returns, which is told where the tile lies if it asks to be."""
+        if not declared(self.segmenter, "located", False):
+            return self.segmenter(pixels)
+        parts = dict(zip(self.grid.axes, zip(self.seen(tile), self.grid.shape, strict=True), strict=True))
+        axes = "".join(axis for axis in self.wanted if axis in SPATIAL)
+        region, shape = zip(*(parts.get(axis, (slice(0, 1), 1)) for axis in axes), strict=True)
+        return self.segmenter(pixels, Placement(axes=axes, region=region, shape=shape))
 
     def batch(self) -> int:
         """Tiles to a task: as many small ones as make a megapixel."""

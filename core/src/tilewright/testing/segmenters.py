@@ -15,6 +15,7 @@ from ..errors import InvalidLabels, TilewrightError
 from ..image import SPATIAL, Image
 from ..labels import checked
 from ..pipeline import Pipeline
+from ..placement import Placement
 from ..tilers import Grid, spread
 from .kit import Kit, sent
 from .pictures import agreement, crop, discs
@@ -50,7 +51,7 @@ class SegmenterTests(Kit):
 
     def test_what_it_declares_makes_sense(self, segmenter: Any) -> None:
         made, axes = self._made(segmenter)
-        for name, least in (("halo", 0), ("stride", 1)):
+        for name, least in (("halo", 0), ("context", 0), ("stride", 1)):
             said = declared(made, name, {})
             values = said.values() if hasattr(said, "values") else spread(name, said, _spatial(axes))
             bad = [value for value in values if isinstance(value, bool) or not isinstance(value, int) or value < least]
@@ -99,6 +100,18 @@ class SegmenterTests(Kit):
         made, image = self._prepared(segmenter)
         labels = self._labels(made, np.zeros(image.shape, image.dtype), image.axes)
         assert not np.any(labels), f"{len(np.unique(labels)) - 1} objects in pixels that are all 0; return zeros there"
+
+    def test_without_a_place_the_pixels_are_the_whole_image(self, segmenter: Any) -> None:
+        made, image = self._prepared(segmenter)
+        if not declared(made, "located", False):
+            return
+        pixels, axes = image.read(_everything(image)), _spatial(image.axes)
+        place = Placement.whole(axes, [image.size(axis) for axis in axes])
+        alone = self._labels(made, pixels, image.axes)
+        assert np.array_equal(made(pixels, place), alone), (
+            "the labels of the whole image differ with its place from those without one; let the second argument be "
+            "None by default, which stands for the whole"
+        )
 
     def test_twice_gives_the_same(self, segmenter: Any) -> None:
         made, image = self._prepared(segmenter)

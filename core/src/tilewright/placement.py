@@ -1,0 +1,45 @@
+"""Where the pixels that a segmenter is handed lie in the image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .regions import Region
+
+__all__ = ["Placement", "widened"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where a tile's pixels lie, for a segmenter whose work depends on it.
+
+    axes: the spatial axes of the pixels, in their order. region: the pixels, as slices of the image along these axes.
+    shape: the image's along them. An axis that the image lacks has length 1.
+
+    >>> place = Placement(axes="yx", region=(slice(0, 60), slice(40, 100)), shape=(100, 100))
+    >>> place.at_border("y"), place.at_border("x")
+    ((True, False), (False, True))
+    """
+
+    axes: str
+    region: Region
+    shape: tuple[int, ...]
+
+    @classmethod
+    def whole(cls, axes: str, shape: Sequence[int]) -> Placement:
+        """That of an image in one piece."""
+        return cls(axes=axes, region=tuple(slice(0, n) for n in shape), shape=tuple(shape))
+
+    def at_border(self, axis: str) -> tuple[bool, bool]:
+        """Whether the pixels begin, and whether they end, where the image does."""
+        part, length = self.region[self.axes.index(axis)], self.shape[self.axes.index(axis)]
+        return part.start == 0, part.stop == length
+
+
+def widened(region: Region, context: Sequence[int], shape: Sequence[int]) -> Region:
+    """A region with so many pixels more on either side of each axis, clipped at the image's border."""
+    return tuple(
+        slice(max(0, part.start - more), min(length, part.stop + more))
+        for part, more, length in zip(region, context, shape, strict=True)
+    )
