@@ -1,58 +1,132 @@
-"""A tile sees what the whole image sees: the same patches, and so the same cells."""
+"""A tile is seen as the whole image is: in the patches that Cellpose's own evaluation of the whole lays."""
 
 from __future__ import annotations
 
-import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 import synth
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from tilewright import Grid, Pipeline, compare
-from tilewright_cellpose import patches, weights
+from tilewright import Grid, Image, Pipeline, Placement, compare
+from tilewright.engine.plan import needed_axes
+from tilewright_cellpose import evaluation, patches, weights
+from tilewright_cellpose.scaling import scaled
 from tilewright_cellpose.segmenter import Cellpose
 
-
-@given(st.integers(1, 5000))
-def test_patches_cover_an_axis_and_lie_on_one_lattice(length: int) -> None:
-    starts = patches.starts(length)
-    assert starts == sorted(starts)
-    assert starts[-1] + patches.side() >= length
-    assert all(start % patches.step() == 0 for start in starts[:-1])
-    assert all(later - earlier <= patches.step() for earlier, later in itertools.pairwise(starts))
-    assert starts[0] == 0
+GREY: dict[str, Any] = {} if weights.newer() else {"channels": [0, 0]}
 
 
-def test_the_network_says_of_a_tile_what_it_says_of_the_whole(model: str) -> None:
-    step, shared = patches.step(), patches.SHARED
-    channels = 1 if weights.newer() else 2
-    whole = np.random.default_rng(0).random((channels, 200, 5 * step + 30), np.float32)
-    tile = whole[:, :, step : 4 * step]
-    network = weights.loaded(model, False)
-    seen, part = patches.across(network, whole, 2), patches.across(network, tile, 3)
-    np.testing.assert_allclose(part[..., shared : 2 * step], seen[..., step + shared : 3 * step], atol=2e-5)
-    assert not np.allclose(part[..., 2 * step :], seen[..., 3 * step : 4 * step], atol=1e-2), "nothing told them apart"
+@pytest.mark.parametrize("length", [1, 100, 208, 209, 224, 225, 240, 241, 256, 257, 640, 5000])
+def test_patches_lie_where_cellpose_lays_them(length: int) -> None:
+    from cellpose import transforms
+
+    line = patches.line(length)
+    least = {"min_size": (patches.side(),) * 2} if weights.newer() else {}
+    before, after = transforms.get_pad_yx(length, length, **least)[:2]
+    padded = np.zeros((1, length + before + after, 300), np.float32)
+    _, rows, _, _, _ = transforms.make_tiles(padded, bsize=patches.side())
+    assert sorted({(int(a), int(b)) for a, b in rows}) == [(s + before, s + before + line.side) for s in line.starts]
+    assert line.covered == slice(0, length)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_every_patch_that_meets_a_tile_lies_within_its_context(data: st.DataObject) -> None:
+    """And so what the network says of the tile's own pixels is what it says of them in the whole image."""
+    length = data.draw(st.integers(1, 3000))
+    options = Cellpose(diameter=data.draw(st.floats(8, 90)))
+    start = data.draw(st.integers(0, length - 1))
+    stop = data.draw(st.integers(start + 1, length))
+    context = options.context["x"]
+    seen = slice(max(0, start - context), min(length, stop + context))
+    size = max(1, int(length * options.scale))
+    line = patches.line(size)
+    _, (_, part) = scaled(
+        np.zeros((1, 1, seen.stop - seen.start), np.float32), (slice(0, 1), seen), (1, length), (1, size)
+    )
+    inside = line.within(part)
+    zeros = np.zeros((1, 1, inside.covered.stop - inside.covered.start), np.float32)
+    _, (_, told) = scaled(zeros, (slice(0, 1), inside.covered), (1, size), (1, length))
+    assert told.start <= start
+    assert told.stop >= stop
+    ends = [(each + 0.5) * size / length - 0.5 for each in (start, stop - 1)]  # and the neighbours that they come from
+    meeting = [s for s in line.starts if s <= ends[1] + 1 and s + line.side > ends[0] - 1]
+    assert set(meeting) <= set(inside.starts)
+
+
+@pytest.mark.parametrize("new", [(61, 47), (200, 150), (90, 70)])
+def test_a_part_is_resized_as_the_whole_is(new: tuple[int, int]) -> None:
+    from cellpose import transforms
+
+    whole = np.random.default_rng(0).random((2, 90, 70), np.float32)
+    resized = np.moveaxis(transforms.resize_image(np.ascontiguousarray(np.moveaxis(whole, 0, -1)), *new), -1, 0)
+    part, (rows, columns) = scaled(whole[:, 20:60, 9:], (slice(20, 60), slice(9, 70)), (90, 70), new)
+    assert part.shape[1:] == (rows.stop - rows.start, columns.stop - columns.start)
+    assert columns.stop == new[1]
+    np.testing.assert_allclose(part, resized[:, rows, columns], atol=1e-5)
+    np.testing.assert_allclose(scaled(whole, (slice(0, 90), slice(0, 70)), (90, 70), new)[0], resized, atol=1e-5)
 
 
 @pytest.mark.parametrize("diameter", [None, 22.0, 27.5])
-def test_tiles_begin_where_patches_of_whole_pixels_begin(diameter: float | None) -> None:
-    segmenter = Cellpose(diameter=diameter)
-    assert segmenter.scale * segmenter.pitch == pytest.approx(patches.step())
-    assert segmenter.stride == {"y": segmenter.pitch, "x": segmenter.pitch}
-    assert abs(segmenter.scale / (30 / (diameter or 30)) - 1) < 0.005
-    assert segmenter.halo["x"] >= max(segmenter.pitch, 2 * (diameter or 0))
+def test_the_network_says_of_a_tile_what_it_says_of_the_whole(model: str, diameter: float | None) -> None:
+    channels = 1 if weights.newer() else 2
+    whole = np.random.default_rng(0).random((channels, 280, 900), np.float32)
+    options = Cellpose(model=model, diameter=diameter)
+    network, place = weights.loaded(model, False), Placement.whole("yx", whole.shape[1:])
+    flows, _ = evaluation._flows(network, whole, options, place, 3)
+    context = options.context["x"]
+    seen = slice(430 - context, 470 + context)
+    place = Placement(axes="yx", region=(slice(0, 280), seen), shape=(280, 900))
+    found, (rows, columns) = evaluation._flows(network, whole[:, :, seen], options, place, 2)
+    assert rows == slice(0, 280)
+    own = slice(430 - columns.start, 470 - columns.start)
+    np.testing.assert_allclose(found[..., own], flows[..., 430:470], atol=2e-4)
+    apart, _ = evaluation._flows(
+        network, whole[:, :, seen], options, Placement.whole("yx", (280, seen.stop - seen.start)), 2
+    )
+    assert not np.allclose(apart[..., own], flows[..., 430:470], atol=1e-2), "nothing told them apart"
 
 
-def test_tiled_nuclei_are_those_of_the_whole_image(model: str) -> None:
+def test_a_plane_is_handed_over_with_a_patch_of_context_and_its_place(model: str) -> None:
+    plane, volume = Cellpose(model=model), Cellpose(model=model, do_3D=True)
+    assert plane.located
+    assert min(plane.context.values()) > patches.side()
+    assert plane.halo == {"y": 60, "x": 60}
+    assert not volume.located
+    assert volume.context == {}
+    assert needed_axes(plane, "yx") == "cyx"
+
+
+@pytest.mark.parametrize("diameter", [None, 24.0])
+def test_tiled_nuclei_are_those_of_cellposes_own_evaluation_of_the_whole(model: str, diameter: float | None) -> None:
     pixels, truth = synth.make((560, 700), "dense", 11)
-    segmenter = Cellpose(model=model)
-    whole = Pipeline(segmenter=segmenter, tiler=Grid(tile=1000)).run(pixels).labels.compute()
-    tiled = Pipeline(segmenter=segmenter, tiler=Grid(tile=350)).run(pixels).labels.compute()
-    beside = compare(whole, tiled, thresholds=(0.9,))
+    segmenter = Cellpose(model=model, diameter=diameter)
+    own = weights.loaded(model, False).eval(pixels.copy(), diameter=diameter, **GREY)[0].astype(np.int64)
+    whole, tiled = (
+        Pipeline(segmenter=segmenter, tiler=Grid(tile=tile)).run(pixels).labels.compute() for tile in (1000, 350)
+    )
+    np.testing.assert_array_equal(whole > 0, own > 0)
+    assert ap(own, whole, 1.0) == 1.0, "in one tile it is the very same"
+    beside = compare(own, tiled, thresholds=(0.9,))
     assert beside.scores[0].ap >= 0.993
     assert not len(beside.lost)
     assert not len(beside.doubled)
-    quality = [compare(truth, labels, thresholds=(0.5,)).scores[0].ap for labels in (whole, tiled)]
-    assert quality[1] >= quality[0] - 0.001
+    assert ap(truth, tiled, 0.5) >= ap(truth, own, 0.5) - 0.001
+
+
+def ap(one: NDArray[Any], other: NDArray[Any], iou: float) -> float:
+    return compare(one, other, thresholds=(iou,)).scores[0].ap
+
+
+def test_a_stack_of_planes_and_channels_has_its_place_too(model: str) -> None:
+    pixels, _ = synth.make((300, 330), "medium", 3)
+    image = Image(data=np.stack([np.stack([pixels, pixels[::-1]])] * 2, axis=1), axes="zcyx", channels=("a", "b"))
+    segmenter = Cellpose(model=model, channels=("b",))
+    whole, tiled = (
+        Pipeline(segmenter=segmenter, tiler=Grid(tile=tile)).run(image).labels.compute() for tile in (400, 170)
+    )
+    assert ap(whole, tiled, 0.9) >= 0.993

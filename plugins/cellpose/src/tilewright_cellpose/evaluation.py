@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright import Placement, Region
+from tilewright.regions import relative
+
 from . import patches, weights
 from .diameters import KNOWN
 from .exhaustion import frugally
+from .scaling import scaled
 
 if TYPE_CHECKING:
     from .segmenter import Cellpose
@@ -27,47 +31,68 @@ LEAST = (
 LARGEST = 1.0  # share of the array that one object may be: what is most of a small tile is little of the image
 
 
-def labels(pixels: NDArray[np.float32], options: Cellpose) -> NDArray[Any]:
-    """The labels of normalised pixels (c, y, x) or (c, z, y, x), without the axis c."""
+def labels(pixels: NDArray[np.float32], options: Cellpose, place: Placement) -> NDArray[Any]:
+    """The labels of normalised pixels (c, y, x) or (c, z, y, x), without the axis c, which lie there in the image."""
     model = weights.loaded(options.model, options.gpu)
     missing = 0 if weights.newer() else weights.most_channels() - len(pixels)
-    padded = np.pad(pixels, [(0, missing)] + [(0, max(0, LEAST - n)) for n in pixels.shape[1:]])
-    evaluate = _volume if options.do_3D else _plane
+    filled = np.pad(pixels, [(0, missing)] + [(0, 0)] * (pixels.ndim - 1))
+
+    def evaluated(batch_size: int) -> NDArray[Any]:
+        if options.do_3D:
+            return _volume(model, filled, options, batch_size)
+        return _plane(model, filled, options, place, batch_size)
+
     with _GPU if options.gpu else contextlib.nullcontext():
-        found = frugally(lambda batch_size: evaluate(model, padded, options, batch_size), options.batch_size)
-    return found[tuple(slice(n) for n in pixels.shape[1:])]
+        return frugally(evaluated, options.batch_size)
 
 
-def _plane(model: Any, pixels: NDArray[np.float32], options: Cellpose, batch_size: int) -> NDArray[Any]:
-    """A plane by its flows. Cellpose's own `eval` would place the patches by the size of the tile."""
+def _plane(
+    model: Any, pixels: NDArray[np.float32], options: Cellpose, place: Placement, batch_size: int
+) -> NDArray[Any]:
+    """A part of a plane by what the network says of it, where that is what it says in the whole plane.
+
+    Cellpose's own `eval` would place its patches by the size of the part. What no patch covers is left empty.
+    """
+    flows, part = _flows(model, pixels, options, place, batch_size)
+    found = np.zeros(pixels.shape[1:], np.int64)
+    found[relative(part, place.region)] = _masks(model, flows, options)
+    return found
+
+
+def _flows(
+    model: Any, pixels: NDArray[np.float32], options: Cellpose, place: Placement, batch_size: int
+) -> tuple[NDArray[np.float32], Region]:
+    """Flows along y and x and the score of being a cell, and for which part of the image."""
+    height, width = place.shape
+    size = (max(1, int(height * options.scale)), max(1, int(width * options.scale)))  # as Cellpose rounds
+    pixels, part = scaled(pixels, place.region, (height, width), size)
+    down, along = (patches.line(length).within(each) for length, each in zip(size, part, strict=True))
+    said = patches.across(model, pixels, (part[0].start, part[1].start), (down, along), batch_size)
+    return scaled(said, (down.covered, along.covered), size, (height, width))
+
+
+def _masks(model: Any, flows: NDArray[np.float32], options: Cellpose) -> NDArray[Any]:
     from cellpose import dynamics
 
-    height, width = pixels.shape[1:]
-    scale = options.scale
-    whole = [n + -n % options.pitch for n in (height, width)]  # so that all tiles are scaled alike to the last digit
-    if scale != 1:
-        pixels = np.pad(pixels, [(0, 0), (0, whole[0] - height), (0, whole[1] - width)])
-        pixels = _resized(pixels, [round(n * scale) for n in whole])
-    flows = patches.across(model, pixels, batch_size)
-    if scale != 1:
-        flows = _resized(flows, whole)
-    flows = np.ascontiguousarray(flows[:, :height, :width])
+    height, width = flows.shape[1:]
+    thick = np.pad(flows, [(0, 0)] + [(0, max(0, LEAST - n)) for n in (height, width)])
     found: NDArray[Any] = dynamics.resize_and_compute_masks(
-        flows[:2],
-        flows[2],
-        niter=options.niter or int(STEPS / scale),
+        thick[:2],
+        thick[2],
+        niter=options.niter or int(STEPS / options.scale),
         cellprob_threshold=options.cellprob_threshold,
         flow_threshold=options.flow_threshold,
         min_size=0,  # the run's affair
         max_size_fraction=LARGEST,
         device=model.device,
     )
-    return found
+    return found[:height, :width]
 
 
 def _volume(model: Any, pixels: NDArray[np.float32], options: Cellpose, batch_size: int) -> NDArray[Any]:
+    thick = np.pad(pixels, [(0, 0)] + [(0, max(0, LEAST - n)) for n in pixels.shape[1:]])
     found: NDArray[Any] = model.eval(
-        np.moveaxis(pixels, 0, -1),
+        np.moveaxis(thick, 0, -1),
         channel_axis=3,
         z_axis=0,
         do_3D=True,
@@ -81,12 +106,4 @@ def _volume(model: Any, pixels: NDArray[np.float32], options: Cellpose, batch_si
         niter=options.niter,
         batch_size=batch_size,
     )[0]
-    return found
-
-
-def _resized(planes: NDArray[np.float32], size: list[int]) -> NDArray[np.float32]:
-    """Planes (c, y, x) by linear interpolation to another height and width."""
-    from cellpose import transforms
-
-    scaled = transforms.resize_image(np.ascontiguousarray(np.moveaxis(planes, 0, -1)), *size)
-    return np.moveaxis(scaled.reshape(*size, -1), -1, 0)
+    return found[tuple(slice(n) for n in pixels.shape[1:])]

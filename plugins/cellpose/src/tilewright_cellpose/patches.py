@@ -1,25 +1,52 @@
-"""The network over a plane, in patches that lie on one lattice in every tile.
+"""Where the network looks: the patches that Cellpose's own evaluation of the whole image would hand to it.
 
-Cellpose places its patches by the size of the array that it is given, and what the network says of a pixel depends on
-where in its patch the pixel lies: the whole patch is averaged into a style (Cellpose 3) or seen by a transformer with
-positions (Cellpose 4). Patches that begin at multiples of one step from the array's first pixel are the same in every
-tile that begins at such a multiple.
+What the network says of a pixel depends on where in its patch the pixel lies: the whole patch is averaged into a style
+(Cellpose 3), or seen by a transformer with positions (Cellpose 4). Cellpose spreads its patches evenly over the array
+that it is given, after a border of zeros; over a tile they would lie elsewhere than over the image. So they are laid
+over the image here, and a tile is handed enough context to hold each of them that meets it.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .weights import newer
 
-__all__ = ["across", "side", "starts", "step"]
+__all__ = ["Line", "across", "line", "side"]
 
-SHARED = 64  # pixels that neighbouring patches share, where their results are blended
-BEYOND = 8  # pixels of zeros that the last patch sees after the image's end, as in Cellpose's own evaluation
+OVERLAP = 0.1  # of a patch's side, as in Cellpose's evaluation by default
+
+
+class Line(NamedTuple):
+    """The patches along one axis of an image.
+
+    length: of the image. starts: of the patches; the first begins in the zeros before the image. side: of each.
+    """
+
+    length: int
+    starts: tuple[int, ...]
+    side: int
+
+    def within(self, part: slice) -> Line:
+        """The patches that lie within a part of the image; beyond the image's own border there are zeros to be had."""
+        ends = (part.start or -self.side, math.inf if part.stop == self.length else part.stop)
+        inside = (start for start in self.starts if ends[0] <= start and start + self.side <= ends[1])
+        return self._replace(starts=tuple(inside))
+
+    @property
+    def span(self) -> slice:
+        """From the first patch to the last, zeros beyond the image included."""
+        return slice(self.starts[0], self.starts[-1] + self.side)
+
+    @property
+    def covered(self) -> slice:
+        """What they cover of the image."""
+        return slice(max(0, self.span.start), min(self.length, self.span.stop))
 
 
 def side() -> int:
@@ -27,39 +54,54 @@ def side() -> int:
     return 256 if newer() else 224
 
 
-def step() -> int:
-    """The distance of patches."""
-    return side() - SHARED
-
-
-def starts(length: int) -> list[int]:
-    """Where patches begin along an axis.
-
-    The last one reaches over the end, into zeros, if that may be a tile's; an end that is at no multiple of the step
-    can only be the image's, and there it ends just after the image, having more of it to see.
-    """
-    count = max(1, -(-(length - SHARED) // step()))
-    lattice = [i * step() for i in range(count)]
-    if length % step() and length > side():
-        lattice[-1] = min(lattice[-1], length + BEYOND - side())
-    return lattice
-
-
-def across(model: Any, plane: NDArray[np.float32], batch_size: int) -> NDArray[np.float32]:
-    """What the network says of a plane (c, y, x): flows along y and x and the score of being a cell, (3, y, x)."""
+def line(length: int) -> Line:
+    """The patches along an axis of so many pixels, as `cellpose.core.run_net` lays them."""
     from cellpose import transforms
 
-    height, width = plane.shape[1:]
-    corners = list(itertools.product(starts(height), starts(width)))
-    spans = [[[corner, corner + side()] for corner in along] for along in zip(*corners, strict=True)]
-    reach = [max(end for _, end in along) for along in spans]
-    grown = np.pad(plane, [(0, 0), (0, reach[0] - height), (0, reach[1] - width)])
-    said = [
-        _forward(model, np.stack([grown[:, y : y + side(), x : x + side()] for y, x in corners[i : i + batch_size]]))
-        for i in range(0, len(corners), batch_size)
+    least = {"min_size": (side(), side())} if newer() else {}
+    before, after = transforms.get_pad_yx(length, length, **least)[:2]
+    whole = before + length + after
+    count = 1 if whole <= side() else math.ceil((1 + 2 * OVERLAP) * whole / side())
+    starts = np.linspace(0, whole - min(side(), whole), count).astype(int) - before
+    return Line(length, tuple(starts.tolist()), min(side(), whole))
+
+
+def across(
+    model: Any, plane: NDArray[np.float32], corner: tuple[int, int], lines: tuple[Line, Line], batch_size: int
+) -> NDArray[np.float32]:
+    """What the network says of all that some patches cover: flows along y and x and the score of being a cell.
+
+    plane: (c, y, x), which begins at that corner of the image and holds the patches, as far as they lie in the image.
+    """
+    from cellpose import transforms
+
+    spans = [each.span for each in lines]
+    zeros = [
+        (max(0, at - span.start), max(0, span.stop - at - n))
+        for at, span, n in zip(corner, spans, plane.shape[1:], strict=True)
     ]
-    averaged: NDArray[np.float32] = transforms.average_tiles(np.concatenate(said), *spans, *reach)
-    return averaged[-3:, :height, :width]
+    grown = np.pad(plane, [(0, 0), *zeros])
+    first = [at - before for at, (before, _) in zip(corner, zeros, strict=True)]
+    places = list(itertools.product(*(each.starts for each in lines)))
+    cuts = [
+        tuple(slice(s - f, s - f + each.side) for s, f, each in zip(place, first, lines, strict=True))
+        for place in places
+    ]
+    said = [
+        _forward(model, np.stack([grown[:, rows, columns] for rows, columns in cuts[i : i + batch_size]]))
+        for i in range(0, len(cuts), batch_size)
+    ]
+    places_in_span = [
+        [[place[axis] - spans[axis].start, place[axis] - spans[axis].start + lines[axis].side] for place in places]
+        for axis in (0, 1)
+    ]
+    sizes = [span.stop - span.start for span in spans]
+    averaged: NDArray[np.float32] = transforms.average_tiles(np.concatenate(said), *places_in_span, *sizes)
+    rows, columns = (
+        slice(each.covered.start - span.start, each.covered.stop - span.start)
+        for each, span in zip(lines, spans, strict=True)
+    )
+    return averaged[-3:, rows, columns]
 
 
 def _forward(model: Any, patches: NDArray[np.float32]) -> NDArray[np.float32]:

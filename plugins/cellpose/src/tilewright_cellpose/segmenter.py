@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright import Image
+from tilewright import Image, Placement
 from tilewright.errors import InvalidImage, InvalidOption
 
 from . import diameters, memory, patches, weights
@@ -19,6 +19,8 @@ from .evaluation import labels
 from .normalization import measured, normalized
 
 __all__ = ["Cellpose"]
+
+INTERPOLATED = 8  # pixels, on the network's scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,30 +101,30 @@ class Cellpose:
         return "czyx" if self.do_3D else "cyx"
 
     @property
-    def pitch(self) -> int:
-        """Pixels from one of the network's patches to the next, in planes."""
-        return max(1, round(patches.step() / self._rescale()))
+    def located(self) -> bool:
+        """In planes, the network's patches lie where they do in the whole image: that takes knowing where a tile is."""
+        return not self.do_3D
 
     @property
-    def stride(self) -> dict[str, int]:
-        """Tiles that begin at multiples of the patches' distance share their patches.
+    def context(self) -> dict[str, int]:
+        """What is read around a tile, in planes: a patch, and some pixels of which those at its edge are interpolated.
 
-        In 3-D tiles begin anywhere, as patches as wide as most volumes are deep would cost more than they are worth.
+        In 3-D nothing, as a patch is as wide as most volumes are deep: that would cost more than it is worth.
         """
-        return {} if self.do_3D else {"y": self.pitch, "x": self.pitch}
+        reach = math.ceil((patches.side() + INTERPOLATED) / self.scale)
+        return {} if self.do_3D else {"y": reach, "x": reach}
 
     @property
     def scale(self) -> float:
-        """The enlargement that is applied: the nearest to `rescale` that takes whole pixels to whole patches."""
-        return self._rescale() if self.do_3D else patches.step() / self.pitch
+        """The enlargement that brings objects to the size that the network knows."""
+        return self.rescale or diameters.KNOWN / self._typical()
 
     @property
     def halo(self) -> dict[str, int]:
-        """Context around a tile's core: two objects, and in planes a patch, so that one lies within the tile whole."""
+        """How far two tiles look at the same: two objects on either side, so that one lies within some tile whole."""
         objects = math.ceil(2 * self._typical())
-        if self.do_3D:
-            return {"z": math.ceil(objects / (self.anisotropy or 1)), "y": objects, "x": objects}
-        return {"y": max(objects, self.pitch), "x": max(objects, self.pitch)}
+        depth = {"z": math.ceil(objects / (self.anisotropy or 1))} if self.do_3D else {}
+        return depth | {"y": objects, "x": objects}
 
     def memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
         """Bytes that a call takes beside the network's weights; with a GPU, of the GPU's memory."""
@@ -145,16 +147,17 @@ class Cellpose:
         fixed = diameters.estimated(fixed, image) if self.diameter == "auto" else fixed
         return fixed if self.rescale else dataclasses.replace(fixed, rescale=diameters.rescale(fixed))
 
-    def __call__(self, pixels: NDArray[Any]) -> NDArray[Any]:
-        """The labels of one array."""
+    def __call__(self, pixels: NDArray[Any], place: Placement | None = None) -> NDArray[Any]:
+        """The labels of one array, which is a part of the image at that place; without one it is the whole."""
         pixels = np.asarray(pixels)
         if pixels.ndim == len(self.axes) - 1:
             pixels = pixels[np.newaxis]
         if pixels.ndim != len(self.axes):
             raise InvalidImage(f"pixels of shape {pixels.shape} do not have the axes {self.axes}")
         if self.ranges is None or self.rescale is None:
-            return self.prepare(Image(data=pixels, axes=self.axes))(pixels)
-        return labels(normalized(pixels, self.ranges), self)
+            return self.prepare(Image(data=pixels, axes=self.axes))(pixels, place)
+        place = place or Placement.whole(self.axes[1:], pixels.shape[1:])
+        return labels(normalized(pixels, self.ranges), self, place)
 
     def _anisotropy(self, image: Image) -> float | None:
         if not self.do_3D or self.anisotropy is not None or "z" not in image.spacing:
@@ -165,9 +168,6 @@ class Cellpose:
                 "give anisotropy"
             )
         return image.spacing["z"] / image.spacing.get("y", 1.0)
-
-    def _rescale(self) -> float:
-        return self.rescale or diameters.KNOWN / self._typical()
 
     def _typical(self) -> float:
         return diameters.KNOWN if self.diameter in (None, "auto") else float(self.diameter)
