@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .chunks import direct
 from .errors import InvalidImage, InvalidOption, NotReadable
 from .regions import Region, cut
-from .sampling import sampled
+from .sampling import percentiles_of, sampled
 from .views import Array, Channel, Channels, in_memory, makes_anew
 
 __all__ = ["AXES", "SPATIAL", "Array", "Image", "Level", "Region"]
@@ -212,3 +212,14 @@ class Image:
                     f"{self.source or self.name} cannot be read at {spans}: {type(error).__name__}: {error}"
                 ) from error
             yield block
+
+    def percentiles(self, low: float, high: float) -> tuple[float, float]:
+        """The values at two percentiles, 0 to 100, of the finite pixels of `sample`: limits to normalise all tiles by.
+
+        Where both are one value, as in an image that is mostly empty, they are the least and the greatest; without a
+        finite pixel 0 and 1. A channel's own are those of `select(channel)`.
+
+        >>> Image(data=np.arange(101).reshape(1, 101), axes="yx").percentiles(1, 99)
+        (1.0, 99.0)
+        """
+        return percentiles_of(self.sample(), low, high)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .regions import Region
 
-__all__ = ["sampled"]
+__all__ = ["percentiles_of", "sampled"]
 
 PART = 2**18  # pixels
 
@@ -27,6 +28,15 @@ def sampled(shape: Sequence[int], chunks: Sequence[int], pixels: int, blocks: in
     taken = range(total) if whole else _spread(total, min(blocks, total))
     limit = math.prod(parts) if whole else max(1, pixels // len(taken))
     return (_central(np.unravel_index(number, counts), parts, shape, limit) for number in taken)
+
+
+def percentiles_of(blocks: Iterable[NDArray[Any]], low: float, high: float) -> tuple[float, float]:
+    """The values at two percentiles of the finite pixels of some blocks; `Image.percentiles` says the rest."""
+    values = np.concatenate([block[np.isfinite(block)] for block in blocks] or [np.empty(0)])
+    if not values.size:
+        return 0.0, 1.0
+    lower, upper = (float(value) for value in np.percentile(values, (low, high)))
+    return (lower, upper) if lower < upper else (float(values.min()), float(values.max()))
 
 
 def _spread(total: int, count: int) -> list[int]:

@@ -6,7 +6,6 @@ in the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,16 +17,9 @@ __all__ = ["measured", "normalized"]
 
 
 def measured(image: Image, percentiles: tuple[float, float]) -> tuple[tuple[float, float], ...]:
-    """The values at two percentiles of each channel, from a bounded sample spread over the whole image.
-
-    NaN and infinities are left out; a channel without a finite pixel has the range 0 to 1. Where both are one value, as
-    in an image that is mostly empty, they are the least and the greatest.
-
-    >>> measured(Image(data=np.arange(101).reshape(1, 101), axes="yx"), (1, 99))
-    ((1.0, 99.0),)
-    """
+    """The values at two percentiles of each channel, from a bounded sample spread over the whole image."""
     channels = [image.select(i) for i in range(image.size("c"))] if "c" in image.axes else [image]
-    return tuple(_range(channel.sample(), percentiles) for channel in channels)
+    return tuple(channel.percentiles(*percentiles) for channel in channels)
 
 
 def normalized(pixels: NDArray[Any], ranges: tuple[tuple[float, float], ...]) -> NDArray[np.float32]:
@@ -47,11 +39,3 @@ def normalized(pixels: NDArray[Any], ranges: tuple[tuple[float, float], ...]) ->
     np.multiply(scaled, scale, out=scaled, casting="unsafe")
     np.nan_to_num(scaled, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
     return scaled
-
-
-def _range(blocks: Iterable[NDArray[Any]], percentiles: tuple[float, float]) -> tuple[float, float]:
-    values = np.concatenate([block[np.isfinite(block)] for block in blocks])
-    if not values.size:
-        return 0.0, 1.0
-    low, high = (float(value) for value in np.percentile(values, percentiles))
-    return (low, high) if low < high else (float(values.min()), float(values.max()))

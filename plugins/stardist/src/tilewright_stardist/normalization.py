@@ -6,28 +6,15 @@ tissue that alone costs six points of average precision.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["limits_of", "normalized"]
+__all__ = ["Limits", "normalized"]
 
 Limits = tuple[tuple[float, float], ...]
-
-
-def limits_of(blocks: Iterable[NDArray[Any]], percentiles: tuple[float, float]) -> tuple[float, float]:
-    """The values at two percentiles of the finite pixels of some blocks.
-
-    Where both are the same value, as in an image of mostly one, they are the least and the greatest; 0 and 1 without a
-    finite pixel.
-    """
-    values = np.concatenate([block[np.isfinite(block)].ravel() for block in blocks] or [np.empty(0)])
-    if not values.size:
-        return 0.0, 1.0
-    low, high = (float(value) for value in np.percentile(values, percentiles))
-    return (low, high) if low < high else (float(values.min()), float(values.max()))
 
 
 def normalized(pixels: NDArray[Any], limits: Sequence[tuple[float, float]]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from tilewright.errors import InvalidImage, InvalidOption
 from .folders import axes_of, channels_of, digest_of, folder_of, is_folder
 from .footprint import peak
 from .network import Network, network
-from .normalization import Limits, limits_of, normalized
+from .normalization import Limits, normalized
 
 __all__ = ["StarDist"]
 
@@ -142,12 +142,9 @@ class StarDist:
     def _limits(self, image: Image) -> Limits:
         if self.normalize is None:
             return ((0.0, 1.0),)
-        blocks = list(image.sample())
-        if not (self.per_channel and "c" in image.axes):
-            return (limits_of(blocks, self.normalize),)
-        along = image.axes.index("c")
-        channels = ([block.take(channel, along) for block in blocks] for channel in range(image.size("c")))
-        return tuple(limits_of(channel, self.normalize) for channel in channels)
+        apart = self.per_channel and "c" in image.axes
+        channels = [image.select(channel) for channel in range(image.size("c"))] if apart else [image]
+        return tuple(channel.percentiles(*self.normalize) for channel in channels)
 
     def _check(self, image: Image, folder: Path) -> None:
         axes, channels = axes_of(folder), channels_of(folder)
