@@ -115,10 +115,11 @@ def test_a_2d_network_takes_a_stack_plane_by_plane(small2d: str, nuclei: NDArray
     assert not set(np.unique(labels[0])) & set(np.unique(labels[1])) - {0}
 
 
-def test_the_halo_and_the_stride_are_the_networks(small2d: str, small3d: str) -> None:
+def test_halo_context_and_stride_are_the_networks(small2d: str, small3d: str) -> None:
     flat, deep = StarDist(model=small2d), StarDist(model=small3d)
-    assert (flat.halo, flat.stride) == ({"y": 72, "x": 72}, {"y": 8, "x": 8})
-    assert (deep.halo, deep.stride) == ({"z": 36, "y": 36, "x": 36}, {"z": 4, "y": 4, "x": 4})
+    for made, axes, numbers in ((flat, "yx", (24, 48, 8)), (deep, "zyx", (12, 24, 4))):
+        said = made.halo, made.context, made.stride
+        assert said == tuple(dict.fromkeys(axes, number) for number in numbers)
 
 
 def test_a_crop_at_multiples_of_the_stride_is_seen_as_the_whole_would_be(small2d: str, nuclei: NDArray[Any]) -> None:
@@ -127,7 +128,7 @@ def test_a_crop_at_multiples_of_the_stride_is_seen_as_the_whole_would_be(small2d
     network = StarDist2D(None, name=folder.name, basedir=str(folder.parent))
     pixels = normalize(nuclei, 1, 99.8)
     whole = network.predict(pixels)[0]
-    reach = StarDist(model=small2d).halo["y"] // 2  # in the network's output, which has half the resolution
+    reach = StarDist(model=small2d).context["y"] // 2  # in the network's output, which has half the resolution
     differs = {}
     for start in (8, 16, 10):
         part = network.predict(pixels[start:, start:])[0]
@@ -206,9 +207,11 @@ def test_the_auto_tiler_takes_larger_tiles_for_more_memory_and_keeps_within_it(s
     image = Image(data=np.zeros((3000, 3000), np.uint16), axes="yx")
     segmenter, largest = StarDist(model=small2d), []
     for memory in (2**26, 2**28):
-        grid = Auto(memory=memory)(image, Needs(halo=segmenter.halo, stride=segmenter.stride, memory=segmenter.memory))
+        said = {name: getattr(segmenter, name) for name in ("halo", "context", "stride", "memory")}
+        grid = Auto(memory=memory)(image, Needs(**said))
         largest.append(grid.largest)
-        assert max(segmenter.memory(tile.shape, image.dtype) for tile in grid) <= memory
+        read = tuple(max(along) for along in grid.lengths_read((48, 48)))
+        assert segmenter.memory(read, image.dtype) <= memory
     assert largest[0] < largest[1]
 
 

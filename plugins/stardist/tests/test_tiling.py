@@ -33,8 +33,8 @@ def test_an_image_in_tiles_is_segmented_as_in_one_piece(preset: str, small2d: st
     whole = segmenter(pixels)
     against = compare(truth, whole, thresholds=[0.5])[0.5].ap
     assert against > 0.95, "the network is trained on nuclei like these"
-    for tile in ((256, 256), (300, 277)):
-        labels = tiled(segmenter, image, tile=tile)
+    for tile, halo in (((256, 256), None), ((300, 277), 48)):
+        labels = tiled(segmenter, image, tile=tile, halo=halo)
         assert_same(whole, labels)
         assert abs(compare(truth, labels, thresholds=[0.5])[0.5].ap - against) <= 0.001
         assert ((labels > 0) != (whole > 0)).sum() <= 5  # where float32 rounds a polygon's corner elsewhere

@@ -85,13 +85,21 @@ class StarDist:
 
     @property
     def halo(self) -> dict[str, int]:
-        """One and a half receptive fields, in whole strides: an object of the core is seen as in the whole image.
+        """Half a receptive field, in whole strides: an object whose centre is in the core lies within the tile.
 
-        Its centre may lie outside the core by its radius, and by StarDist's own rule objects fit into the receptive
-        field, which makes that half a field; what the network sees from there is the whole one.
+        By StarDist's own rule objects fit into the receptive field.
         """
         net = self._network
-        return {axis: -(-3 * reach // (2 * net.stride[axis])) * net.stride[axis] for axis, reach in net.field.items()}
+        return {axis: _whole(-(-reach // 2), net.stride[axis]) for axis, reach in net.field.items()}
+
+    @property
+    def context(self) -> dict[str, int]:
+        """A receptive field, in whole strides: what centres within the tile's halo depend on.
+
+        What has its centre further outside is seen from too little; the tile cuts it, and its own tile draws it.
+        """
+        net = self._network
+        return {axis: _whole(reach, net.stride[axis]) for axis, reach in net.field.items()}
 
     @property
     def stride(self) -> dict[str, int]:
@@ -160,3 +168,7 @@ class StarDist:
                 f"limits has {len(self.limits)} pairs, but the network of {self.model} takes {channels} channels; give "
                 "one pair for all, or one for each"
             )
+
+
+def _whole(length: int, step: int) -> int:
+    return -(-length // step) * step
