@@ -61,7 +61,8 @@ def mask(runs: int, folder: str) -> None:
     print("\n| 512³ | wall s (min / median / max) | wall / scipy | CPU / scipy | peak MiB |\n|---|---|---|---|---|")
     for tile in ("128", "64", "32"):
         _once([MASK, "make", tile, folder])
-        _compared(in_turn({what: [MASK, what, tile, folder] for what in ("scipy", "cc3d", "run")}, runs), "scipy", tile)
+        commands = {what: [MASK, what, tile, folder] for what in ("scipy", "cc3d", "run", "run_cc3d")}
+        _compared(in_turn(commands, runs), "scipy", tile)
 
 
 def empty(runs: int, folder: str) -> None:

@@ -1,6 +1,6 @@
 """A mask of 512³ labelled from zarr to zarr: whole in memory by scipy or cc3d, and tile by tile.
 
-    python mask.py make 64 FOLDER · python mask.py scipy 64 FOLDER · cc3d · run
+    python mask.py make 64 FOLDER · python mask.py scipy 64 FOLDER · cc3d · run · run_cc3d
 
 About 18 % of the voxels are foreground, in some 7,000 objects. All of them write uint32 with the same chunks and codec.
 """
@@ -30,14 +30,32 @@ def make(tile: int, folder: Path) -> None:
         image[tuple(slice(i * PART, (i + 1) * PART) for i in at)] = smooth > np.quantile(smooth[::4], 1 - FOREGROUND)
 
 
+def by_scipy(pixels: NDArray[Any]) -> NDArray[Any]:
+    labels: NDArray[Any] = ndimage.label(pixels)[0]
+    return labels
+
+
+def by_cc3d(pixels: NDArray[Any]) -> NDArray[Any]:
+    from cc3d import connected_components
+
+    labels: NDArray[Any] = connected_components(pixels, connectivity=6)
+    return labels
+
+
 def scipy(tile: int, folder: Path) -> None:
-    _whole(tile, folder, lambda mask: ndimage.label(mask)[0])
+    _whole(tile, folder, by_scipy)
 
 
 def cc3d(tile: int, folder: Path) -> None:
-    from cc3d import connected_components
+    _whole(tile, folder, by_cc3d)
 
-    _whole(tile, folder, lambda mask: connected_components(mask, connectivity=6))
+
+def run(tile: int, folder: Path) -> None:
+    _run(tile, folder, by_scipy)
+
+
+def run_cc3d(tile: int, folder: Path) -> None:
+    _run(tile, folder, by_cc3d)
 
 
 def _whole(tile: int, folder: Path, label: Any) -> None:
@@ -48,12 +66,7 @@ def _whole(tile: int, folder: Path, label: Any) -> None:
     labels[:] = label(mask)
 
 
-def segment(pixels: NDArray[Any]) -> NDArray[Any]:
-    labels: NDArray[Any] = ndimage.label(pixels)[0]
-    return labels
-
-
-def run(tile: int, folder: Path) -> None:
+def _run(tile: int, folder: Path, segment: Any) -> None:
     from tilewright import Grid, Pipeline
     from tilewright.arrays import ZarrArray
 
