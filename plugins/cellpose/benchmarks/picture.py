@@ -14,6 +14,7 @@ sys.path[:0] = [str(ROOT / each) for each in ("tests/support", "plugins/cellpose
 import small_cellpose
 import synth
 from overlay import draw
+from PIL import Image as Picture
 from plane import Plane
 
 from tilewright import Grid, Image, Pipeline, compare
@@ -34,7 +35,11 @@ def main() -> None:
     image = Image(data=pixels, axes="yx")
     plane = Plane(image=image, coarse=image, labels=labels, channel=0)
     edges = [*range(0, SIDE, TILE), SIDE]
-    draw(ROOT / "docs/cellpose.png", plane, (edges, edges), (said, "where four tiles meet"))
+    path = ROOT / "docs/cellpose.png"
+    draw(path, plane, (edges, edges), (said, "where four tiles meet"))
+    picture = Picture.open(path)
+    small = picture.resize((1400, 1400 * picture.height // picture.width), Picture.Resampling.LANCZOS)
+    small.quantize(64, dither=Picture.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from tilewright.components import component, configuration
 from tilewright.options import options_of
-from tilewright_cellpose import normalization
+from tilewright_cellpose import normalization, scaling
 from tilewright_cellpose.segmenter import Cellpose
 
 README = Path(__file__).parents[1] / "README.md"
@@ -28,6 +29,19 @@ def test_libraries_are_imported_when_they_are_needed(module: str, library: str) 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_plan_needs_no_library() -> None:
+    code = """
+import sys
+import numpy
+from tilewright_cellpose.segmenter import Cellpose
+made = Cellpose(diameter=20)
+print(made.halo, made.context, made.axes)
+assert made.memory((512, 512), numpy.dtype("u2")) < made.memory((900, 900), numpy.dtype("u2"))
+sys.exit(not {"torch", "cellpose"}.isdisjoint(sys.modules))
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_the_name_leads_to_the_segmenter_and_back() -> None:
     said = {"name": "cellpose", "configuration": {"diameter": 20, "channels": ["DNA", 1], "percentiles": [2, 98]}}
     made = component("segmenter", said)
@@ -37,8 +51,9 @@ def test_the_name_leads_to_the_segmenter_and_back() -> None:
     assert component("segmenter", record) == made
 
 
-def test_the_examples_in_the_docstrings_run() -> None:
-    result = doctest.testmod(normalization)
+@pytest.mark.parametrize("module", [normalization, scaling])
+def test_the_examples_in_the_docstrings_run(module: ModuleType) -> None:
+    result = doctest.testmod(module)
     assert result.attempted
     assert not result.failed
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .weights import newer
 
-__all__ = ["Line", "across", "line", "side"]
+__all__ = ["Line", "across", "count", "line", "side"]
 
 OVERLAP = 0.1  # of a patch's side, as in Cellpose's evaluation by default
 
@@ -54,6 +54,11 @@ def side() -> int:
     return 256 if newer() else 224
 
 
+def count(length: int) -> int:
+    """How many patches Cellpose lays over so many pixels, zeros included."""
+    return 1 if length <= side() else math.ceil((1 + 2 * OVERLAP) * length / side())
+
+
 def line(length: int) -> Line:
     """The patches along an axis of so many pixels, as `cellpose.core.run_net` lays them."""
     from cellpose import transforms
@@ -61,8 +66,7 @@ def line(length: int) -> Line:
     least = {"min_size": (side(), side())} if newer() else {}
     before, after = transforms.get_pad_yx(length, length, **least)[:2]
     whole = before + length + after
-    count = 1 if whole <= side() else math.ceil((1 + 2 * OVERLAP) * whole / side())
-    starts = np.linspace(0, whole - min(side(), whole), count).astype(int) - before
+    starts = np.linspace(0, whole - min(side(), whole), count(whole)).astype(int) - before
     return Line(length, tuple(starts.tolist()), min(side(), whole))
 
 
