@@ -106,6 +106,28 @@ def test_ome_xml_comes_before_resolution_tags_and_they_before_nothing(tmp_path: 
     assert TiffReader()(str(tmp_path / "b.ome.tif")).spacing == {"y": 1.0, "x": 1.0}
 
 
+@pytest.mark.parametrize(
+    ("unit", "resolution", "tag", "spacing"),
+    [
+        ("inch", 72, "NONE", {}),
+        ("inch", 50_800, "NONE", {"y": 0.5, "x": 0.5}),
+        ("cm", 28.35, "NONE", {}),
+        ("", 20_000, "CENTIMETER", {"y": 0.5, "x": 0.5}),
+        ("", 72, "INCH", {}),
+        ("pixel", 1, "NONE", {}),
+    ],
+)
+def test_imagej_that_knows_no_pixel_size_leaves_it_to_resolution_tags(
+    tmp_path: Path, unit: str, resolution: float, tag: str, spacing: dict[str, float]
+) -> None:
+    """ImageJ keeps the 72 dpi of a screenshot that it opened as a calibration in inches."""
+    said = {"unit": unit} if unit else {}
+    tifffile.imwrite(
+        tmp_path / "a.tif", pixels(9, 9), imagej=True, resolution=(resolution,) * 2, resolutionunit=tag, metadata=said
+    )
+    assert TiffReader()(str(tmp_path / "a.tif")).spacing == pytest.approx(spacing)
+
+
 def slide(path: Path, base: NDArray[Any], mpp: str = "|MPP = 0.4990") -> None:
     """A file as Aperio's scanners write it: finest level, thumbnail, coarser level."""
     height, width = base.shape[:2]
@@ -179,6 +201,19 @@ def test_dimensions_that_nobody_names_are_asked_for(tmp_path: Path) -> None:
         TiffReader(axes="yx")(path)
     with pytest.raises(InvalidOption, match="do not fit"):
         TiffReader(axes="zzx")(path)
+
+
+def test_the_axes_that_are_proposed_can_be_passed(tmp_path: Path) -> None:
+    path, data = str(tmp_path / "a.tif"), pixels(2, 3, 4, 30, 40)
+    for planes in (data, data[0]):
+        tifffile.imwrite(path, planes, photometric="minisblack")
+        with pytest.raises(InvalidImage, match=r"does not say what Q is; pass axes, such as '") as refused:
+            TiffReader()(path)
+        proposed = str(refused.value).split("'")[-2]
+        assert TiffReader(axes=proposed)(path).shape == planes.shape
+    tifffile.imwrite(path, pixels(2, 2, 2, 2, 8, 9), photometric="minisblack")
+    with pytest.raises(InvalidImage, match="axes t c z y x and no others"):
+        TiffReader()(path)
 
 
 def test_axes_overrule_what_the_file_says(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ def spacing_of(tif: tifffile.TiffFile, page: tifffile.TiffPage, ome: OmeImage | 
     if ome is not None:
         return {**({} if "x" in ome.spacing else _from_tags(page)), **ome.spacing}
     if tif.is_imagej and tif.imagej_metadata:
-        return _from_imagej(tif.imagej_metadata, page)
+        said = _from_imagej(tif.imagej_metadata, page)
+        return {**({} if "x" in said else _from_tags(page)), **said}
     found = _from_vendor(tif)
     return {**found, **(_from_tags(page) or _from_aperio(page) or found)}
 
@@ -69,6 +70,8 @@ def _from_imagej(said: Mapping[str, Any], page: tifffile.TiffPage) -> dict[str, 
     if unit:
         lengths = {"x": _pixel(page, "XResolution"), "y": _pixel(page, "YResolution"), "z": z and abs(z)}
         found = {axis: size * unit for axis, size in lengths.items() if size}
+    if unit in (LENGTHS["in"], LENGTHS["cm"]) and any(_is_placeholder(found[axis]) for axis in "yx" if axis in found):
+        found = {}  # the resolution of a screen or a printer, which ImageJ takes over from what it opened
     interval = _number(said.get("finterval"))
     return {**found, **({"t": interval} if interval and interval > 0 else {})}
 
