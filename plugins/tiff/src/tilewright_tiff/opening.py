@@ -64,9 +64,9 @@ def check_codec(page: tifffile.TiffPage, path: str) -> None:
     raise NotReadable(f"{path!r} is compressed as {name}, which nothing installed can undo; {hint}")
 
 
-def one_line(error: BaseException) -> str:
-    """An error's message without its line breaks, at most 200 characters of it."""
-    text = " ".join(str(error).split())
+def one_line(said: object) -> str:
+    """An error's message, or another text, without its line breaks, at most 200 characters of it."""
+    text = " ".join(str(said).split())
     return text if len(text) <= 200 else text[:199] + "…"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from tilewright.image import Array, Image, Level
 
 from .axes import Arrangement, arrange
 from .channels import channel_names
+from .complaints import complaints
 from .lazy import Arranged
 from .omexml import OmeImage, parse, read_images
 from .opening import check_codec, open_tiff, readable
@@ -31,7 +33,8 @@ class TiffReader:
     A series is what tifffile finds: an image of an OME-TIFF (over all its files), an ImageJ stack, the slide, label or
     macro picture of a slide scanner's file. Axes come in the order `t c z y x`; colour samples are channels. Pixel
     sizes are in micrometres, t in seconds. NotReadable if the file cannot be read; InvalidImage if it does not say
-    what its dimensions are or is not to be trusted; InvalidOption for a series or level that does not exist.
+    what its dimensions are or is not to be trusted; InvalidOption for a series or level that does not exist. A file
+    that seems to hold less than it should, such as one that was cut off, is read with a warning.
     """
 
     series: int = field(default=0, metadata={"help": "Image of the file to read, 0 the first."})
@@ -41,6 +44,18 @@ class TiffReader:
     )
 
     def __call__(self, path: str) -> Image:
+        with complaints() as said:
+            image = self._opened(path)
+        if said:
+            warnings.warn(
+                f"{path!r} may be cut off or damaged ({'; '.join(said[:3])}): what is left has axes {image.axes!r} and "
+                f"shape {image.shape}; compare it with the original",
+                UserWarning,
+                stacklevel=2,
+            )
+        return image
+
+    def _opened(self, path: str) -> Image:
         tif = open_tiff(path)
         try:
             with readable(f"{path!r} cannot be opened as TIFF"):
