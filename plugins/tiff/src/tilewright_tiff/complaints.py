@@ -12,10 +12,13 @@ from .opening import one_line
 
 __all__ = ["complaints"]
 
+# Its words for pixels or tags that are not there. What else it logs is of no consequence: a date in no calendar.
+LOSS = re.compile(r"invalid (page|value) offset|corrupt|missing|zeroed|out of range")
+
 
 @contextlib.contextmanager
 def complaints() -> Iterator[list[str]]:
-    """The list of what tifffile logs in this thread as a warning or worse: each thing once, without its own names.
+    """The list of what tifffile logs in this thread that means a loss: each thing once, without its own names.
 
     An interrupted copy of a stack may still open as its first plane, and planes that are missing are zeros to tifffile.
     """
@@ -36,5 +39,5 @@ class _Listening(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = re.sub(r"<[^>]*>\s*", "", one_line(record.getMessage()))
-        if record.thread == self._thread and text not in self.heard:
+        if record.thread == self._thread and LOSS.search(text) and text not in self.heard:
             self.heard.append(text)

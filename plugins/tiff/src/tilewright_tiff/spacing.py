@@ -93,15 +93,23 @@ def _from_aperio(page: tifffile.TiffPage) -> dict[str, float]:
 
 
 def _from_vendor(tif: tifffile.TiffFile) -> dict[str, float]:
-    """LSM's voxel size, in metres, and MetaMorph's calibration."""
+    """LSM's voxel size, in metres, and MetaMorph's calibration; the distance of its planes is in micrometres."""
     if tif.is_lsm and tif.lsm_metadata:
         sizes = {axis: _number(tif.lsm_metadata.get(f"VoxelSize{axis.upper()}")) for axis in "zyx"}
         return {axis: size * 1e6 for axis, size in sizes.items() if size and size > 0}
     if tif.is_stk and tif.stk_metadata:
         unit = _unit(tif.stk_metadata.get("CalibrationUnits"))
         sizes = {axis: _number(tif.stk_metadata.get(f"{axis.upper()}Calibration")) for axis in "yx"}
-        return {axis: size * unit for axis, size in sizes.items() if unit and size and size > 0}
+        found = {axis: size * unit for axis, size in sizes.items() if unit and size and size > 0}
+        return {**found, **_between_planes(tif.stk_metadata.get("ZDistance"))}
     return {}
+
+
+def _between_planes(distances: Any) -> dict[str, float]:
+    """The step along z, if all planes have the same."""
+    steps = {abs(float(step)) for step in distances} if distances is not None else set()
+    step = _number(steps.pop()) if len(steps) == 1 else None
+    return {"z": step} if step else {}
 
 
 def _pixel(page: tifffile.TiffPage, name: str) -> float | None:
