@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from ..components import component, declared
-from ..discovery import Component, Plugin, describe
+from ..discovery import Component, Plugin
 from ..options import options_of
+from ..strangers import describe
 from .kit import Kit
 from .mergers import MergerTests
 from .plugins import PluginTests
