@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -69,6 +71,7 @@ def _run(pipeline: Pipeline, image: str, output: str | None, said: dict[str, Any
         connected(said["scheduler"]),
         interruptible(f"{again} to go on with what is done"),
         reporting(quiet=said["quiet"]) as progress,
+        contextlib.redirect_stdout(sys.stderr),  # what models print; stdout is for the result
     ):
         return pipeline.run(
             image,
