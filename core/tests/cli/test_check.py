@@ -107,6 +107,27 @@ def test_what_cannot_be_tried_is_left_out_with_the_reason(parts: Path) -> None:
     code, said = checked("lab-model")
     assert code == 0
     assert "left out: it works\n        weights must be given, so there is no segmenter to try" in said
+    assert "`tilewright check lab-model --set weights=VALUE`" in " ".join(said.split())
+
+
+def test_a_component_is_tried_with_the_options_that_are_said(parts: Path) -> None:
+    hook = "@hookimpl\ndef tilewright_segmenters():\n    return [Spec(name='lab-above', target='check_parts:Above', "
+    install(
+        parts, "lab-two", hook + "summary='A.'), Spec(name='lab-model', target='check_parts:Model', summary='B.')]\n"
+    )
+    code, said = checked("lab-above", "--set", "level=70")
+    assert (code, said.splitlines()[2:]) == (0, ["  segmenter lab-above: 12 of 12 checks passed"])
+    assert "lab-model" not in said
+    code, said = checked("lab-model", "--set", "weights=none.pt")
+    assert code == 2
+    assert "segmenter lab-model: " in said
+    code, said = checked("lab-above", "--set", "levle=70")
+    assert code == 2
+    assert "InvalidOption: segmenter 'lab-above' has no option 'levle'; did you mean 'level'?" in said
+    code, said = checked("lab-two", "--set", "level=70")
+    assert code == 2
+    assert "--set needs the name of one component, which 'lab-two' is not" in said
+    assert "there are: segmenter 'lab-above', segmenter 'lab-model'" in said
 
 
 def test_a_reader_is_tried_on_a_file(parts: Path, tmp_path: Path) -> None:

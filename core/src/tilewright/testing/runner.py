@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import tempfile
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from ..components import component, declared
 from ..discovery import Component, Plugin
-from ..options import options_of
+from ..options import build, options_of, parse
 from ..strangers import describe
 from .kit import Kit
 from .mergers import MergerTests
@@ -37,8 +37,12 @@ class Finding:
     message: str = ""
 
 
-def examine(plugin: Plugin, image: Path | None = None) -> Iterator[Finding]:
-    """Test a plugin and all its components. `image` is a file for its readers, which are left out without one."""
+def examine(plugin: Plugin, image: Path | None = None, texts: Mapping[str, str] | None = None) -> Iterator[Finding]:
+    """Test a plugin and all its components.
+
+    image: a file for its readers, which are left out without one.
+    texts: options of its components, as texts; the default ones if there are none.
+    """
     if plugin.error:
         yield Finding(subject=f"package {plugin.target}", test="it can be used", outcome="wrong", message=plugin.error)
         return
@@ -46,15 +50,14 @@ def examine(plugin: Plugin, image: Path | None = None) -> Iterator[Finding]:
     for one in plugin.components:
         subject = f"{one.kind} {one.spec.name}"
         try:
-            yield from _of_component(subject, one, image)
+            yield from _of_component(subject, one, _made(one, texts or {}), image)
         except unittest.SkipTest as reason:
             yield Finding(subject=subject, test="it works", outcome="left out", message=str(reason))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's component raises is a finding
             yield Finding(subject=subject, test="it can be made", outcome="wrong", message=describe(error))
 
 
-def _of_component(subject: str, one: Component, image: Path | None) -> Iterator[Finding]:
-    made = _made(one)
+def _of_component(subject: str, one: Component, made: Callable[..., Any], image: Path | None) -> Iterator[Finding]:
     match one.kind:
         case "reader":
             yield from _tried(subject, ReaderTests, sample=_sample(one, made, image))
@@ -68,15 +71,20 @@ def _of_component(subject: str, one: Component, image: Path | None) -> Iterator[
             yield from _tried(subject, _SilentWriters, writer=made)
 
 
-def _made(one: Component) -> Callable[..., Any]:
+def _made(one: Component, texts: Mapping[str, str]) -> Callable[..., Any]:
     target = one.spec.load()
-    needed = [option.name for option in options_of(target) if not option.default]
+    given = parse(target, texts)
+    needed = [option.name for option in options_of(target) if not option.default and option.name not in given]
     if needed:
+        said = " ".join(f"--set {name}=VALUE" for name in needed)
         raise unittest.SkipTest(
-            f"{', '.join(needed)} must be given, so there is no {one.kind} to try; inherit the test class of "
-            "tilewright.testing and give it one"
+            f"{', '.join(needed)} must be given, so there is no {one.kind} to try; say `tilewright check "
+            f"{one.spec.name} {said}`, or inherit the test class of tilewright.testing and give it one"
         )
-    return component(one.kind, target)
+    if not texts:
+        return component(one.kind, target)
+    made: Callable[..., Any] = build(target, given, f"{one.kind} {one.spec.name!r}")
+    return made
 
 
 def _sample(one: Component, reader: Callable[..., Any], path: Path | None) -> Sample:
