@@ -82,6 +82,13 @@ def lint(*words: str, cwd: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_name_that_an_installed_component_has_is_warned_of(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["new", "segmenter", "tilewright-threshold", "--path", str(tmp_path)])
+    assert done.exit_code == 0
+    assert "tilewright-threshold 0.1.0 offers a segmenter 'threshold' too" in done.stderr
+    assert CliRunner().invoke(main, ["new", "tiler", "threshold-2", "--path", str(tmp_path)]).stderr == ""
+
+
 def test_a_folder_that_is_there_is_left_alone(project: Path) -> None:
     kind = KINDS[0]
     before = {path: path.stat().st_mtime_ns for path in (project / f"tilewright-my-{kind}").rglob("*")}
