@@ -67,7 +67,7 @@ def _advice(letters: Sequence[str]) -> str:
     if missing > len(free):
         return "an image has the axes t c z y x and no others, so export it with fewer"
     order = iter(sorted(free[:missing], key=AXES.index))
-    return f"pass axes, such as {''.join(letter or next(order) for letter in letters)!r}"
+    return f"pass axes, such as {''.join(letter or next(order) for letter in letters)!r} (--axes)"
 
 
 def _said(named: str, shape: Sequence[int], said: str, path: str) -> list[str]:
