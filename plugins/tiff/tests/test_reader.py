@@ -463,6 +463,14 @@ def test_the_reader_is_chosen_by_suffix_and_by_first_bytes(tmp_path: Path) -> No
         choose_reader(str(tmp_path / "b.tif"))
 
 
+@pytest.mark.parametrize("path", ["s3://bucket/a.ome.tif", "https://host/slide.svs"])
+def test_a_url_is_refused_by_the_reader_that_its_suffix_names(path: str) -> None:
+    with pytest.raises(NotReadable, match="is a URL, but TIFF files are read from this machine only"):
+        choose_reader(path)(path)
+    with pytest.raises(NotReadable, match="no installed reader reads"):
+        choose_reader("https://host/picture.unknown")
+
+
 def test_lazy_arrays_say_what_they_are(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", pixels(90, 80), tile=(16, 32))
     data = TiffReader()(str(tmp_path / "a.tif")).data

@@ -40,6 +40,8 @@ def open_tiff(path: str) -> tifffile.TiffFile:
     read as if it kept its name. NotReadable if it is no TIFF or a file of the series is missing, in whose place there
     would be zeros; InvalidImage for XML that is not trusted (see `omexml.parse`).
     """
+    if "://" in path:
+        raise NotReadable(f"{path!r} is a URL, but TIFF files are read from this machine only; copy it here first")
     with readable(f"{path!r} cannot be opened as TIFF"):
         if path.lower().endswith(COMPANION):
             return _series_of(path)
