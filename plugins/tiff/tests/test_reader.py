@@ -291,6 +291,22 @@ def test_a_series_of_several_files_is_one_image_from_any_of_them(tmp_path: Path,
         np.testing.assert_array_equal(image.data[...], data)
 
 
+def test_a_companion_beside_the_folders_of_its_files_finds_them_all(tmp_path: Path) -> None:
+    data = pixels(3, 60, 70)
+    files = multi_file(tmp_path, data, companion=True)
+    companion = tmp_path / "set.companion.ome"
+    text = companion.read_text()
+    for number, file in enumerate(files):
+        folder = tmp_path / f"stain {number}"
+        folder.mkdir()
+        file.rename(folder / file.name)
+        text = text.replace(f'"{file.name}"', f'"{folder.name}/{file.name}"')
+    companion.write_text(text)
+    image = TiffReader()(str(companion))
+    assert (image.axes, image.name) == ("cyx", "set")
+    np.testing.assert_array_equal(image.data[...], data)
+
+
 @pytest.mark.parametrize("companion", [False, True])
 def test_a_series_with_a_missing_file_is_refused_instead_of_zeroed(tmp_path: Path, companion: bool) -> None:
     files = multi_file(tmp_path, pixels(3, 60, 70), companion=companion)

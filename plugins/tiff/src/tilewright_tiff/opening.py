@@ -12,7 +12,7 @@ import tifffile
 
 from tilewright.errors import NotReadable, TilewrightError
 
-from .omexml import files_of, metadata_file, parse, without_files
+from .omexml import files_of, metadata_file, parse, seen_from, without_files
 
 __all__ = ["check_codec", "one_line", "open_tiff", "readable"]
 
@@ -98,7 +98,8 @@ def _series_of(companion: str) -> tifffile.TiffFile:
     if not names:
         raise NotReadable(f"{companion!r} names no TIFF files; open one of the TIFF files instead")
     _check_files(root, companion)
-    return tifffile.TiffFile(Path(companion).parent / names[0], omexml=text)
+    first = Path(companion).parent / names[0]
+    return tifffile.TiffFile(first, omexml=text if first.name == names[0] else seen_from(root, Path(names[0]).parent))
 
 
 def _understood(text: str, where: str) -> ElementTree.Element:

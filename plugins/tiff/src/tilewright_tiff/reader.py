@@ -15,7 +15,7 @@ from .axes import Arrangement, arrange
 from .channels import channel_names
 from .complaints import complaints
 from .lazy import Arranged
-from .omexml import OmeImage, parse, read_images
+from .omexml import OmeImage, read_images
 from .opening import check_codec, open_tiff, readable
 from .pages import Planes, open_level
 from .paths import stem
@@ -78,7 +78,7 @@ class TiffReader:
             last = len(series.levels) - 1
             raise InvalidOption(f"level {self.level} does not exist; {path!r} has levels 0 to {last}")
         check_codec(series.levels[self.level].keyframe, path)
-        ome = _ome_of(tif, series, self.series, path)
+        ome = _ome_of(tif, series, self.series)
         spacing = spacing_of(tif, series.keyframe, ome)
         levels = _levels(series, arrangement, spacing)[self.level :]
         source = open_level(series, self.level, path)
@@ -110,13 +110,12 @@ def _arranged(source: Array, arrangement: Arrangement, tif: tifffile.TiffFile, p
     return Arranged(source, arrangement, path, tif.close)
 
 
-def _ome_of(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int, path: str) -> OmeImage | None:
+def _ome_of(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -> OmeImage | None:
     """The metadata of a series: those at its place if their shape is its own, else the first of its shape."""
     text = tif.ome_metadata
-    root = parse(text, path) if series.kind == "ome" and text else None
-    if root is None:
+    if series.kind != "ome" or not text:
         return None
-    images = read_images(root)
+    images = read_images(text)  # opening it has parsed it already
     sizes = dict(zip(series.axes, series.shape, strict=True))  # tifffile leaves out those of length 1
     fitting = [i for i in images if all(i.sizes[axis] == sizes.get(axis, 1) for axis in "XY")]
     here = images[number : number + 1]
