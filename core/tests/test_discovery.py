@@ -20,6 +20,16 @@ BROKEN = {
     "no such import": ("import torch_of_nowhere", "ModuleNotFoundError", "torch_of_nowhere"),
     "error on import": ("raise RuntimeError('no GPU')", "RuntimeError", "no GPU"),
     "exit on import": ("raise SystemExit('no licence')", "SystemExit", "no licence"),
+    "panic on import": (
+        "class PanicException(BaseException):\n    pass\n\nraise PanicException('no entry')",
+        "PanicException",
+        "no entry",
+    ),
+    "error without a text": (
+        "class Mute(Exception):\n    def __str__(self):\n        raise RuntimeError\n\nraise Mute",
+        "Mute",
+        "an error without a readable text",
+    ),
     "syntax error": ("def (", "SyntaxError", "invalid syntax"),
     "misspelt hook": (
         "@hookimpl\ndef tilewright_segmentors():\n    return []\n",
@@ -50,19 +60,23 @@ BROKEN = {
     "hook that raises": (
         "@hookimpl\ndef tilewright_segmenters():\n    raise OSError('no weights')\n",
         "OSError",
-        "no weights",
+        "no weights (raised in tilewright_segmenters)",
     ),
     "hook that raises half-way": (
         "@hookimpl\ndef tilewright_segmenters():\n    yield Spec(name='half', target='a:b')\n    raise OSError('gone')",
         "OSError",
-        "gone",
+        "gone (raised in tilewright_segmenters)",
     ),
     "hook without a return": (
         "@hookimpl\ndef tilewright_segmenters():\n    [Spec(name='forgotten', target='a:b')]\n",
         "TypeError",
         "tilewright_segmenters",
     ),
-    "hook that returns a number": ("@hookimpl\ndef tilewright_segmenters():\n    return 5\n", "TypeError", "int"),
+    "hook that returns a number": (
+        "@hookimpl\ndef tilewright_segmenters():\n    return 5\n",
+        "TypeError",
+        "must return a list of Spec objects, not 5",
+    ),
     "hook that returns names": (
         "@hookimpl\ndef tilewright_segmenters():\n    return ['half']\n",
         "TypeError",

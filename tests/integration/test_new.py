@@ -16,6 +16,7 @@ from tilewright.cli import main
 from tilewright.specs import KINDS
 
 ROOT = Path(__file__).parents[2]
+TAKEN = {"reader": "image", "tiler": "needs", "segmenter": "test-spots", "merger": "seam", "writer": "sink"}
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,18 @@ def test_the_packages_pass_their_own_tests(project: Path, environment: Environme
     folders = [f"tilewright-my-{kind}" for kind in KINDS]
     said = environment.run("pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *folders, cwd=project)
     assert "1 skipped" in said, "a merger for components leaves the law of instances out"
+
+
+def test_a_package_named_like_a_class_that_it_uses_passes_its_tests_too(tmp_path: Path) -> None:
+    for kind, name in TAKEN.items():
+        done = CliRunner().invoke(main, ["new", kind, name, "--path", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+    folders = [str(tmp_path / f"tilewright-{name}") for name in TAKEN.values()]
+    environment = Environment(tmp_path / "environment")
+    environment.run("pip", "install", "--quiet", *folders, cwd=tmp_path)
+    environment.run(
+        "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "--import-mode=importlib", *folders, cwd=tmp_path
+    )
 
 
 def test_all_of_them_are_listed(project: Path, environment: Environment) -> None:
@@ -67,6 +80,13 @@ def lint(*words: str, cwd: Path) -> None:
     command = [sys.executable, "-m", *words]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_name_that_an_installed_component_has_is_warned_of(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["new", "segmenter", "tilewright-threshold", "--path", str(tmp_path)])
+    assert done.exit_code == 0
+    assert "tilewright-threshold 0.1.0 offers a segmenter 'threshold' too" in done.stderr
+    assert CliRunner().invoke(main, ["new", "tiler", "threshold-2", "--path", str(tmp_path)]).stderr == ""
 
 
 def test_a_folder_that_is_there_is_left_alone(project: Path) -> None:

@@ -17,11 +17,12 @@ import pluggy
 
 from . import hookspecs
 from .specs import KINDS, FormatSpec, Kind, Spec
+from .strangers import contained, describe
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
 
-__all__ = ["ALLOW", "DISABLE", "GROUP", "Component", "Plugin", "describe", "installed_plugins", "read_plugin"]
+__all__ = ["ALLOW", "DISABLE", "GROUP", "Component", "Plugin", "installed_plugins", "read_plugin"]
 
 GROUP = "tilewright"
 DISABLE = "TILEWRIGHT_DISABLE_PLUGINS"
@@ -108,8 +109,9 @@ def _loaded(point: EntryPoint, found: Plugin, manager: pluggy.PluginManager) -> 
     if found.error:
         return found
     try:
-        module = point.load()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's import must not take us down
+        with contained():
+            module = point.load()
+    except Exception as error:  # noqa: BLE001 - a stranger's import must not take us down
         return replace(found, error=f"cannot be imported: {describe(error)}")
     return read_plugin(module, found, manager)
 
@@ -142,9 +144,9 @@ def read_plugin(hooks: Any, plugin: Plugin, manager: pluggy.PluginManager | None
     """
     try:
         _check_hooks(hooks)
-        with _asked(hooks, manager or _new_manager()) as relay:
+        with contained(), _asked(hooks, manager or _new_manager()) as relay:
             components = tuple(_components(relay, plugin))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - as above, now for what its hooks raise
+    except Exception as error:  # noqa: BLE001 - as above, now for what its hooks raise
         return replace(plugin, error=describe(error))
     watches = any(hasattr(hooks, name) for name in hookspecs.WATCHING)
     return replace(plugin, components=components, watch=_new_manager(hooks).hook if watches else None)
@@ -196,6 +198,9 @@ def _specs(kind: Kind, hook: pluggy.HookCaller) -> Iterator[Spec]:
     said = hook()
     if len(said) < len(hook.get_hookimpls()):  # pluggy passes over None, which is what a forgotten return gives
         raise TypeError(f"tilewright_{kind}s must return {_wanted(kind).__name__} objects, not None")
+    for each in said:
+        if not isinstance(each, Iterable):
+            raise TypeError(f"tilewright_{kind}s must return a list of {_wanted(kind).__name__} objects, not {each!r}")
     for number, spec in enumerate(itertools.chain.from_iterable(said)):
         if number == MOST:
             raise ValueError(f"tilewright_{kind}s returns more than {MOST:,} objects; does its generator end?")
@@ -235,11 +240,6 @@ def _warn_of_nobody(allowed: set[str], plugins: list[Plugin]) -> None:
 def _names_in(variable: str) -> set[str]:
     """The names in a list in the environment."""
     return {_canonical(name) for name in os.environ.get(variable, "").split(",") if name.strip()}
-
-
-def describe(error: BaseException) -> str:
-    """An error on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _canonical(name: str) -> str:

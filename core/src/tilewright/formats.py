@@ -13,6 +13,7 @@ from .errors import InvalidOption, NotReadable, UnknownComponent
 from .image import Image
 from .registry import registry
 from .specs import FormatSpec
+from .strangers import contained, describe
 
 __all__ = ["choose_reader", "choose_writer", "open_image", "read"]
 
@@ -99,10 +100,11 @@ def _sniff(candidate: Component, path: str, first: bytes, *, default: bool) -> b
     if sniff is None:
         return default
     try:
-        return bool(sniff(path, first))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - one plugin's fault must not hide the other readers
+        with contained():
+            return bool(sniff(path, first))
+    except Exception as error:  # noqa: BLE001 - one plugin's fault must not hide the other readers
         warnings.warn(
-            f"reader {candidate.spec.name!r} of {candidate.distribution} failed to look at {path!r}: {error!r}",
+            f"reader {candidate.spec.name!r} of {candidate.distribution} failed to look at {path!r}: {describe(error)}",
             RuntimeWarning,
             stacklevel=2,
         )

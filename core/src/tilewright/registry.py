@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from .discovery import DISABLE, Component, Plugin, describe, installed_plugins, read_plugin
+from .discovery import DISABLE, Component, Plugin, installed_plugins, read_plugin
 from .errors import PluginError, UnknownComponent
 from .specs import Kind
+from .strangers import contained, describe
 
 __all__ = ["Registry", "clash", "imported", "register", "registry", "unregister"]
 
@@ -76,8 +77,9 @@ def imported(component: Component) -> Any:
     """The target of a component. PluginError, which says whose it is, if it cannot be imported."""
     spec = component.spec
     try:
-        return spec.load()
-    except (Exception, SystemExit) as error:
+        with contained():
+            return spec.load()
+    except Exception as error:
         raise PluginError(
             f"{component.kind} {spec.name!r} of {component.distribution} {component.version} cannot be loaded from "
             f"{spec.target!r}: {describe(error)}"

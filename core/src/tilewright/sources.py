@@ -14,7 +14,7 @@ from .errors import InvalidOption
 from .formats import choose_reader
 from .image import Image
 
-__all__ = ["chosen_channels", "open_source"]
+__all__ = ["chosen_channels", "open_source", "with_options"]
 
 BY_DIMENSIONS = {1: "x", 2: "yx", 3: "zyx"}
 
@@ -25,7 +25,7 @@ def open_source(source: Any, *, reader: Any = None, level: int | None = None, ax
         path = os.fspath(source)
         path = path if "://" in path else str(Path(path).absolute())
         chosen = component("reader", reader) if reader is not None else choose_reader(path)
-        return Source(path=path, reader=_with(chosen, level=level, axes=axes))
+        return Source(path=path, reader=with_options(chosen, level=level, axes=axes))
     if level:
         raise InvalidOption(f"level {level} was asked for, but {type(source).__name__} in memory has one level")
     if isinstance(source, Image):
@@ -61,7 +61,7 @@ def chosen_channels(
     return 0 if "c" in image.axes else None
 
 
-def _with(reader: Callable[[str], Image], **options: Any) -> Callable[[str], Image]:
+def with_options(reader: Callable[[str], Image], **options: Any) -> Callable[[str], Image]:
     """The reader with some of its options set; None leaves one as it is."""
     given = {name: value for name, value in options.items() if value is not None}
     if not given:

@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .components import name_of
-from .discovery import Plugin, describe
+from .discovery import Plugin
 from .events import RunFinished, RunPlanned, TileDone
 from .registry import registry
+from .strangers import describe
 
 if TYPE_CHECKING:
     from .engine.plan import Plan
@@ -71,7 +72,9 @@ class Watchers:
         for plugin in tuple(self._plugins):
             try:
                 getattr(plugin.watch, hook)(event=event)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - who only watches must not end what is watched
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - who only watches must not end what is watched
                 self._plugins.remove(plugin)
                 _warn_of(plugin, hook, error)
 

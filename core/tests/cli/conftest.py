@@ -69,8 +69,11 @@ class Components:
     threshold: float = field(default=0.0, metadata={"help": "pixels above it are objects"})
     slow: float = 0.0
     calls: str | None = None
+    says: str | None = None
 
     def __call__(self, pixels):
+        if self.says:
+            print(self.says)
         if self.calls:
             with open(self.calls, "a") as file:
                 file.write(".")

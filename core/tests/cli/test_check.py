@@ -38,6 +38,19 @@ FINE = """
             return super().__call__(pixels).T
 
 
+    def fussy(pixels):
+        print("a tile")
+        return squared(ndimage.label(pixels > 50)[0])
+
+
+    def squared(labels):
+        return labels.reshape(120, 150)
+
+
+    def nothing(path, spec):
+        return None
+
+
     @dataclass(frozen=True, kw_only=True)
     class Model:
         weights: str = field(metadata={"help": "a file"})
@@ -107,6 +120,42 @@ def test_what_cannot_be_tried_is_left_out_with_the_reason(parts: Path) -> None:
     code, said = checked("lab-model")
     assert code == 0
     assert "left out: it works\n        weights must be given, so there is no segmenter to try" in said
+    assert "`tilewright check lab-model --set weights=VALUE`" in " ".join(said.split())
+
+
+def test_a_component_is_tried_with_the_options_that_are_said(parts: Path) -> None:
+    hook = "@hookimpl\ndef tilewright_segmenters():\n    return [Spec(name='lab-above', target='check_parts:Above', "
+    install(
+        parts, "lab-two", hook + "summary='A.'), Spec(name='lab-model', target='check_parts:Model', summary='B.')]\n"
+    )
+    code, said = checked("lab-above", "--set", "level=70")
+    assert (code, said.splitlines()[2:]) == (0, ["  segmenter lab-above: 12 of 12 checks passed"])
+    assert "lab-model" not in said
+    code, said = checked("lab-model", "--set", "weights=none.pt")
+    assert code == 2
+    assert "segmenter lab-model: " in said
+    code, said = checked("lab-above", "--set", "levle=70")
+    assert code == 2
+    assert "InvalidOption: segmenter 'lab-above' has no option 'levle'; did you mean 'level'?" in said
+    code, said = checked("lab-two", "--set", "level=70")
+    assert code == 2
+    assert "--set needs the name of one component, which 'lab-two' is not" in said
+    assert "there are: segmenter 'lab-above', segmenter 'lab-model'" in said
+
+
+def test_an_error_is_told_with_the_line_of_the_authors_code(parts: Path) -> None:
+    install(parts, "lab-fussy", summed("segmenter", "lab-fussy", "check_parts:fussy"))
+    done = CliRunner().invoke(main, ["check", "lab-fussy"])
+    said, line = " ".join(done.stdout.split()), FINE.splitlines().index("        return labels.reshape(120, 150)") + 1
+    assert "ValueError: cannot reshape array of size 1961 into shape (120,150); a run has tiles without objects" in said
+    assert f"(in check_parts.py, line {line})" in said
+    assert "a tile" not in done.stdout
+    assert "a tile" in done.stderr
+
+
+def test_a_writer_that_returns_no_sink_is_told_so(parts: Path) -> None:
+    install(parts, "lab-void", summed("writer", "lab-void", "check_parts:nothing", ", suffixes=('.void',)"))
+    assert "it returned NoneType without write and finish; return a sink" in checked("lab-void")[1]
 
 
 def test_a_reader_is_tried_on_a_file(parts: Path, tmp_path: Path) -> None:

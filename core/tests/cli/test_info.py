@@ -38,3 +38,9 @@ def test_info_as_json_holds_the_same_facts(invoke: Invoke, image: Path) -> None:
 def test_info_takes_options_of_the_reader(invoke: Invoke, image: Path) -> None:
     facts = json.loads(invoke("info", image, "--reader", "lab", "--reader-set", "axes=zx", "--json").stdout)
     assert facts["axes"] == "zx"
+
+
+def test_info_takes_the_axes_and_the_level_as_a_run_does(invoke: Invoke, image: Path) -> None:
+    assert json.loads(invoke("info", image, "--axes", "zx", "--json").stdout)["axes"] == "zx"
+    refused = invoke("info", image, "--level", "1")
+    assert (refused.exit_code, refused.stderr) == (2, "error: reader 'lab' has no option 'level'\n")

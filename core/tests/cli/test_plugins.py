@@ -139,6 +139,19 @@ def test_a_name_that_two_distributions_offer_is_listed_as_a_clash(start: Start, 
     assert "target: clilab.parts:Components" in out
 
 
+def test_what_a_plugin_prints_is_kept_out_of_what_a_program_reads(start: Start, tmp_path: Path) -> None:
+    install(tmp_path, "cli-loud", "cliloud")
+    (tmp_path / "cliloud.py").write_text(
+        "from tilewright import Spec, hookimpl\nprint('Welcome to cliloud')\n@hookimpl\n"
+        "def tilewright_segmenters():\n    print('which segmenters')\n"
+        "    return [Spec(name='loud', target='cliloud_model:run', summary='Loud.')]\n"
+    )
+    (tmp_path / "cliloud_model.py").write_text("print('loading')\ndef run(pixels):\n    return pixels\n")
+    out, err = start("plugins", "loud", "--json", paths=(tmp_path,)).communicate(timeout=60)
+    assert json.loads(out)["components"][0]["name"] == "loud"
+    assert err.splitlines() == ["Welcome to cliloud", "which segmenters", "loading"]
+
+
 def test_a_broken_plugin_is_found_by_its_name(start: Start, broken: Path) -> None:
     process = start("plugins", "cli-broken", "--json", paths=(broken,))
     out, _ = process.communicate(timeout=60)

@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from tilewright.cli.bars import Bars
-from tilewright.cli.progress import Lines, duration, reporting
+from tilewright.cli.progress import Lines, duration, reporting, watching
+from tilewright.registry import registry
 
 
 class Clock:
@@ -67,6 +68,17 @@ def test_bars_on_a_terminal_show_each_stage_with_its_count() -> None:
 def test_quiet_reports_to_nobody() -> None:
     with reporting(quiet=True) as report:
         assert report is None
+    before = registry().plugins
+    with watching(quiet=True):
+        assert registry().plugins == before
+
+
+def test_progress_is_a_watcher_as_long_as_the_run_lasts() -> None:
+    before = registry().plugins
+    with watching(quiet=False):
+        (added,) = [plugin for plugin in registry().plugins if plugin not in before]
+        assert (added.name, added.error, added.watch is not None) == ("progress", "", True)
+    assert registry().plugins == before
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,12 @@ def test_json_is_one_object_and_quiet_leaves_stderr_empty(invoke: Invoke, image:
     assert done.stderr == ""
 
 
+def test_what_a_model_prints_stays_out_of_the_result(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    done = invoke("run", image, tmp_path / "out", *PARTS, "--set", "says=weights loaded", "--json", "--quiet")
+    assert json.loads(done.stdout)["n_objects"] == 3
+    assert "weights loaded" in done.stderr
+
+
 def test_progress_in_a_log_is_a_line_at_the_end_of_each_stage(invoke: Invoke, image: Path, tmp_path: Path) -> None:
     done = invoke("run", image, tmp_path / "out", *PARTS, "--tile", "32")
     assert "segment: 4 of 4 tiles in " in done.stderr

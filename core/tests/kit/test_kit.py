@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import pytest
 
-from tilewright import Grid, Pipeline, Spec, UnknownComponent, hookimpl
+from tilewright import Grid, Pipeline, Seam, Spec, UnknownComponent, hookimpl
 from tilewright.components import component
 from tilewright.registry import registry as of_process
-from tilewright.testing import TilerTests
+from tilewright.testing import MergerTests, TilerTests
 from tilewright.testing.fixtures import Alone, registry
 
 __all__ = ["registry"]
@@ -27,7 +27,7 @@ def test_a_test_that_is_left_out_is_skipped_with_its_reason(pytester: pytest.Pyt
     pytester.makepyfile(
         """
         import pytest
-        from tilewright.testing import TilerTests
+        from tilewright.testing import MergerTests, TilerTests
 
         class TestGrid(TilerTests):
             leave_out = {"test_law_1_the_cores_partition_the_image": "because it is late"}
@@ -40,6 +40,13 @@ def test_a_test_that_is_left_out_is_skipped_with_its_reason(pytester: pytest.Pyt
     done = pytester.runpytest_inprocess("-rs", "-p", "no:cacheprovider")
     done.assert_outcomes(passed=6, skipped=1)
     done.stdout.fnmatch_lines(["*because it is late*"])
+
+
+def test_a_merger_may_return_an_empty_list_as_in_a_run() -> None:
+    def never(seam: Seam) -> list[tuple[int, int]]:
+        return []
+
+    MergerTests().test_pairs_are_labels_of_the_seam(never)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,13 +48,16 @@ def tiff(*directories: Sequence[Entry], last: int = 0, pixels: bytes = bytes(64)
 
 
 def opened_or_refused(path: Path) -> str:
-    """Open and read a corner; the error's message, which must be one line, or nothing."""
+    """Open and read a corner; the error's message, which must be one line, or nothing. Warnings are one line too."""
     said = ""
-    try:
-        image = TiffReader()(str(path))
-        image.read(tuple(slice(0, 4) for _ in image.shape))
-    except TilewrightError as error:
-        said = str(error)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            image = TiffReader()(str(path))
+            image.read(tuple(slice(0, 4) for _ in image.shape))
+        except TilewrightError as error:
+            said = str(error)
+    assert not [each for each in warned if "\n" in str(each.message)]
     assert "\n" not in said
     assert len(said) < 600
     return said
@@ -185,6 +189,37 @@ def test_ome_xml_that_makes_no_sense_is_refused_in_one_line_or_left_aside(tmp_pa
 )
 def test_claims_of_billions_of_planes_are_refused(tmp_path: Path, text: str) -> None:
     assert "planes, more than" in ome(tmp_path / "a.ome.tif", text)
+
+
+def cut_off(path: Path, after: int, axes: str | None = None) -> str:
+    """Leave the first bytes of a file; returns the warning with which it is still read."""
+    path.write_bytes(path.read_bytes()[:after])
+    with pytest.warns(UserWarning, match="may be cut off or damaged") as warned:
+        TiffReader(axes=axes)(str(path))
+    (message,) = [str(each.message) for each in warned]
+    assert "\n" not in message
+    return message
+
+
+def test_a_stack_that_was_cut_off_is_not_taken_for_a_plane(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    planes, path = np.zeros((4, 50, 60), "u2"), tmp_path / "a.tif"
+    tifffile.imwrite(path, planes, imagej=True, metadata={"axes": "ZYX"})
+    said = cut_off(path, 9000)
+    assert "ImageJ series metadata invalid or corrupted file" in said
+    assert "what is left has axes 'yx' and shape (50, 60)" in said
+    with tifffile.TiffWriter(path) as tif:
+        for plane in planes:
+            tif.write(plane, contiguous=False, metadata=None)
+    assert "invalid page offset" in cut_off(path, 7000, axes="zyx")
+    assert capfd.readouterr().err == ""
+
+
+def test_planes_that_ome_xml_promises_and_the_file_has_not_are_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, np.ones((20, 20), "u1"), description=xml(t="3"), metadata=None)
+    with pytest.warns(UserWarning, match=r"OME series is missing 2 frames\. Missing data are zeroed"):
+        image = TiffReader()(str(path))
+    assert image.shape == (3, 20, 20)
 
 
 def test_files_that_are_something_else_are_refused_in_one_line(tmp_path: Path) -> None:

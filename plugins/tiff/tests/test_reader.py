@@ -106,6 +106,28 @@ def test_ome_xml_comes_before_resolution_tags_and_they_before_nothing(tmp_path: 
     assert TiffReader()(str(tmp_path / "b.ome.tif")).spacing == {"y": 1.0, "x": 1.0}
 
 
+@pytest.mark.parametrize(
+    ("unit", "resolution", "tag", "spacing"),
+    [
+        ("inch", 72, "NONE", {}),
+        ("inch", 50_800, "NONE", {"y": 0.5, "x": 0.5}),
+        ("cm", 28.35, "NONE", {}),
+        ("", 20_000, "CENTIMETER", {"y": 0.5, "x": 0.5}),
+        ("", 72, "INCH", {}),
+        ("pixel", 1, "NONE", {}),
+    ],
+)
+def test_imagej_that_knows_no_pixel_size_leaves_it_to_resolution_tags(
+    tmp_path: Path, unit: str, resolution: float, tag: str, spacing: dict[str, float]
+) -> None:
+    """ImageJ keeps the 72 dpi of a screenshot that it opened as a calibration in inches."""
+    said = {"unit": unit} if unit else {}
+    tifffile.imwrite(
+        tmp_path / "a.tif", pixels(9, 9), imagej=True, resolution=(resolution,) * 2, resolutionunit=tag, metadata=said
+    )
+    assert TiffReader()(str(tmp_path / "a.tif")).spacing == pytest.approx(spacing)
+
+
 def slide(path: Path, base: NDArray[Any], mpp: str = "|MPP = 0.4990") -> None:
     """A file as Aperio's scanners write it: finest level, thumbnail, coarser level."""
     height, width = base.shape[:2]
@@ -181,6 +203,19 @@ def test_dimensions_that_nobody_names_are_asked_for(tmp_path: Path) -> None:
         TiffReader(axes="zzx")(path)
 
 
+def test_the_axes_that_are_proposed_can_be_passed(tmp_path: Path) -> None:
+    path, data = str(tmp_path / "a.tif"), pixels(2, 3, 4, 30, 40)
+    for planes in (data, data[0]):
+        tifffile.imwrite(path, planes, photometric="minisblack")
+        with pytest.raises(InvalidImage, match=r"does not say what Q is; pass axes, such as '") as refused:
+            TiffReader()(path)
+        proposed = str(refused.value).split("'")[-2]
+        assert TiffReader(axes=proposed)(path).shape == planes.shape
+    tifffile.imwrite(path, pixels(2, 2, 2, 2, 8, 9), photometric="minisblack")
+    with pytest.raises(InvalidImage, match="axes t c z y x and no others"):
+        TiffReader()(path)
+
+
 def test_axes_overrule_what_the_file_says(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", pixels(4, 9, 9), imagej=True, metadata={"axes": "ZYX", "spacing": 2.0})
     assert TiffReader(axes="tyx")(str(tmp_path / "a.tif")).axes == "tyx"
@@ -254,6 +289,22 @@ def test_a_series_of_several_files_is_one_image_from_any_of_them(tmp_path: Path,
         assert (image.axes, image.channels) == ("cyx", ("stain 0", "stain 1", "stain 2"))
         assert (image.spacing, image.name) == ({"y": 0.5, "x": 0.5}, "set")
         np.testing.assert_array_equal(image.data[...], data)
+
+
+def test_a_companion_beside_the_folders_of_its_files_finds_them_all(tmp_path: Path) -> None:
+    data = pixels(3, 60, 70)
+    files = multi_file(tmp_path, data, companion=True)
+    companion = tmp_path / "set.companion.ome"
+    text = companion.read_text()
+    for number, file in enumerate(files):
+        folder = tmp_path / f"stain {number}"
+        folder.mkdir()
+        file.rename(folder / file.name)
+        text = text.replace(f'"{file.name}"', f'"{folder.name}/{file.name}"')
+    companion.write_text(text)
+    image = TiffReader()(str(companion))
+    assert (image.axes, image.name) == ("cyx", "set")
+    np.testing.assert_array_equal(image.data[...], data)
 
 
 @pytest.mark.parametrize("companion", [False, True])
@@ -426,6 +477,14 @@ def test_the_reader_is_chosen_by_suffix_and_by_first_bytes(tmp_path: Path) -> No
     (tmp_path / "b.tif").write_bytes(b"not a TIFF")
     with pytest.raises(NotReadable, match="no installed reader reads"):
         choose_reader(str(tmp_path / "b.tif"))
+
+
+@pytest.mark.parametrize("path", ["s3://bucket/a.ome.tif", "https://host/slide.svs"])
+def test_a_url_is_refused_by_the_reader_that_its_suffix_names(path: str) -> None:
+    with pytest.raises(NotReadable, match="is a URL, but TIFF files are read from this machine only"):
+        choose_reader(path)(path)
+    with pytest.raises(NotReadable, match="no installed reader reads"):
+        choose_reader("https://host/picture.unknown")
 
 
 def test_lazy_arrays_say_what_they_are(tmp_path: Path) -> None:

@@ -244,7 +244,7 @@ def test_axes_that_ome_tiff_cannot_hold_are_refused_in_one_line(tmp_path: Path, 
 def test_what_makes_no_ome_tiff_is_refused(tmp_path: Path, spec_of) -> None:
     spec = spec_of(shape=(8, 8))
     with pytest.raises(InvalidOption, match="no multiple of 16"):
-        OmeTiffLabels(tile=100)(str(tmp_path / "l.tif"), spec)
+        OmeTiffLabels(tile=100)
     with pytest.raises(InvalidOption, match="is a folder"):
         OmeTiffLabels()(str(tmp_path), spec)
     with pytest.raises(InvalidOption, match="is a URL"):

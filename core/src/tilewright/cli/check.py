@@ -6,17 +6,20 @@ import itertools
 import textwrap
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import InvalidOption, UnknownComponent
+from .choices import option_texts
 from .errors import debuggable, one_line
 
 if TYPE_CHECKING:
     from ..discovery import Plugin
     from ..testing.runner import Finding
+    from .parts import Texts
 
 __all__ = ["check"]
 
@@ -24,21 +27,30 @@ __all__ = ["check"]
 @click.command(short_help="Test an installed plugin, and say what to mend.")
 @click.argument("name", required=False)
 @click.option("--image", type=click.Path(exists=True, path_type=Path), help="A file to try the plugin's readers on.")
+@click.option(
+    "--set",
+    "texts",
+    multiple=True,
+    callback=option_texts,
+    metavar="OPTION=VALUE",
+    help="Set an option of the component NAME, which alone is then tried; may be repeated.",
+)
 @debuggable
-def check(name: str | None, image: Path | None) -> None:
+def check(name: str | None, image: Path | None, texts: Texts) -> None:
     """Test what a plugin promises, as tilewright.testing does, and say what to mend.
 
     NAME is that of a distribution, a plugin or a component; without it all that are installed are tested. Components
-    are tried with their default options, for which a model may download its weights. Exit code 2: something is wrong.
+    are tried with their default options, for which a model may download its weights, or with those of --set. Exit code
+    2: something is wrong.
     """
     if not __debug__:
         raise InvalidOption("python -O leaves out all that is checked here; run it without -O and PYTHONOPTIMIZE")
     from ..testing.runner import examine
 
     wrong = 0
-    for plugin in _chosen(name):
+    for plugin in _with_options(_chosen(name), name, texts):
         click.secho(f"{plugin.distribution} {plugin.version}", bold=True)
-        for subject, findings in itertools.groupby(examine(plugin, image), key=lambda finding: finding.subject):
+        for subject, findings in itertools.groupby(examine(plugin, image, texts), key=lambda finding: finding.subject):
             wrong += _tell(subject, list(findings))
     if wrong:
         raise SystemExit(2)
@@ -59,6 +71,17 @@ def _chosen(name: str | None) -> list[Plugin]:
         names = ", ".join(plugin.distribution for plugin in plugins)
         raise UnknownComponent(f"no plugin or component {name!r} is installed; installed are: {names}")
     return found
+
+
+def _with_options(plugins: list[Plugin], name: str | None, texts: Texts) -> list[Plugin]:
+    """The plugins as they are, or the one component whose options are said, with nothing else of its plugin."""
+    if not texts:
+        return plugins
+    found = [(plugin, one) for plugin in plugins for one in plugin.components if one.spec.name == name]
+    if len(found) != 1:
+        known = ", ".join(f"{one.kind} {one.spec.name!r}" for plugin in plugins for one in plugin.components)
+        raise InvalidOption(f"--set needs the name of one component, which {name!r} is not; there are: {known}")
+    return [replace(plugin, components=(one,)) for plugin, one in found]
 
 
 def _tell(subject: str, findings: Sequence[Finding]) -> int:

@@ -24,15 +24,19 @@ __all__ = ["info", "product", "size"]
 @click.argument("path", metavar="IMAGE")
 @click.option("--reader", metavar="NAME", help="What opens IMAGE; else the one that fits it.")
 @settings("reader")
+@click.option("--level", type=int, help="The resolution level, 0 the finest.")
+@click.option("--axes", help="The axes, for a format that does not say them: zyx.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @debuggable
-def info(path: str, reader: str | None, reader_set: Texts, as_json: bool) -> None:
+def info(path: str, reader: str | None, reader_set: Texts, level: int | None, axes: str | None, as_json: bool) -> None:
     """Show what IMAGE holds: axes, shape, spacing, channels, resolutions, labels. Reads no pixels."""
     from ..components import component
     from ..formats import choose_reader
+    from ..sources import with_options
 
     said = part_of("reader", reader, reader_set)
-    opener = choose_reader(path) if said is None else component("reader", said)
+    chosen = choose_reader(path) if said is None else component("reader", said)
+    opener = with_options(chosen, level=level, axes=axes)
     facts = _facts(opener, opener(path), path)
     click.echo(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
 

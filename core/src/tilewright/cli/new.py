@@ -29,4 +29,17 @@ def new(kind: Kind, name: str, folder: str) -> None:
     from ..scaffold.project import write_project
 
     project = write_project(kind, name, Path(folder))
-    click.echo(f'{project} is written; next: pip install -e "{project}[test]", then pytest {project}')
+    click.echo(f'{project} is written; next: pip install -e "{project}[test]", then pytest "{project}"')
+    _warn_of_others(kind, project.name.removeprefix("tilewright-"))
+
+
+def _warn_of_others(kind: Kind, name: str) -> None:
+    from ..registry import registry
+
+    for other in registry().components(kind):
+        if other.spec.name == name:
+            click.echo(
+                f"warning: {other.distribution} {other.version} offers a {kind} {name!r} too; with both installed "
+                "neither can be used by that name",
+                err=True,
+            )

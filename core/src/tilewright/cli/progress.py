@@ -10,12 +10,17 @@ from dataclasses import dataclass, field
 
 import click
 
-__all__ = ["Lines", "Report", "duration", "reporting", "unit"]
+from ..events import TileDone
+from ..hookspecs import hookimpl
+from ..registry import register, unregister
+
+__all__ = ["Lines", "Report", "duration", "reporting", "unit", "watching"]
 
 Report = Callable[[str, int, int], None]
 """Called with the stage's name, how much of it is done, and how much there is."""
 
 UNITS = {"write": "blocks", "finish": "steps"}
+WATCHER = "progress"
 
 
 @contextlib.contextmanager
@@ -30,6 +35,29 @@ def reporting(*, quiet: bool) -> Iterator[Report | None]:
             yield bars
     else:
         yield Lines(write=lambda line: click.echo(line, err=True))
+
+
+@contextlib.contextmanager
+def watching(*, quiet: bool) -> Iterator[None]:
+    """Show how the run in this context goes on, through the hooks that any tool watches runs with."""
+    with reporting(quiet=quiet) as report:
+        if report is None:
+            yield
+            return
+        register(_Watcher(report=report), WATCHER)
+        try:
+            yield
+        finally:
+            unregister(WATCHER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Watcher:
+    report: Report
+
+    @hookimpl
+    def tilewright_tile_done(self, event: TileDone) -> None:
+        self.report(event.stage, event.done, event.total)
 
 
 @dataclass(kw_only=True)

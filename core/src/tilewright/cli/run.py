@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +13,7 @@ from .choices import choices
 from .errors import debuggable
 from .interrupt import interruptible
 from .parts import pipeline_of
-from .progress import duration, reporting
+from .progress import duration, watching
 from .scheduler import connected
 
 if TYPE_CHECKING:
@@ -68,13 +70,13 @@ def _run(pipeline: Pipeline, image: str, output: str | None, said: dict[str, Any
     with (
         connected(said["scheduler"]),
         interruptible(f"{again} to go on with what is done"),
-        reporting(quiet=said["quiet"]) as progress,
+        watching(quiet=said["quiet"]),
+        contextlib.redirect_stdout(sys.stderr),  # what models print; stdout is for the result
     ):
         return pipeline.run(
             image,
             output,
             resume=not said["no_resume"],
-            progress=progress,
             **{key: said[key] for key in PASSED_ON},
         )
 

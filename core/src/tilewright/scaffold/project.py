@@ -45,9 +45,8 @@ def write_project(kind: Kind, name: str, folder: Path) -> Path:
 
 
 def _names(kind: Kind, name: str) -> dict[str, str]:
-    words = name.split("-")
-    class_name = "".join(word.capitalize() for word in words)
-    if not re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(class_name):
+    class_name = _class_name(kind, name)
+    if not re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(name.capitalize()):
         raise InvalidOption(
             f"{name!r} is no name for a package; use lower-case words joined by hyphens, as in 'my-cells'"
         )
@@ -66,12 +65,28 @@ def _names(kind: Kind, name: str) -> dict[str, str]:
 
 
 def _rendered(kind: Kind, values: dict[str, str]) -> Iterator[tuple[Path, str]]:
+    for path, file in _templates(kind):
+        parts = [f".{each}" if each.split(".")[0] in HIDDEN else each for each in path.parts]
+        renamed = [values["package"] if each == "package" else each for each in parts]
+        yield Path(*renamed).with_suffix(""), Template(file.read_text("utf-8")).substitute(values)
+
+
+def _class_name(kind: Kind, name: str) -> str:
+    """The component's class: with its kind where the name alone would hide a class that the package uses.
+
+    The kind comes first where pytest would take the class for a test.
+    """
+    plain = "".join(word.capitalize() for word in name.split("-"))
+    if plain.startswith("Test"):
+        return kind.capitalize() + plain
+    used = {word for _, file in _templates(kind) for word in re.findall(r"\w+", file.read_text("utf-8"))}
+    return plain + kind.capitalize() if plain in used else plain
+
+
+def _templates(kind: Kind) -> Iterator[tuple[Path, Traversable]]:
     templates = importlib.resources.files(__package__) / "templates"
     for part in ("common", kind):
-        for path, file in _files(templates / part, Path()):
-            parts = [f".{each}" if each.split(".")[0] in HIDDEN else each for each in path.parts]
-            renamed = [values["package"] if each == "package" else each for each in parts]
-            yield Path(*renamed).with_suffix(""), Template(file.read_text("utf-8")).substitute(values)
+        yield from _files(templates / part, Path())
 
 
 def _files(folder: Traversable, below: Path) -> Iterator[tuple[Path, Traversable]]:

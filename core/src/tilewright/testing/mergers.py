@@ -82,6 +82,8 @@ class MergerTests(Kit):
         made = component("merger", merger)
         for seam in _seams(made):
             pairs = np.asarray(made(seam))
+            if pairs.shape == (0,):
+                continue  # an empty list
             columns = 5 if hasattr(made, "decide") else 2
             assert (pairs.ndim, pairs.shape[-1:], pairs.dtype.kind in "iu") == (2, (columns,), True), (
                 f"it returned shape {pairs.shape} of {pairs.dtype}; return integers in {columns} columns, a row for "

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 import tempfile
+import traceback
 import unittest
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from ..components import component, declared
-from ..discovery import Component, Plugin, describe
-from ..options import options_of
+from ..discovery import Component, Plugin
+from ..formats import read
+from ..options import build, options_of, parse
+from ..strangers import contained, describe
 from .kit import Kit
 from .mergers import MergerTests
 from .plugins import PluginTests
@@ -23,6 +26,7 @@ from .writers import WriterTests
 
 __all__ = ["Finding", "examine"]
 
+HERE = Path(__file__).parents[1]
 INSTANCES = 0.9  # of the objects' pixels: more than a good model loses at its tiles' edges, less than a bad halo costs
 
 
@@ -36,8 +40,12 @@ class Finding:
     message: str = ""
 
 
-def examine(plugin: Plugin, image: Path | None = None) -> Iterator[Finding]:
-    """Test a plugin and all its components. `image` is a file for its readers, which are left out without one."""
+def examine(plugin: Plugin, image: Path | None = None, texts: Mapping[str, str] | None = None) -> Iterator[Finding]:
+    """Test a plugin and all its components.
+
+    image: a file for its readers, which are left out without one.
+    texts: options of its components, as texts; the default ones if there are none.
+    """
     if plugin.error:
         yield Finding(subject=f"package {plugin.target}", test="it can be used", outcome="wrong", message=plugin.error)
         return
@@ -45,15 +53,14 @@ def examine(plugin: Plugin, image: Path | None = None) -> Iterator[Finding]:
     for one in plugin.components:
         subject = f"{one.kind} {one.spec.name}"
         try:
-            yield from _of_component(subject, one, image)
+            yield from _of_component(subject, one, _made(one, texts or {}), image)
         except unittest.SkipTest as reason:
             yield Finding(subject=subject, test="it works", outcome="left out", message=str(reason))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's component raises is a finding
-            yield Finding(subject=subject, test="it can be made", outcome="wrong", message=describe(error))
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's component raises is a finding
+            yield Finding(subject=subject, test="it can be made", outcome="wrong", message=_with_place(error))
 
 
-def _of_component(subject: str, one: Component, image: Path | None) -> Iterator[Finding]:
-    made = _made(one)
+def _of_component(subject: str, one: Component, made: Callable[..., Any], image: Path | None) -> Iterator[Finding]:
     match one.kind:
         case "reader":
             yield from _tried(subject, ReaderTests, sample=_sample(one, made, image))
@@ -67,21 +74,27 @@ def _of_component(subject: str, one: Component, image: Path | None) -> Iterator[
             yield from _tried(subject, _SilentWriters, writer=made)
 
 
-def _made(one: Component) -> Callable[..., Any]:
-    target = one.spec.load()
-    needed = [option.name for option in options_of(target) if not option.default]
+def _made(one: Component, texts: Mapping[str, str]) -> Callable[..., Any]:
+    with contained():
+        target = one.spec.load()
+    given = parse(target, texts)
+    needed = [option.name for option in options_of(target) if not option.default and option.name not in given]
     if needed:
+        said = " ".join(f"--set {name}=VALUE" for name in needed)
         raise unittest.SkipTest(
-            f"{', '.join(needed)} must be given, so there is no {one.kind} to try; inherit the test class of "
-            "tilewright.testing and give it one"
+            f"{', '.join(needed)} must be given, so there is no {one.kind} to try; say `tilewright check "
+            f"{one.spec.name} {said}`, or inherit the test class of tilewright.testing and give it one"
         )
-    return component(one.kind, target)
+    if not texts:
+        return component(one.kind, target)
+    made: Callable[..., Any] = build(target, given, f"{one.kind} {one.spec.name!r}")
+    return made
 
 
 def _sample(one: Component, reader: Callable[..., Any], path: Path | None) -> Sample:
     if path is None:
         raise unittest.SkipTest("a reader is tried on a file: name one with --image")
-    found = reader(str(path))
+    found = read(reader, str(path))
     facts = {name: getattr(found, name) for name in ("axes", "spacing", "units", "channels")}
     return Sample(reader=one.spec.name, path=path, **facts)
 
@@ -121,14 +134,31 @@ def _tried(subject: str, tests: type[Kit], **values: Any) -> Iterator[Finding]:
 def _outcome(subject: str, name: str, test: Callable[..., None], values: dict[str, Any]) -> Finding:
     sentence = name.removeprefix("test_").replace("_", " ")
     try:
-        test(**{wanted: values[wanted] for wanted in inspect.signature(test).parameters})
+        with contained():
+            test(**{wanted: values[wanted] for wanted in inspect.signature(test).parameters})
     except unittest.SkipTest as reason:
         return Finding(subject=subject, test=sentence, outcome="left out", message=str(reason))
     except AssertionError as error:
-        return Finding(subject=subject, test=sentence, outcome="wrong", message=str(error))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
-        return Finding(subject=subject, test=sentence, outcome="wrong", message=describe(error))
+        return Finding(subject=subject, test=sentence, outcome="wrong", message=str(error) + _place(error.__cause__))
+    except Exception as error:  # noqa: BLE001 - as above
+        return Finding(subject=subject, test=sentence, outcome="wrong", message=_with_place(error))
     return Finding(subject=subject, test=sentence, outcome="passed")
+
+
+def _with_place(error: BaseException) -> str:
+    return describe(error) + _place(error)
+
+
+def _place(error: BaseException | None) -> str:
+    """Where in the author's own code an error came up; nothing for one of ours."""
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    ours = [Path(frame.filename).is_relative_to(HERE) for frame in frames]
+    called = frames[len(ours) - ours[::-1].index(True) :] if True in ours else []
+    if not called:
+        return ""
+    folder = Path(called[0].filename).parent
+    last = [frame for frame in called if Path(frame.filename).is_relative_to(folder)][-1]
+    return f" (in {Path(last.filename).name}, line {last.lineno})"
 
 
 def _names(tests: type[Kit]) -> list[str]:

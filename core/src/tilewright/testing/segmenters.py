@@ -188,7 +188,8 @@ class SegmenterTests(Kit):
             raise AssertionError(f"it {error}; return whole numbers, 0 for background, for each pixel") from error
         except Exception as error:
             raise AssertionError(
-                f"pixels of shape {pixels.shape} and dtype {pixels.dtype} raised {type(error).__name__}: {error}"
+                f"pixels of shape {pixels.shape} and dtype {pixels.dtype} raised {type(error).__name__}: {error}; a "
+                "run has tiles without objects and tiles of any size, down to one pixel"
             ) from error
 
 

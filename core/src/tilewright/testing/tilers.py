@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -57,8 +57,7 @@ class TilerTests(Kit):
 
     def test_the_grid_is_over_the_axes_and_the_shape_of_the_image(self, tiler: Any) -> None:
         for image, needs in _cases():
-            grid: object = component("tiler", tiler)(image, needs)
-            assert isinstance(grid, TileGrid), f"it returned {type(grid).__name__}; return a tilewright.TileGrid"
+            grid = _returned(tiler, image, needs)
             assert grid.axes == image.axes, f"the grid has axes {grid.axes!r}, the image {image.axes!r}"
             assert grid.shape == image.shape, f"the cores cover {grid.shape}, the image is {image.shape}"
 
@@ -123,8 +122,13 @@ def _along(axes: str, values: Any) -> dict[str, int]:
 
 def _grid(tiler: Any, image: Image, needs: Needs) -> TileGrid:
     """The grid as a run takes it: single planes along what never joins."""
-    made: Callable[..., TileGrid] = component("tiler", tiler)
-    return made(image, needs).with_separate(needs.separate)
+    return _returned(tiler, image, needs).with_separate(needs.separate)
+
+
+def _returned(tiler: Any, image: Image, needs: Needs) -> TileGrid:
+    grid: object = component("tiler", tiler)(image, needs)
+    assert isinstance(grid, TileGrid), f"it returned {type(grid).__name__}; return a tilewright.TileGrid"
+    return grid
 
 
 def _grids(tiler: Any) -> Iterator[tuple[TileGrid, str]]:

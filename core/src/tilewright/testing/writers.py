@@ -167,7 +167,10 @@ class WriterTests(Kit):
             units={axis: "micrometer" for axis in self.axes if axis in "zyx"},
             tile=tuple(min(n, 32) for n in self.shape),
         )
-        return path, made(str(path), spec)
+        sink: Any = made(str(path), spec)
+        missing = [name for name in ("write", "finish") if not hasattr(sink, name)]
+        assert not missing, f"it returned {type(sink).__name__} without {' and '.join(missing)}; return a sink"
+        return path, sink
 
     def _suffix(self, writer: Any) -> str:
         return self.suffix if self.suffix is not None else next(iter(format_of("writer", writer).suffixes), "")

@@ -11,7 +11,12 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF and BigTIFF, either byt
 
 
 def is_tiff(path: str, first_bytes: bytes) -> bool:
-    """Whether a file starts as a TIFF does, or is the XML of an OME-TIFF series that lies in other files."""
+    """Whether a file starts as a TIFF does, or is the XML of an OME-TIFF series that lies in other files.
+
+    Of a URL nobody has bytes to look at: its suffix decides, so that the reader can say that it reads none.
+    """
+    if "://" in path:
+        return path.lower().endswith((*OME, *PLAIN, *VENDORS))
     if path.lower().endswith(".companion.ome"):
         return first_bytes.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<")
     return first_bytes[:4] in MAGIC

@@ -50,14 +50,24 @@ def arrange(named: str, shape: Sequence[int], said: str | None, path: str) -> Ar
     letters = _said(named, shape, said, path) if said is not None else [KNOWN.get(letter, "") for letter in named]
     unknown = [i for i, letter in enumerate(letters) if not letter]
     if any(shape[i] > 1 for i in unknown):
-        guess = "".join(letter or "z" for letter in letters)
+        wanting = ", ".join(dict.fromkeys(named[i] for i in unknown if shape[i] > 1))
         raise InvalidImage(
-            f"{path!r} has dimensions {named!r} of shape {tuple(shape)}, and does not say what "
-            f"{', '.join(named[i] for i in unknown if shape[i] > 1)} is; pass axes, such as {guess!r}"
+            f"{path!r} has dimensions {named!r} of shape {tuple(shape)}, and does not say what {wanting} is; "
+            + _advice(letters)
         )
     by_axis = {axis: [i for i, letter in enumerate(letters) if letter == axis] for axis in AXES if axis in letters}
     parts = tuple(tuple(sorted(found, key=lambda i: named[i] == "S")) for found in by_axis.values())
     return Arrangement(axes="".join(by_axis), parts=parts, dropped=tuple(unknown))
+
+
+def _advice(letters: Sequence[str]) -> str:
+    """What to do about letters of which some are missing: a single one is z, if that is free, two are t and z."""
+    free = [axis for axis in "ztc" if axis not in letters]
+    missing = letters.count("")
+    if missing > len(free):
+        return "an image has the axes t c z y x and no others, so export it with fewer"
+    order = iter(sorted(free[:missing], key=AXES.index))
+    return f"pass axes, such as {''.join(letter or next(order) for letter in letters)!r} (--axes)"
 
 
 def _said(named: str, shape: Sequence[int], said: str, path: str) -> list[str]:

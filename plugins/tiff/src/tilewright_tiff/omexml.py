@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -10,7 +11,17 @@ from xml.etree import ElementTree
 
 from tilewright.errors import InvalidImage
 
-__all__ = ["LENGTHS", "TIMES", "OmeImage", "files_of", "metadata_file", "parse", "read_images", "without_files"]
+__all__ = [
+    "LENGTHS",
+    "TIMES",
+    "OmeImage",
+    "files_of",
+    "metadata_file",
+    "parse",
+    "read_images",
+    "seen_from",
+    "without_files",
+]
 
 # In micrometres (schema 2016-06, "UnitsLength"). `pixel` and `reference frame` are no lengths.
 LENGTHS = {
@@ -65,9 +76,9 @@ def parse(text: str, where: str) -> ElementTree.Element | None:
     return root
 
 
-def read_images(root: ElementTree.Element) -> list[OmeImage]:
-    """What the XML says of each image that has pixels."""
-    found = ((image, image.find("{*}Pixels")) for image in root.findall("{*}Image"))
+def read_images(text: str) -> list[OmeImage]:
+    """What XML that `parse` has let through says of each image that has pixels."""
+    found = ((image, image.find("{*}Pixels")) for image in ElementTree.fromstring(text).findall("{*}Image"))
     return [_image(image, pixels) for image, pixels in found if pixels is not None]
 
 
@@ -88,6 +99,13 @@ def without_files(root: ElementTree.Element) -> str:
     for data in root.iterfind(".//{*}TiffData"):
         for uuid in data.findall("{*}UUID"):
             data.remove(uuid)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def seen_from(root: ElementTree.Element, folder: PurePath) -> str:
+    """The XML with the files named as they are called from a folder beside it, whose files tifffile is given."""
+    for uuid in root.iterfind(".//{*}TiffData/{*}UUID"):
+        uuid.set("FileName", os.path.relpath(uuid.attrib.get("FileName", ""), folder))
     return ElementTree.tostring(root, encoding="unicode")
 
 

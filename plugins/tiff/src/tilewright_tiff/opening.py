@@ -12,7 +12,7 @@ import tifffile
 
 from tilewright.errors import NotReadable, TilewrightError
 
-from .omexml import files_of, metadata_file, parse, without_files
+from .omexml import files_of, metadata_file, parse, seen_from, without_files
 
 __all__ = ["check_codec", "one_line", "open_tiff", "readable"]
 
@@ -40,6 +40,8 @@ def open_tiff(path: str) -> tifffile.TiffFile:
     read as if it kept its name. NotReadable if it is no TIFF or a file of the series is missing, in whose place there
     would be zeros; InvalidImage for XML that is not trusted (see `omexml.parse`).
     """
+    if "://" in path:
+        raise NotReadable(f"{path!r} is a URL, but TIFF files are read from this machine only; copy it here first")
     with readable(f"{path!r} cannot be opened as TIFF"):
         if path.lower().endswith(COMPANION):
             return _series_of(path)
@@ -64,9 +66,9 @@ def check_codec(page: tifffile.TiffPage, path: str) -> None:
     raise NotReadable(f"{path!r} is compressed as {name}, which nothing installed can undo; {hint}")
 
 
-def one_line(error: BaseException) -> str:
-    """An error's message without its line breaks, at most 200 characters of it."""
-    text = " ".join(str(error).split())
+def one_line(said: object) -> str:
+    """An error's message, or another text, without its line breaks, at most 200 characters of it."""
+    text = " ".join(str(said).split())
     return text if len(text) <= 200 else text[:199] + "…"
 
 
@@ -96,7 +98,8 @@ def _series_of(companion: str) -> tifffile.TiffFile:
     if not names:
         raise NotReadable(f"{companion!r} names no TIFF files; open one of the TIFF files instead")
     _check_files(root, companion)
-    return tifffile.TiffFile(Path(companion).parent / names[0], omexml=text)
+    first = Path(companion).parent / names[0]
+    return tifffile.TiffFile(first, omexml=text if first.name == names[0] else seen_from(root, Path(names[0]).parent))
 
 
 def _understood(text: str, where: str) -> ElementTree.Element:

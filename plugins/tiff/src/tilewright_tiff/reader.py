@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,8 +13,9 @@ from tilewright.image import Array, Image, Level
 
 from .axes import Arrangement, arrange
 from .channels import channel_names
+from .complaints import complaints
 from .lazy import Arranged
-from .omexml import OmeImage, parse, read_images
+from .omexml import OmeImage, read_images
 from .opening import check_codec, open_tiff, readable
 from .pages import Planes, open_level
 from .paths import stem
@@ -31,7 +33,8 @@ class TiffReader:
     A series is what tifffile finds: an image of an OME-TIFF (over all its files), an ImageJ stack, the slide, label or
     macro picture of a slide scanner's file. Axes come in the order `t c z y x`; colour samples are channels. Pixel
     sizes are in micrometres, t in seconds. NotReadable if the file cannot be read; InvalidImage if it does not say
-    what its dimensions are or is not to be trusted; InvalidOption for a series or level that does not exist.
+    what its dimensions are or is not to be trusted; InvalidOption for a series or level that does not exist. A file
+    that seems to hold less than it should, such as one that was cut off, is read with a warning.
     """
 
     series: int = field(default=0, metadata={"help": "Image of the file to read, 0 the first."})
@@ -41,6 +44,18 @@ class TiffReader:
     )
 
     def __call__(self, path: str) -> Image:
+        with complaints() as said:
+            image = self._opened(path)
+        if said:
+            warnings.warn(
+                f"{path!r} may be cut off or damaged ({'; '.join(said[:3])}): what is left has axes {image.axes!r} and "
+                f"shape {image.shape}; compare it with the original",
+                UserWarning,
+                stacklevel=2,
+            )
+        return image
+
+    def _opened(self, path: str) -> Image:
         tif = open_tiff(path)
         try:
             with readable(f"{path!r} cannot be opened as TIFF"):
@@ -63,7 +78,7 @@ class TiffReader:
             last = len(series.levels) - 1
             raise InvalidOption(f"level {self.level} does not exist; {path!r} has levels 0 to {last}")
         check_codec(series.levels[self.level].keyframe, path)
-        ome = _ome_of(tif, series, self.series, path)
+        ome = _ome_of(tif, series, self.series)
         spacing = spacing_of(tif, series.keyframe, ome)
         levels = _levels(series, arrangement, spacing)[self.level :]
         source = open_level(series, self.level, path)
@@ -95,13 +110,12 @@ def _arranged(source: Array, arrangement: Arrangement, tif: tifffile.TiffFile, p
     return Arranged(source, arrangement, path, tif.close)
 
 
-def _ome_of(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int, path: str) -> OmeImage | None:
+def _ome_of(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -> OmeImage | None:
     """The metadata of a series: those at its place if their shape is its own, else the first of its shape."""
     text = tif.ome_metadata
-    root = parse(text, path) if series.kind == "ome" and text else None
-    if root is None:
+    if series.kind != "ome" or not text:
         return None
-    images = read_images(root)
+    images = read_images(text)  # opening it has parsed it already
     sizes = dict(zip(series.axes, series.shape, strict=True))  # tifffile leaves out those of length 1
     fitting = [i for i in images if all(i.sizes[axis] == sizes.get(axis, 1) for axis in "XY")]
     here = images[number : number + 1]

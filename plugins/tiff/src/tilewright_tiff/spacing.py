@@ -57,7 +57,8 @@ def spacing_of(tif: tifffile.TiffFile, page: tifffile.TiffPage, ome: OmeImage | 
     if ome is not None:
         return {**({} if "x" in ome.spacing else _from_tags(page)), **ome.spacing}
     if tif.is_imagej and tif.imagej_metadata:
-        return _from_imagej(tif.imagej_metadata, page)
+        said = _from_imagej(tif.imagej_metadata, page)
+        return {**({} if "x" in said else _from_tags(page)), **said}
     found = _from_vendor(tif)
     return {**found, **(_from_tags(page) or _from_aperio(page) or found)}
 
@@ -69,6 +70,8 @@ def _from_imagej(said: Mapping[str, Any], page: tifffile.TiffPage) -> dict[str, 
     if unit:
         lengths = {"x": _pixel(page, "XResolution"), "y": _pixel(page, "YResolution"), "z": z and abs(z)}
         found = {axis: size * unit for axis, size in lengths.items() if size}
+    if unit in (LENGTHS["in"], LENGTHS["cm"]) and any(_is_placeholder(found[axis]) for axis in "yx" if axis in found):
+        found = {}  # the resolution of a screen or a printer, which ImageJ takes over from what it opened
     interval = _number(said.get("finterval"))
     return {**found, **({"t": interval} if interval and interval > 0 else {})}
 
@@ -90,15 +93,23 @@ def _from_aperio(page: tifffile.TiffPage) -> dict[str, float]:
 
 
 def _from_vendor(tif: tifffile.TiffFile) -> dict[str, float]:
-    """LSM's voxel size, in metres, and MetaMorph's calibration."""
+    """LSM's voxel size, in metres, and MetaMorph's calibration; the distance of its planes is in micrometres."""
     if tif.is_lsm and tif.lsm_metadata:
         sizes = {axis: _number(tif.lsm_metadata.get(f"VoxelSize{axis.upper()}")) for axis in "zyx"}
         return {axis: size * 1e6 for axis, size in sizes.items() if size and size > 0}
     if tif.is_stk and tif.stk_metadata:
         unit = _unit(tif.stk_metadata.get("CalibrationUnits"))
         sizes = {axis: _number(tif.stk_metadata.get(f"{axis.upper()}Calibration")) for axis in "yx"}
-        return {axis: size * unit for axis, size in sizes.items() if unit and size and size > 0}
+        found = {axis: size * unit for axis, size in sizes.items() if unit and size and size > 0}
+        return {**found, **_between_planes(tif.stk_metadata.get("ZDistance"))}
     return {}
+
+
+def _between_planes(distances: Any) -> dict[str, float]:
+    """The step along z, if all planes have the same."""
+    steps = {abs(float(step)) for step in distances} if distances is not None else set()
+    step = _number(steps.pop()) if len(steps) == 1 else None
+    return {"z": step} if step else {}
 
 
 def _pixel(page: tifffile.TiffPage, name: str) -> float | None:

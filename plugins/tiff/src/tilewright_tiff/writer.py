@@ -28,7 +28,8 @@ class OmeTiffLabels:
 
     The levels have the shapes of the image's; without a pyramid to copy, y and x are halved down to 512 pixels. Each
     coarse pixel has the label of one pixel of its block. Sizes are in micrometres, and what ran is kept as a map
-    annotation of the namespace `tilewright`. InvalidOption for labels that OME-TIFF cannot hold.
+    annotation of the namespace `tilewright`. InvalidOption for options that make no TIFF, before anything is run, and
+    for labels that OME-TIFF cannot hold.
     """
 
     tile: int = field(default=512, metadata={"help": "Tile length along y and x, a multiple of 16."})
@@ -41,12 +42,14 @@ class OmeTiffLabels:
         default="auto", metadata={"help": "Type of the ids; auto is uint16 where they fit, else uint32."}
     )
 
-    def __call__(self, path: str, spec: LabelSpec) -> OmeTiffSink:
-        target = check_file(path)
+    def __post_init__(self) -> None:
         if self.tile < 16 or self.tile % 16:
             raise InvalidOption(f"tile {self.tile} is no multiple of 16, as TIFF wants it; give 256, 512 or 1024")
         if self.compression == "zstd" and importlib.util.find_spec("imagecodecs") is None:
             raise InvalidOption('compression "zstd" needs imagecodecs; pip install "tilewright-tiff[codecs]"')
+
+    def __call__(self, path: str, spec: LabelSpec) -> OmeTiffSink:
+        target = check_file(path)
         if spec.dtype.itemsize > 4:
             raise InvalidOption(f"OME-TIFF has no {spec.dtype}, which these labels need; write OME-Zarr")
         return OmeTiffSink(path=target, spec=spec, options=self, staging=open_staging(spec, self.tile, "OME-TIFF"))
