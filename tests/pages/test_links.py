@@ -18,7 +18,7 @@ def test_what_a_page_links_to_is_there(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("distribution", ["core", "plugins/ome-zarr", "plugins/tiff", "plugins/threshold"])
+@pytest.mark.parametrize("distribution", ["core", *(f"plugins/{each.name}" for each in ROOT.glob("plugins/*"))])
 def test_what_an_index_of_packages_shows_links_to_addresses_alone(distribution: str) -> None:
     """It shows a distribution's README without the folders around it."""
     links = LINK.findall((ROOT / distribution / "README.md").read_text(encoding="utf-8"))
