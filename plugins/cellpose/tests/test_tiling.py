@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tilewright import Grid, Image, Pipeline, Placement, compare
 from tilewright.engine.plan import needed_axes
-from tilewright_cellpose import evaluation, patches, weights
+from tilewright_cellpose import evaluation, masks, patches, weights
 from tilewright_cellpose.scaling import scaled
 from tilewright_cellpose.segmenter import Cellpose
 
@@ -91,6 +91,26 @@ def test_the_network_says_of_a_tile_what_it_says_of_the_whole(model: str, diamet
     assert not np.allclose(apart[..., own], flows[..., 430:470], atol=1e-2), "nothing told them apart"
 
 
+def test_flows_are_followed_in_a_tile_as_in_the_whole() -> None:
+    """Cellpose takes the flow half a pixel aside of the first and the last pixels, and of those between by less."""
+    import torch
+    from cellpose import dynamics
+
+    shape, cpu = (90, 130), torch.device("cpu")
+    flows = np.random.default_rng(0).normal(0, 0.3, (2, *shape)).astype(np.float32)
+    places = tuple(each.ravel() for each in np.indices(shape))
+    whole = masks._followed(flows, places, 30, (slice(0, 90), slice(0, 130)), shape, cpu)
+    if weights.newer():
+        own = dynamics.follow_flows(flows, inds=places, niter=30, device=cpu).int()
+        assert (whole != own).float().mean() < 1e-4, "but for the rounding of float32"
+    part = slice(7, 88), slice(20, 125)
+    inside = tuple(each.ravel() for each in np.indices((81, 105)))
+    found = masks._followed(np.ascontiguousarray(flows[:, *part]), inside, 30, part, shape, cpu)
+    corner = torch.tensor([[7], [20]])
+    moved = whole.reshape(2, *shape)[:, 27:68, 40:105] - found.reshape(2, 81, 105)[:, 20:61, 20:85] - corner[..., None]
+    assert (moved != 0).float().mean() < 1e-3
+
+
 def test_a_plane_is_handed_over_with_a_patch_of_context_and_its_place(model: str) -> None:
     plane, volume = Cellpose(model=model), Cellpose(model=model, do_3D=True)
     assert plane.located
@@ -109,10 +129,9 @@ def test_tiled_nuclei_are_those_of_cellposes_own_evaluation_of_the_whole(model: 
     whole, tiled = (
         Pipeline(segmenter=segmenter, tiler=Grid(tile=tile)).run(pixels).labels.compute() for tile in (1000, 350)
     )
-    np.testing.assert_array_equal(whole > 0, own > 0)
-    assert ap(own, whole, 1.0) == 1.0, "in one tile it is the very same"
+    assert ap(own, whole, 0.99) == 1.0
     beside = compare(own, tiled, thresholds=(0.9,))
-    assert beside.scores[0].ap >= 0.993
+    assert beside.scores[0].ap == 1.0
     assert not len(beside.lost)
     assert not len(beside.doubled)
     assert ap(truth, tiled, 0.5) >= ap(truth, own, 0.5) - 0.001

@@ -15,6 +15,7 @@ from tilewright.regions import relative
 from . import patches, weights
 from .diameters import KNOWN
 from .exhaustion import frugally
+from .masks import LARGEST, LEAST, masks
 from .scaling import scaled
 
 if TYPE_CHECKING:
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["labels"]
 
 _GPU = threading.Lock()
-
-STEPS = 200  # along the flows, for objects of the size that the network knows
-LEAST = (
-    2  # pixels along each axis: Cellpose drops an axis of one from what it returns, and in 3-D from what it is given
-)
-LARGEST = 1.0  # share of the array that one object may be: what is most of a small tile is little of the image
 
 
 def labels(pixels: NDArray[np.float32], options: Cellpose, place: Placement) -> NDArray[Any]:
@@ -55,7 +50,7 @@ def _plane(
     """
     flows, part = _flows(model, pixels, options, place, batch_size)
     found = np.zeros(pixels.shape[1:], np.int64)
-    found[relative(part, place.region)] = _masks(model, flows, options)
+    found[relative(part, place.region)] = masks(flows, part, place.shape, options, model.device)
     return found
 
 
@@ -69,24 +64,6 @@ def _flows(
     down, along = (patches.line(length).within(each) for length, each in zip(size, part, strict=True))
     said = patches.across(model, pixels, (part[0].start, part[1].start), (down, along), batch_size)
     return scaled(said, (down.covered, along.covered), size, (height, width))
-
-
-def _masks(model: Any, flows: NDArray[np.float32], options: Cellpose) -> NDArray[Any]:
-    from cellpose import dynamics
-
-    height, width = flows.shape[1:]
-    thick = np.pad(flows, [(0, 0)] + [(0, max(0, LEAST - n)) for n in (height, width)])
-    found: NDArray[Any] = dynamics.resize_and_compute_masks(
-        thick[:2],
-        thick[2],
-        niter=options.niter or int(STEPS / options.scale),
-        cellprob_threshold=options.cellprob_threshold,
-        flow_threshold=options.flow_threshold,
-        min_size=0,  # the run's affair
-        max_size_fraction=LARGEST,
-        device=model.device,
-    )
-    return found[:height, :width]
 
 
 def _volume(model: Any, pixels: NDArray[np.float32], options: Cellpose, batch_size: int) -> NDArray[Any]:
