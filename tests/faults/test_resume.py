@@ -85,6 +85,7 @@ def from_source(text: str) -> Callable[[NDArray[Any]], NDArray[Any]]:
 
 PLAIN = "def segmenter(pixels):\n    return components(pixels, {})\n"
 CONSTANT = "ABOVE = {}\ndef segmenter(pixels):\n    return components(pixels, ABOVE)\n"
+TABLE = "TABLE = {{'above': [{}]}}\ndef segmenter(pixels):\n    return components(pixels, TABLE['above'][0])\n"
 HELPER = "def cut(pixels):\n    return components(pixels, {})\ndef segmenter(pixels):\n    return cut(pixels)\n"
 CLASS = (
     "from dataclasses import dataclass\n@dataclass(frozen=True, kw_only=True)\nclass Segmenter:\n"
@@ -122,6 +123,16 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "constant of the script": (
         {"parts": {"segmenter": from_source(CONSTANT.format(100))}},
         {"parts": {"segmenter": from_source(CONSTANT.format(120))}},
+        "segmenter",
+    ),
+    "number of numpy's": (
+        {"parts": {"segmenter": make_segmenter(np.uint16(100))}},  # type: ignore[arg-type]  # the case in hand
+        {"parts": {"segmenter": make_segmenter(np.uint16(120))}},  # type: ignore[arg-type]  # likewise
+        "segmenter",
+    ),
+    "table of the script": (
+        {"parts": {"segmenter": from_source(TABLE.format(100))}},
+        {"parts": {"segmenter": from_source(TABLE.format(120))}},
         "segmenter",
     ),
     "function that the segmenter calls": (
