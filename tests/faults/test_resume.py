@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 import pytest
 import zarr
@@ -292,6 +293,93 @@ def test_an_array_in_memory_is_known_by_its_pixels(pixels: NDArray[Any], tmp_pat
     assert len(CALLS) == TILES
     with pytest.raises(StageMismatch, match="other source"):
         run(tmp_path, image=pixels + 1, destination=out)
+
+
+@dataclass
+class Lazy:
+    """An array of a script's own."""
+
+    pixels: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        self.shape, self.dtype, self.ndim = self.pixels.shape, self.pixels.dtype, self.pixels.ndim
+
+    def __getitem__(self, region: Any) -> NDArray[Any]:
+        return self.pixels[region]
+
+
+def by_hdf5(folder: Path, pixels: NDArray[Any]) -> Any:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folder / "image.h5", "a") as file:
+        file.pop("image", None)
+        file["image"] = pixels
+    return h5py.File(folder / "image.h5", "r")["image"]
+
+
+def stored(folder: Path, pixels: NDArray[Any]) -> Any:
+    return zarr.create_array(folder / "a.zarr", data=pixels, chunks=(TILE, TILE), overwrite=True)
+
+
+def stacked(folder: Path, pixels: NDArray[Any]) -> Any:
+    both = np.stack([pixels, pixels])
+    return zarr.create_array(folder / "a.zarr", data=both, chunks=(1, TILE, TILE), overwrite=True)
+
+
+INDIRECT: dict[str, Callable[[Path, NDArray[Any]], Any]] = {
+    "dask": lambda folder, pixels: dask.array.from_zarr(stored(folder, pixels)),  # type: ignore[no-untyped-call]
+    "dask of a view": lambda folder, pixels: dask.array.from_zarr(stacked(folder, pixels))[1],  # type: ignore[no-untyped-call]
+    "one channel": lambda folder, pixels: Image(data=stacked(folder, pixels), axes="cyx").select(1),
+    "hdf5": by_hdf5,
+    "an array of a script": lambda _, pixels: Lazy(pixels),
+}
+
+
+@pytest.mark.parametrize("make", INDIRECT.values(), ids=INDIRECT)
+def test_pixels_that_changed_behind_an_array_are_not_mixed_with_old_tiles(
+    make: Callable[[Path, NDArray[Any]], Any], pixels: NDArray[Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.zarr"
+    with pytest.raises(Stopped):
+        run(tmp_path, image=make(tmp_path, pixels), destination=out, progress=stopping_at("join"))
+    changed = pixels[::-1].copy()
+    with pytest.raises(StageMismatch, match="other source"):
+        run(tmp_path, image=make(tmp_path, changed), destination=out)
+    result = run(tmp_path, image=make(tmp_path, changed), destination=out, resume=False)
+    expect(result.labels.compute(), changed)
+
+
+@pytest.mark.parametrize("make", INDIRECT.values(), ids=INDIRECT)
+def test_the_same_array_goes_on_however_it_is_read(
+    make: Callable[[Path, NDArray[Any]], Any], pixels: NDArray[Any], tmp_path: Path
+) -> None:
+    image, out = make(tmp_path, pixels), tmp_path / "out.zarr"
+    with pytest.raises(Stopped):
+        run(tmp_path, image=image, destination=out, progress=stopping_at("join"))
+    expect(run(tmp_path, image=image, destination=out).labels.compute(), pixels)
+    assert len(CALLS) == TILES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planes:
+    """A reader of a folder of .npy files, one for each z."""
+
+    def __call__(self, path: str) -> Image:
+        planes = [np.load(file) for file in sorted(Path(path).glob("*.npy"))]
+        return Image(data=np.stack(planes), axes="zyx", source=path)
+
+
+def test_a_file_that_was_replaced_in_a_folder_that_a_reader_read_is_a_change(
+    pixels: NDArray[Any], tmp_path: Path
+) -> None:
+    folder, parts = tmp_path / "planes", {"reader": Planes(), "tiler": Grid(tile=(1, TILE, TILE))}
+    folder.mkdir()
+    for z in range(2):
+        np.save(folder / f"{z}.npy", pixels)
+    with pytest.raises(Stopped):
+        run(tmp_path, image=folder, parts=parts, destination=tmp_path / "out.zarr", progress=stopping_at("join"))
+    np.save(folder / "1.npy", pixels[::-1])
+    with pytest.raises(StageMismatch, match="other file"):
+        run(tmp_path, image=folder, parts=parts, destination=tmp_path / "out.zarr")
 
 
 def test_overwrite_keeps_a_stage_and_without_it_a_finished_output_is_refused(

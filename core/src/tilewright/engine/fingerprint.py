@@ -6,16 +6,12 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..components import configuration
-from ..image import Image
 from ..specs import Kind
-from .behaviour import behaviour, pieces
-from .guard import file_state
+from .behaviour import behaviour
+from .content import content, files_state
 from .plan import Plan
 
 __all__ = ["fingerprint", "identity"]
@@ -29,8 +25,8 @@ def fingerprint(plan: Plan, writer: Callable[..., Any], path: str) -> dict[str, 
     record = {
         "tilewright": __version__,
         "destination": path,
-        "source": plan.source.path or _content(plan.source.image),
-        "file": file_state(plan.source.path) if Path(plan.source.path).is_file() else None,
+        "source": plan.source.path or content(plan.source.whole.data),
+        "file": files_state(plan.source.path, plan.source.whole.data),
         "image": [plan.source.opened.axes, list(plan.source.opened.shape), str(plan.source.opened.dtype)],
         "reader": identity("reader", plan.source.reader) if plan.source.reader else None,
         "channels": plan.source.channels,
@@ -58,18 +54,6 @@ def identity(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:
     if "distribution" not in record:  # a plugin's code has a version, a script's has not
         special.append(type(thing))
     return record | {"code": _digest(behaviour(special).encode())} if special else record
-
-
-def _content(image: Image | None) -> str:
-    """The identity of an image in memory: a digest of its pixels, or the name that dask or zarr gives it."""
-    assert image is not None
-    data = image.data
-    if isinstance(data, np.ndarray):
-        digest = hashlib.blake2b(digest_size=16)
-        for piece in pieces(data):
-            digest.update(piece)
-        return f"pixels {digest.hexdigest()}"
-    return f"{type(data).__name__} {getattr(data, 'name', '')} {getattr(data, 'store', '')}"
 
 
 def _is_json(value: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import tifffile
 
@@ -13,7 +14,7 @@ from tilewright.image import Array, Image, Level
 from .axes import Arrangement, arrange
 from .channels import channel_names
 from .lazy import Arranged
-from .omexml import OmeImage, parse, read_images
+from .omexml import OmeImage, files_of, parse, read_images
 from .opening import check_codec, open_tiff, readable
 from .pages import Planes, open_level
 from .paths import stem
@@ -92,7 +93,14 @@ class TiffReader:
 def _arranged(source: Array, arrangement: Arrangement, tif: tifffile.TiffFile, path: str) -> Array:
     if isinstance(source, Planes):
         tif.close()  # the mapping needs no handle
-    return Arranged(source, arrangement, path, tif.close)
+    return Arranged(source, arrangement, path, tif.close, _files(tif, path))
+
+
+def _files(tif: tifffile.TiffFile, path: str) -> tuple[str, ...]:
+    """The file, and all others of its series, as far as its metadata names them."""
+    root = parse(tif.ome_metadata, path) if tif.is_ome and tif.ome_metadata else None
+    others = {} if root is None else files_of(root)
+    return (path, *sorted({str(Path(path).parent / name) for name in others.values()}))
 
 
 def _ome_of(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int, path: str) -> OmeImage | None:
