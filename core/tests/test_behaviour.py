@@ -140,10 +140,27 @@ def test_what_a_function_only_notes_down_does_not_make_it_another() -> None:
             self.calls.append(pixels.shape)
             return pixels
 
-    for segmenter in (noting, Noting()):
+    class Going(Noting):
+        def __call__(self, pixels: Any) -> Any:
+            return super().__call__(pixels) if len(self.calls) < 9 else None
+
+    for segmenter in (noting, Noting(), Going()):
         before = behaviour(segmenter)
         segmenter(np.zeros(3))
         assert behaviour(segmenter) == before
+
+
+def test_a_list_that_an_object_is_made_with_belongs_to_it() -> None:
+    class Made:
+        def __init__(self, value: int) -> None:
+            self.values: list[int] = []
+            self.values.append(value)
+
+        def __call__(self, pixels: Any) -> Any:
+            return pixels > self.values[0]
+
+    assert behaviour(Made(1)) == behaviour(Made(1))
+    assert behaviour(Made(1)) != behaviour(Made(2))
 
 
 def test_an_object_that_holds_itself_or_a_lock_is_described_once() -> None:

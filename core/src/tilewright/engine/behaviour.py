@@ -16,6 +16,7 @@ import sysconfig
 import types
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,23 @@ __all__ = ["behaviour", "pieces"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, types.NoneType)
 _ADDING = {"append", "extend", "insert", "add", "update", "setdefault"}
+_MAKING = {"__init__", "__post_init__", "__new__"}  # what these add to is made by them
 _GETTING = {"LOAD_GLOBAL", "LOAD_NAME"}
 
-Known = dict[int, object]
-"""What has been described already, by its id: an object that holds itself, or that many hold, is described once."""
+
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """One way through all that a function works with.
+
+    known: what has been described already, by its id: an object that holds itself is described once.
+    added: the names of lists and tables that the code only adds to (`calls.append(...)`): what it tells, not what it
+        goes by. Without them a function that counts its calls would be another one after each.
+    finding: whether this is the way on which these names are found.
+    """
+
+    known: dict[int, object] = field(default_factory=dict)
+    added: set[str] = field(default_factory=set)
+    finding: bool = False
 
 
 def behaviour(thing: object) -> str:
@@ -45,7 +59,9 @@ def behaviour(thing: object) -> str:
     (True, False)
     """
     try:
-        return _text(thing, {})
+        found = Walk(finding=True)
+        _text(thing, found)
+        return _text(thing, Walk(added=found.added))
     except RecursionError:
         return secrets.token_hex(16)  # what is too deep to be followed is never known to be the same
 
@@ -60,61 +76,65 @@ def pieces(array: NDArray[Any], most: int = 2**22) -> Iterator[bytes]:
         yield from pieces(array[start : start + step] if step else array[start], most)
 
 
-def _text(thing: object, known: Known) -> str:
+def _text(thing: object, walk: Walk) -> str:
     if isinstance(thing, _PLAIN):
         return repr(thing)
     if isinstance(thing, np.generic):
         return f"{thing.dtype} {thing!r}"
     if isinstance(thing, types.CodeType):
-        return f"{thing.co_code.hex()} {thing.co_names} {_text(thing.co_consts, known)}"
+        return f"{thing.co_code.hex()} {thing.co_names} {_text(thing.co_consts, walk)}"
     if isinstance(thing, tuple):
-        return _row(type(thing).__name__, thing, known)
-    if id(thing) in known:
-        return f"the {list(known).index(id(thing))}th"
-    known[id(thing)] = thing  # which keeps it, so that nothing else comes to have its id
-    return _held(thing, known)
+        return _row(type(thing).__name__, thing, walk)
+    if id(thing) in walk.known:
+        return f"the {list(walk.known).index(id(thing))}th"
+    walk.known[id(thing)] = thing  # which keeps it, so that nothing else comes to have its id
+    return _held(thing, walk)
 
 
-def _held(thing: object, known: Known) -> str:
+def _held(thing: object, walk: Walk) -> str:
     if isinstance(thing, np.ndarray) and not thing.dtype.hasobject:
+        if walk.finding:
+            return ""
         digest = hashlib.blake2b(digest_size=16)
         for piece in pieces(thing):
             digest.update(piece)
         return f"{digest.hexdigest()} {thing.dtype} {thing.shape}"
     if isinstance(thing, np.ndarray):
-        return f"{thing.shape} {_row('array', thing.ravel().tolist(), known)}"
+        return f"{thing.shape} {_row('array', thing.ravel().tolist(), walk)}"
     if isinstance(thing, list):
-        return _row("list", thing, known)
+        return _row("list", thing, walk)
     if isinstance(thing, set | frozenset):
-        return "{" + " ".join(sorted(_text(each, dict(known)) for each in thing)) + "}"
+        return "{" + " ".join(sorted(_text(each, replace(walk, known=dict(walk.known))) for each in thing)) + "}"
     if isinstance(thing, dict | types.MappingProxyType):
-        return "{" + " ".join(f"{_text(key, known)}: {_text(thing[key], known)}" for key in thing) + "}"
+        return "{" + " ".join(f"{_text(key, walk)}: {_text(thing[key], walk)}" for key in thing) + "}"
     if isinstance(thing, types.FunctionType):
-        return _function(thing, known)
+        return _function(thing, walk)
     if isinstance(thing, types.MethodType):
-        return f"{_text(thing.__func__, known)} of {_text(thing.__self__, known)}"
+        return f"{_text(thing.__func__, walk)} of {_text(thing.__self__, walk)}"
     if isinstance(thing, functools.partial):
-        return f"partial {_row('', (thing.func, thing.args, thing.keywords), known)}{_attributes(thing, known)}"
+        return f"partial {_row('', (thing.func, thing.args, thing.keywords), walk)}{_attributes(thing, walk)}"
     if isinstance(thing, type):
-        return _class(thing, known)
-    return _instance(thing, known)
+        return _class(thing, walk)
+    return _instance(thing, walk)
 
 
-def _row(name: str, values: tuple[object, ...] | list[object], known: Known) -> str:
-    return f"{name}[" + " ".join(_text(each, known) for each in values) + "]"
+def _row(name: str, values: tuple[object, ...] | list[object], walk: Walk) -> str:
+    return f"{name}[" + " ".join(_text(each, walk) for each in values) + "]"
 
 
-def _function(function: types.FunctionType, known: Known) -> str:
+def _function(function: types.FunctionType, walk: Walk) -> str:
     code = function.__code__
-    added = _added_to(code)
+    if walk.finding and function.__name__ not in _MAKING:
+        walk.added.update(_added_to(code))
+    left = set() if walk.finding else walk.added
     cells = [
         _content(cell)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True)
-        if name not in added
+        if name not in left
     ]
-    around = {name: function.__globals__[name] for name in _globals_of(code) - added if name in function.__globals__}
+    around = {name: function.__globals__[name] for name in _globals_of(code) - left if name in function.__globals__}
     used = {name: held for name, held in sorted(around.items()) if _is_followed(held, function.__globals__)}
-    return _row("", (code, function.__defaults__, function.__kwdefaults__, cells, used), known)
+    return _row("", (code, function.__defaults__, function.__kwdefaults__, cells, used), walk)
 
 
 def _is_followed(held: object, around: dict[str, Any]) -> bool:
@@ -126,7 +146,7 @@ def _is_followed(held: object, around: dict[str, Any]) -> bool:
     return not isinstance(held, types.ModuleType | types.BuiltinFunctionType)
 
 
-def _class(kind: type, known: Known) -> str:
+def _class(kind: type, walk: Walk) -> str:
     name = f"{kind.__module__}.{kind.__qualname__}"
     if not _is_the_users(kind.__module__):
         return name
@@ -135,39 +155,34 @@ def _class(kind: type, known: Known) -> str:
         for key, held in vars(kind).items()
         if isinstance(held, types.FunctionType) or not (key.startswith("__") and key.endswith("__"))
     }
-    return f"{name} {_text(parts, known)} {_row('', kind.__bases__, known)}"
+    return f"{name} {_text(parts, walk)} {_row('', kind.__bases__, walk)}"
 
 
-def _instance(thing: object, known: Known) -> str:
+def _instance(thing: object, walk: Walk) -> str:
     inner = getattr(thing, "__wrapped__", None)
     if isinstance(inner, types.FunctionType):  # as functools.lru_cache and compilers leave what they were given
-        return f"{_name(thing)} around {_text(inner, known)}"
+        return f"{_name(thing)} around {_text(inner, walk)}"
     kind = type(thing)
     if kind.__module__.partition(".")[0] in sys.stdlib_module_names and not hasattr(thing, "__dict__"):
         return f"{_name(thing)} {_pickled(thing)}"
-    return f"{_text(kind, known)}{_attributes(thing, known)}"
+    return f"{_text(kind, walk)}{_attributes(thing, walk)}"
 
 
-def _attributes(thing: object, known: Known) -> str:
+def _attributes(thing: object, walk: Walk) -> str:
     """What an instance holds: all of it if its class is the user's, the plain values and arrays of any other's."""
     kind = type(thing)
     slots = (name for each in kind.__mro__ for name in _slots(each) if hasattr(thing, name))
     held = {name: getattr(thing, name) for name in slots} | getattr(thing, "__dict__", {})
     if _is_the_users(kind.__module__) or isinstance(thing, types.SimpleNamespace):
-        added = set().union(*(_added_to(each.__code__) for each in _functions(kind)))
-        return f" {_text({name: value for name, value in held.items() if name not in added}, known)}"
+        left = set() if walk.finding else walk.added
+        return f" {_text({name: value for name, value in held.items() if name not in left}, walk)}"
     plain = {name: value for name, value in held.items() if isinstance(value, (*_PLAIN, np.generic, np.ndarray))}
-    return f" {_text(plain, known)}"
+    return f" {_text(plain, walk)}"
 
 
 def _slots(kind: type) -> tuple[str, ...]:
     said = vars(kind).get("__slots__", ())
     return tuple(name for name in ((said,) if isinstance(said, str) else said) if not name.startswith("__"))
-
-
-def _functions(kind: type) -> Iterator[types.FunctionType]:
-    held = itertools.chain.from_iterable(vars(each).values() for each in kind.__mro__)
-    return (each for each in held if isinstance(each, types.FunctionType))
 
 
 def _globals_of(code: types.CodeType) -> set[str]:
@@ -178,7 +193,7 @@ def _globals_of(code: types.CodeType) -> set[str]:
 
 
 def _added_to(code: types.CodeType) -> set[str]:
-    """The names of what code only adds to, as `calls.append(...)` does: what a function tells, not what it goes by."""
+    """The names of what code adds to, as `calls.append(...)` does."""
     steps = itertools.pairwise(dis.get_instructions(code))
     found = {
         str(held.argval)
