@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from runs import CALLS, Components, Stopped, components, expect, run, stopping_at
 from stores import LEVEL, TILE, labels_of, make_image, multiscales
 
-from tilewright import AlreadyExists, Grid, Image, Overlap, StageMismatch
+from tilewright import AlreadyExists, Grid, Image, InvalidOption, Overlap, StageMismatch
 from tilewright.engine.stage import Stage
 
 TILES = 6
@@ -380,6 +380,33 @@ def test_a_file_that_was_replaced_in_a_folder_that_a_reader_read_is_a_change(
     np.save(folder / "1.npy", pixels[::-1])
     with pytest.raises(StageMismatch, match="other file"):
         run(tmp_path, image=folder, parts=parts, destination=tmp_path / "out.zarr")
+
+
+def test_what_the_writer_refuses_is_said_before_any_tile_is_segmented(pixels: NDArray[Any], tmp_path: Path) -> None:
+    uneven = {"writer": {"name": "ome-zarr", "configuration": {"chunks": 16, "shards": 24}}}
+    with pytest.raises(InvalidOption, match="multiples of the chunks"):
+        run(tmp_path, parts=uneven, destination=tmp_path / "out.ome.zarr")
+    assert not CALLS
+
+
+def test_another_writer_goes_on_with_the_tiles_and_not_with_what_was_written(
+    pixels: NDArray[Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.ome.zarr"
+    for chunks in (16, 64, 32):
+        parts = {"writer": {"name": "ome-zarr", "configuration": {"chunks": chunks}}}
+        if chunks < 32:
+            with pytest.raises(Stopped):
+                run(tmp_path, parts=parts, destination=out, progress=stopping_at("write", 1))
+        elif chunks > 32:
+            with pytest.raises(Stopped):
+                run(tmp_path, parts=parts, destination=out, progress=stopping_at("finish", 0))
+        else:
+            run(tmp_path, parts=parts, destination=out)
+    assert len(CALLS) == TILES
+    written = zarr.open_array(out / "0")
+    assert written.chunks == (32, 32)
+    expect(np.asarray(written[:]), pixels)
 
 
 def test_overwrite_keeps_a_stage_and_without_it_a_finished_output_is_refused(

@@ -17,7 +17,7 @@ from .plan import Plan
 __all__ = ["fingerprint", "identity"]
 
 
-def fingerprint(plan: Plan, writer: Callable[..., Any], path: str) -> dict[str, Any]:
+def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
     """The record of a run, in plain JSON values."""
     from .. import __version__
 
@@ -37,7 +37,6 @@ def fingerprint(plan: Plan, writer: Callable[..., Any], path: str) -> dict[str, 
         "empty": plan.empty,
         "same_ids": plan.same_ids,
         "join_z": plan.join_z,
-        "writer": identity("writer", writer),
     }
     plain: dict[str, Any] = json.loads(json.dumps(record))
     return plain
