@@ -22,7 +22,7 @@ from .engine.plan import Plan, Source, needed_axes
 from .engine.run import Outcome, Progress, Run
 from .engine.schedule import crew
 from .engine.write import label_spec, try_writer
-from .errors import InvalidOption
+from .errors import InvalidOption, TilewrightError
 from .forecast import Forecast, forecast
 from .guarded import check_guarded
 from .image import Image
@@ -149,7 +149,7 @@ class Execution:
 
     def _through(self, plan: Plan, home: Destination, progress: Progress) -> Result:
         started = datetime.datetime.now(datetime.UTC)
-        try_writer(home.writer, home.path, plan, self.name)
+        self._try_writer(plan, home)
         with crew(self.workers, processes=self.processes) as workers:
             run = Run(plan=plan, crew=workers, progress=progress)
             run.segment()
@@ -165,6 +165,15 @@ class Execution:
         for folder in {home.beside, home.stage} - ({home.stage} if keep else set()):
             empty(folder)
         return _result(run, outcome, home, sink, provenance)
+
+    def _try_writer(self, plan: Plan, home: Destination) -> None:
+        try:
+            try_writer(home.writer, home.path, plan, self.name)
+        except TilewrightError:
+            if not (plan.stage_path / "packs").exists():  # nothing is done that a run could go on from
+                for folder in {home.beside, home.stage}:
+                    empty(folder)
+            raise
 
     def _provenance(
         self, run: Run, writer: Callable[..., Any], outcome: Outcome, started: datetime.datetime
