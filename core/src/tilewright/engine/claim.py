@@ -16,7 +16,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from ..errors import AlreadyExists, OutputBusy, StageMismatch
 
-__all__ = ["claimed", "empty", "is_busy", "record_of", "remove", "remove_idle"]
+__all__ = ["LOCK", "claimed", "empty", "is_busy", "locked", "record_of", "remove", "remove_idle"]
 
 RECORD, LOCK, OWNER = "plan.json", "lock", "owner.json"
 TAKEN_AWAY = 5  # times that the folder may go while it is being looked at or locked
@@ -32,7 +32,7 @@ def claimed(stage: Path, record: dict[str, Any], *, resume: bool) -> Iterator[bo
     """
     _check_own(stage)
     try:
-        lock = _locked(stage)
+        lock = locked(stage)
     except Timeout:
         raise OutputBusy(f"another run is at work in {stage} ({_owner(stage)}); wait until it has ended") from None
     try:
@@ -97,8 +97,8 @@ def _held(stage: Path) -> Iterator[bool]:
         _release(stage, lock)
 
 
-def _locked(stage: Path) -> BaseFileLock:
-    """The lock of a stage, held. Timeout if another run holds it."""
+def locked(stage: Path) -> BaseFileLock:
+    """The lock of a stage, which is made if it is not there, held. Timeout if another run holds it."""
     for attempt in range(TAKEN_AWAY, -1, -1):
         lock = FileLock(stage / LOCK)
         try:
