@@ -133,6 +133,8 @@ def _chosen(
 ) -> tuple[int | None, tuple[int, ...] | None]:
     """The channel, or the channels, by number. One that was not said is 0, or what the segmenter says of itself."""
     if channels is not None:
+        if not isinstance(channels, Sequence):
+            raise InvalidOption(f"channels are a list of numbers or names, not {channels!r}")
         if channel is not UNSAID:
             raise InvalidOption(f"give channel or channels, not both ({channel!r} and {list(channels)})")
         return None, tuple(image.channel_index(_checked(each)) for each in channels)
