@@ -218,6 +218,20 @@ def test_a_chunk_that_was_rewritten_costs_its_tile(pixels: NDArray[Any], tmp_pat
         assert len(CALLS) == TILES + 1
 
 
+def test_a_tile_that_was_made_anew_is_not_made_anew_at_every_start(pixels: NDArray[Any], tmp_path: Path) -> None:
+    chunk = tmp_path / "image.ome.zarr" / "0" / "c" / "0" / "0"
+    with pytest.raises(Stopped):
+        run(tmp_path, progress=stopping_at("join"))
+    for time in range(1, 6):
+        os.utime(chunk, (time, time))
+        for _ in range(2):
+            with pytest.raises(Stopped):
+                run(tmp_path, progress=stopping_at("join"))
+        assert len(CALLS) == TILES + time
+    run(tmp_path)
+    expect(labels_of(tmp_path), pixels)
+
+
 def test_blocks_that_were_written_of_other_tiles_do_not_count(pixels: NDArray[Any], tmp_path: Path) -> None:
     """Objects that are no more must not stay in blocks that are background now."""
     with pytest.raises(Stopped):
