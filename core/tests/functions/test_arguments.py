@@ -22,6 +22,7 @@ from tilewright import (
     estimate_empty_tiles,
     make_local_cluster,
     merge_tile_labels,
+    relabel_sequential_zarr,
     tile_process,
 )
 
@@ -120,6 +121,29 @@ def test_a_path_that_nobody_reads_is_refused_with_the_readers_there_are(tmp_path
 def test_the_other_functions_refuse_too(call: Any, message: str) -> None:
     with pytest.raises(TilewrightError, match=message):
         call()
+
+
+CORRUPT = {
+    "no text": b"\xff\xfe\x00",
+    "nothing": b"",
+    "a list": b'["array"]',
+    "no version": b'{"node_type": "array"}',
+    "two documents": b'5 "array"',
+    "cut short": b'{"zarr_format": 3, "node_type": "array", "shape": [4',
+    "no shape": b'{"zarr_format": 3, "node_type": "array"}',
+}
+
+
+@pytest.mark.parametrize("call", [tile_process, merge_tile_labels, relabel_sequential_zarr])
+@pytest.mark.parametrize("text", CORRUPT.values(), ids=CORRUPT)
+def test_corrupt_metadata_is_named_whatever_function_meets_it(call: Any, text: bytes, tmp_path: Path) -> None:
+    array = tmp_path / "store.zarr" / "labels"
+    array.mkdir(parents=True)
+    (array / "zarr.json").write_bytes(text)
+    said = (array, _never) if call is tile_process else (tmp_path / "store.zarr",)
+    with pytest.raises(NotReadable, match=r"labels' .*cannot be read|no installed reader reads|no zarr array 'labels'"):
+        call(*said)
+    assert [each.name for each in array.parent.iterdir()] == ["labels"]
 
 
 def test_each_error_is_also_the_builtin_that_it_stands_for() -> None:

@@ -118,14 +118,15 @@ def chosen_merger(merger: Any, connectivity: int, segmenter: object, dimensions:
 
 
 def _plain_zarr(path: Path) -> Any:
-    """The zarr array at a path, if that is what is there."""
-    metadata = path / "zarr.json"
-    if not (path / ".zarray").is_file() and not (metadata.is_file() and '"array"' in metadata.read_text()):
+    """The zarr array at a path, if that is what is there. What is wrong with one is for the reader to say."""
+    if not any((path / name).is_file() for name in (".zarray", "zarr.json")):
         return None
     import zarr
 
-    found = zarr.open(path, mode="r")
-    return found if isinstance(found, zarr.Array) else None
+    try:
+        return zarr.open_array(path, mode="r")
+    except Exception:  # noqa: BLE001 - a group, or corrupt metadata, which make zarr raise nearly anything
+        return None
 
 
 def _chosen(

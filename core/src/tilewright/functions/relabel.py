@@ -17,6 +17,7 @@ from ..engine.claim import LOCK, locked
 from ..errors import AlreadyExists, InvalidLabels, NotReadable, OutputBusy
 from ..swap import recover, replace_folder
 from .ids import SortedIds
+from .stored import stored_array
 
 __all__ = ["relabel_sequential_array", "relabel_sequential_zarr"]
 
@@ -58,7 +59,7 @@ def relabel_sequential_zarr(store_path: str | Path, component: str = "labels") -
     """
     path = Path(store_path) / component
     with _alone(path) as work:
-        source = _open(path)
+        source = stored_array(Path(store_path), component)
         ids = _ids(source, path, work)
         count = len(ids)
         if count and int(ids[-1]) != count:
@@ -77,7 +78,7 @@ def _alone(path: Path) -> Iterator[Path]:
     if _is_foreign(work):
         raise AlreadyExists(f"{work} is in the way of relabelling {path}, and was not made by it; move it away")
     if not path.parent.is_dir():
-        raise NotReadable(f"there is no zarr array {path.name!r} in {path.parent}")
+        raise NotReadable(f"there is no folder {str(path.parent)!r}, so there is no zarr array {path.name!r} in it")
     try:
         lock = locked(work)
     except Timeout:
@@ -97,15 +98,6 @@ def _is_foreign(work: Path) -> bool:
     """Whether a folder was not made by a relabelling, which may have been killed right behind making it."""
     held = {each.name for each in work.iterdir()} if work.is_dir() else set()
     return work.exists() and OURS not in held and (not work.is_dir() or bool(held - {LOCK}))
-
-
-def _open(path: Path) -> Any:
-    import zarr
-
-    try:
-        return zarr.open_array(path, mode="r")
-    except (FileNotFoundError, zarr.errors.ContainsGroupError, zarr.errors.NodeTypeValidationError) as error:
-        raise NotReadable(f"there is no zarr array {path.name!r} in {path.parent}") from error
 
 
 def _ids(source: Any, path: Path, work: Path) -> NDArray[np.uint64]:
