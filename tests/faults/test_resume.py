@@ -423,6 +423,27 @@ def test_another_writer_goes_on_with_the_tiles_and_not_with_what_was_written(
     expect(np.asarray(written[:]), pixels)
 
 
+@pytest.mark.parametrize("writer", ["ome-tiff", "geojson", "ome-zarr", "zarr-array"])
+def test_a_kill_while_the_work_folder_is_removed_leaves_no_half_of_it_to_go_on_with(
+    writer: str, pixels: NDArray[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(folder: Path, **_: Any) -> None:
+        if Path(folder).name.startswith("output") and Path(folder).exists():
+            for file in sorted(Path(folder).rglob("*.json")):
+                file.unlink()
+            raise Stopped
+        rmtree(folder, ignore_errors=True)
+
+    rmtree, out, parts = shutil.rmtree, tmp_path / "out", {"writer": writer}
+    with monkeypatch.context() as killed:
+        killed.setattr(shutil, "rmtree", dying)
+        with pytest.raises(Stopped):
+            run(tmp_path, parts=parts, destination=out)
+    run(tmp_path, parts=parts, destination=out)
+    assert len(CALLS) == TILES
+    assert not list(tmp_path.glob("*.tilewright"))
+
+
 def test_overwrite_keeps_a_stage_and_without_it_a_finished_output_is_refused(
     pixels: NDArray[Any], tmp_path: Path
 ) -> None:

@@ -31,7 +31,7 @@ from .sinks import Sink, read_back
 from .slices import chosen_iou
 from .sources import chosen_channels, open_source
 from .specs import Kind
-from .storage import writing_to
+from .storage import discard, writing_to
 from .watching import Watchers
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Execution:
                 for folder in dict.fromkeys((home.beside, home.stage)):
                     new = claims.enter_context(claimed(folder, record, resume=self.resume))
                 if new:
-                    shutil.rmtree(plan.workdir, ignore_errors=True)  # of a stage that is gone, if it lay outside it
+                    discard(plan.workdir)  # of a stage that is gone, if it lay outside it
                 return self._staged(plan, home)
         except BaseException:
             if home.temporary:

@@ -15,6 +15,7 @@ from typing import Any
 from filelock import BaseFileLock, FileLock, Timeout
 
 from ..errors import AlreadyExists, OutputBusy, StageMismatch
+from ..storage import discard
 
 __all__ = ["LOCK", "claimed", "empty", "is_busy", "locked", "record_of", "remove", "remove_idle"]
 
@@ -141,8 +142,10 @@ def remove(stage: Path) -> None:
 
 def empty(stage: Path) -> None:
     """Remove what runs keep in a stage, and then its record: what is left is what holds it."""
-    for folder in ("packs", "output"):
-        shutil.rmtree(stage / folder, ignore_errors=True)
+    for name in ("packs", "output"):
+        discard(stage / name)
+    for folder in stage.glob("*.gone"):
+        shutil.rmtree(folder, ignore_errors=True)
     for pattern in ("*.npy", "*.partial"):
         for file in stage.glob(pattern):
             file.unlink()

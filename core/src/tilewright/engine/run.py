@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..sinks import Sink
-from ..storage import boot_id
+from ..storage import boot_id, discard
 from .join import index_of
 from .objects import numbered
 from .plan import Plan
@@ -93,7 +92,7 @@ class Run:
         """
         file, basis = self.plan.workdir / BASIS, f"{self.plan.basis} {boot_id()} {json.dumps(writer, sort_keys=True)}"
         if file.exists() and file.read_text() != basis:
-            shutil.rmtree(self.plan.workdir)
+            discard(self.plan.workdir)
         self.plan.workdir.mkdir(parents=True, exist_ok=True)
         _keep(file, basis)
 
@@ -119,7 +118,7 @@ class Run:
         with self._timed("finish"):
             (self.plan.workdir / ATTEMPT).unlink()
             sink.finish(provenance)
-            shutil.rmtree(self.plan.workdir)
+            discard(self.plan.workdir)
         self.progress("finish", 1, 1)
 
     def _attempt(self) -> int:

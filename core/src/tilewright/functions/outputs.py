@@ -15,7 +15,8 @@ from ..behind import files_behind
 from ..destination import check_local, would_destroy
 from ..errors import AlreadyExists, InvalidOption
 from ..sinks import LabelSpec
-from .temporary import TemporaryArray, remove_folder
+from ..storage import discard
+from .temporary import TemporaryArray
 
 if TYPE_CHECKING:
     from dask.array import Array as DaskArray
@@ -94,7 +95,7 @@ class Output:
         try:
             yield cls(store=folder / "labels.zarr", component=component, temporary=True)
         except BaseException:
-            remove_folder(folder)
+            discard(folder)
             raise
 
     @property

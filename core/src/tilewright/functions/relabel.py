@@ -90,6 +90,9 @@ def _alone(path: Path) -> Iterator[Path]:
         yield work
     finally:
         if path.exists() or not (work / "new").exists():
+            shutil.rmtree(
+                work / "new", ignore_errors=True
+            )  # first, for what tells that the folder is ours is to go last
             shutil.rmtree(work)
         lock.release()
 
