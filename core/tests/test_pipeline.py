@@ -444,7 +444,7 @@ def test_segmenters_that_differ_in_what_they_hold_are_told_apart(pair: tuple[Any
 def test_the_identity_of_a_large_map_is_found_in_little_memory(tmp_path: Path) -> None:
     import tracemalloc
 
-    from tilewright.engine.fingerprint import _content
+    from tilewright.engine.content import content
 
     path = tmp_path / "pixels.raw"
     with path.open("wb") as file:
@@ -452,13 +452,13 @@ def test_the_identity_of_a_large_map_is_found_in_little_memory(tmp_path: Path) -
     pixels = np.memmap(path, "u1", "r+", shape=(2**13, 2**13))
     tracemalloc.start()
     try:
-        before = _content(Image(data=pixels, axes="yx"))
+        before = content(pixels)
         assert tracemalloc.get_traced_memory()[1] < 2**24
     finally:
         tracemalloc.stop()
     pixels[7000, 10] = 1
-    assert _content(Image(data=pixels, axes="yx")) != before
-    assert _content(Image(data=pixels.T, axes="yx")) != _content(Image(data=pixels, axes="yx"))
+    assert content(pixels) != before
+    assert content(pixels.T) != content(pixels)
 
 
 def test_another_channel_of_an_array_does_not_go_on_with_the_tiles_of_the_first(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 import pytest
 import zarr
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from runs import CALLS, Components, Stopped, components, expect, run, stopping_at
 from stores import LEVEL, TILE, labels_of, make_image, multiscales
 
-from tilewright import AlreadyExists, Grid, Image, Overlap, StageMismatch
+from tilewright import AlreadyExists, Grid, Image, InvalidOption, Overlap, StageMismatch
 from tilewright.engine.stage import Stage
 
 TILES = 6
@@ -85,6 +86,7 @@ def from_source(text: str) -> Callable[[NDArray[Any]], NDArray[Any]]:
 
 PLAIN = "def segmenter(pixels):\n    return components(pixels, {})\n"
 CONSTANT = "ABOVE = {}\ndef segmenter(pixels):\n    return components(pixels, ABOVE)\n"
+TABLE = "TABLE = {{'above': [{}]}}\ndef segmenter(pixels):\n    return components(pixels, TABLE['above'][0])\n"
 HELPER = "def cut(pixels):\n    return components(pixels, {})\ndef segmenter(pixels):\n    return cut(pixels)\n"
 CLASS = (
     "from dataclasses import dataclass\n@dataclass(frozen=True, kw_only=True)\nclass Segmenter:\n"
@@ -122,6 +124,16 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "constant of the script": (
         {"parts": {"segmenter": from_source(CONSTANT.format(100))}},
         {"parts": {"segmenter": from_source(CONSTANT.format(120))}},
+        "segmenter",
+    ),
+    "number of numpy's": (
+        {"parts": {"segmenter": make_segmenter(np.uint16(100))}},  # type: ignore[arg-type]  # the case in hand
+        {"parts": {"segmenter": make_segmenter(np.uint16(120))}},  # type: ignore[arg-type]  # likewise
+        "segmenter",
+    ),
+    "table of the script": (
+        {"parts": {"segmenter": from_source(TABLE.format(100))}},
+        {"parts": {"segmenter": from_source(TABLE.format(120))}},
         "segmenter",
     ),
     "function that the segmenter calls": (
@@ -206,6 +218,20 @@ def test_a_chunk_that_was_rewritten_costs_its_tile(pixels: NDArray[Any], tmp_pat
         assert len(CALLS) == TILES + 1
 
 
+def test_a_tile_that_was_made_anew_is_not_made_anew_at_every_start(pixels: NDArray[Any], tmp_path: Path) -> None:
+    chunk = tmp_path / "image.ome.zarr" / "0" / "c" / "0" / "0"
+    with pytest.raises(Stopped):
+        run(tmp_path, progress=stopping_at("join"))
+    for time in range(1, 6):
+        os.utime(chunk, (time, time))
+        for _ in range(2):
+            with pytest.raises(Stopped):
+                run(tmp_path, progress=stopping_at("join"))
+        assert len(CALLS) == TILES + time
+    run(tmp_path)
+    expect(labels_of(tmp_path), pixels)
+
+
 def test_blocks_that_were_written_of_other_tiles_do_not_count(pixels: NDArray[Any], tmp_path: Path) -> None:
     """Objects that are no more must not stay in blocks that are background now."""
     with pytest.raises(Stopped):
@@ -281,6 +307,141 @@ def test_an_array_in_memory_is_known_by_its_pixels(pixels: NDArray[Any], tmp_pat
     assert len(CALLS) == TILES
     with pytest.raises(StageMismatch, match="other source"):
         run(tmp_path, image=pixels + 1, destination=out)
+
+
+@dataclass
+class Lazy:
+    """An array of a script's own."""
+
+    pixels: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        self.shape, self.dtype, self.ndim = self.pixels.shape, self.pixels.dtype, self.pixels.ndim
+
+    def __getitem__(self, region: Any) -> NDArray[Any]:
+        return self.pixels[region]
+
+
+def by_hdf5(folder: Path, pixels: NDArray[Any]) -> Any:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folder / "image.h5", "a") as file:
+        file.pop("image", None)
+        file["image"] = pixels
+    return h5py.File(folder / "image.h5", "r")["image"]
+
+
+def stored(folder: Path, pixels: NDArray[Any]) -> Any:
+    return zarr.create_array(folder / "a.zarr", data=pixels, chunks=(TILE, TILE), overwrite=True)
+
+
+def stacked(folder: Path, pixels: NDArray[Any]) -> Any:
+    both = np.stack([pixels, pixels])
+    return zarr.create_array(folder / "a.zarr", data=both, chunks=(1, TILE, TILE), overwrite=True)
+
+
+INDIRECT: dict[str, Callable[[Path, NDArray[Any]], Any]] = {
+    "dask": lambda folder, pixels: dask.array.from_zarr(stored(folder, pixels)),  # type: ignore[no-untyped-call]
+    "dask of a view": lambda folder, pixels: dask.array.from_zarr(stacked(folder, pixels))[1],  # type: ignore[no-untyped-call]
+    "one channel": lambda folder, pixels: Image(data=stacked(folder, pixels), axes="cyx").select(1),
+    "hdf5": by_hdf5,
+    "an array of a script": lambda _, pixels: Lazy(pixels),
+}
+
+
+@pytest.mark.parametrize("make", INDIRECT.values(), ids=INDIRECT)
+def test_pixels_that_changed_behind_an_array_are_not_mixed_with_old_tiles(
+    make: Callable[[Path, NDArray[Any]], Any], pixels: NDArray[Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.zarr"
+    with pytest.raises(Stopped):
+        run(tmp_path, image=make(tmp_path, pixels), destination=out, progress=stopping_at("join"))
+    changed = pixels[::-1].copy()
+    with pytest.raises(StageMismatch, match="other source"):
+        run(tmp_path, image=make(tmp_path, changed), destination=out)
+    result = run(tmp_path, image=make(tmp_path, changed), destination=out, resume=False)
+    expect(result.labels.compute(), changed)
+
+
+@pytest.mark.parametrize("make", INDIRECT.values(), ids=INDIRECT)
+def test_the_same_array_goes_on_however_it_is_read(
+    make: Callable[[Path, NDArray[Any]], Any], pixels: NDArray[Any], tmp_path: Path
+) -> None:
+    image, out = make(tmp_path, pixels), tmp_path / "out.zarr"
+    with pytest.raises(Stopped):
+        run(tmp_path, image=image, destination=out, progress=stopping_at("join"))
+    expect(run(tmp_path, image=image, destination=out).labels.compute(), pixels)
+    assert len(CALLS) == TILES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planes:
+    """A reader of a folder of .npy files, one for each z."""
+
+    def __call__(self, path: str) -> Image:
+        planes = [np.load(file) for file in sorted(Path(path).glob("*.npy"))]
+        return Image(data=np.stack(planes), axes="zyx", source=path)
+
+
+def test_a_file_that_was_replaced_in_a_folder_that_a_reader_read_is_a_change(
+    pixels: NDArray[Any], tmp_path: Path
+) -> None:
+    folder, parts = tmp_path / "planes", {"reader": Planes(), "tiler": Grid(tile=(1, TILE, TILE))}
+    folder.mkdir()
+    for z in range(2):
+        np.save(folder / f"{z}.npy", pixels)
+    with pytest.raises(Stopped):
+        run(tmp_path, image=folder, parts=parts, destination=tmp_path / "out.zarr", progress=stopping_at("join"))
+    np.save(folder / "1.npy", pixels[::-1])
+    with pytest.raises(StageMismatch, match="other file"):
+        run(tmp_path, image=folder, parts=parts, destination=tmp_path / "out.zarr")
+
+
+def test_what_the_writer_refuses_is_said_before_any_tile_is_segmented(pixels: NDArray[Any], tmp_path: Path) -> None:
+    uneven = {"writer": {"name": "ome-zarr", "configuration": {"chunks": 16, "shards": 24}}}
+    with pytest.raises(InvalidOption, match="multiples of the chunks"):
+        run(tmp_path, parts=uneven, destination=tmp_path / "out.ome.zarr")
+    assert not CALLS
+
+
+def test_another_writer_goes_on_with_the_tiles_and_not_with_what_was_written(
+    pixels: NDArray[Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.ome.zarr"
+    for chunks in (16, 64, 32):
+        parts = {"writer": {"name": "ome-zarr", "configuration": {"chunks": chunks}}}
+        if chunks < 32:
+            with pytest.raises(Stopped):
+                run(tmp_path, parts=parts, destination=out, progress=stopping_at("write", 1))
+        elif chunks > 32:
+            with pytest.raises(Stopped):
+                run(tmp_path, parts=parts, destination=out, progress=stopping_at("finish", 0))
+        else:
+            run(tmp_path, parts=parts, destination=out)
+    assert len(CALLS) == TILES
+    written = zarr.open_array(out / "0")
+    assert written.chunks == (32, 32)
+    expect(np.asarray(written[:]), pixels)
+
+
+@pytest.mark.parametrize("writer", ["ome-tiff", "geojson", "ome-zarr", "zarr-array"])
+def test_a_kill_while_the_work_folder_is_removed_leaves_no_half_of_it_to_go_on_with(
+    writer: str, pixels: NDArray[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(folder: Path, **_: Any) -> None:
+        if Path(folder).name.startswith("output") and Path(folder).exists():
+            for file in sorted(Path(folder).rglob("*.json")):
+                file.unlink()
+            raise Stopped
+        rmtree(folder, ignore_errors=True)
+
+    rmtree, out, parts = shutil.rmtree, tmp_path / "out", {"writer": writer}
+    with monkeypatch.context() as killed:
+        killed.setattr(shutil, "rmtree", dying)
+        with pytest.raises(Stopped):
+            run(tmp_path, parts=parts, destination=out)
+    run(tmp_path, parts=parts, destination=out)
+    assert len(CALLS) == TILES
+    assert not list(tmp_path.glob("*.tilewright"))
 
 
 def test_overwrite_keeps_a_stage_and_without_it_a_finished_output_is_refused(

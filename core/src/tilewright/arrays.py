@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .chunks import direct
 from .image import Array, Region
 from .sinks import LabelSpec
-from .swap import recover, replace_folder
+from .swap import check_replaceable, recover, replace_folder
 
 __all__ = ["ZarrArray"]
 
@@ -28,8 +28,9 @@ class ZarrArray:
     def __call__(self, path: str, spec: LabelSpec) -> ZarrArraySink:
         import zarr
 
-        aside = spec.workdir / "labels.zarr"
-        recover(aside, Path(path))
+        aside, target = spec.workdir / "labels.zarr", Path(path).resolve()
+        recover(aside, target)
+        check_replaceable(target)
         if not aside.exists():
             # A folder in which a kill or a full disk left no metadata is no array, and would be found ever after.
             unfinished = spec.workdir / "labels.zarr.new"
@@ -44,7 +45,7 @@ class ZarrArray:
                 fill_value=0,
             )
             unfinished.rename(aside)
-        return ZarrArraySink(aside, Path(path))
+        return ZarrArraySink(aside, target)
 
 
 def _chunks(tile: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from .image import Image
+from .views import beneath
 
 __all__ = ["files_behind"]
 
 
 def files_behind(said: Any) -> Iterator[Path]:
-    """The paths of the zarr arrays and memory maps that an image is read from, as far as the image tells.
+    """The paths of the zarr and HDF5 arrays and memory maps that an image is read from, as far as the image tells.
 
+    An array of a reader's own tells its files by an attribute `files`.
     A dask array is asked for all that its graph holds, which takes as long as the graph has entries.
     """
     import numpy as np
@@ -25,7 +27,7 @@ def files_behind(said: Any) -> Iterator[Path]:
     elif isinstance(said, Image):
         if said.source:
             yield Path(said.source)
-        yield from files_behind(said.data)
+        yield from files_behind(beneath(said.data)[0])
     elif isinstance(said, zarr.Array):
         # a store of local files has a root; dask opens them through fsspec, whose remote paths are not absolute
         root = getattr(said.store, "root", None) or getattr(said.store, "path", None)
@@ -36,4 +38,8 @@ def files_behind(said: Any) -> Iterator[Path]:
     elif hasattr(said, "__dask_graph__"):
         for task in said.__dask_graph__().values():
             for held in (task, *(getattr(part, "value", None) for part in getattr(task, "args", ()))):
-                yield from files_behind(held) if isinstance(held, zarr.Array | np.memmap) else ()
+                yield from () if isinstance(held, str | os.PathLike) else files_behind(held)
+    elif isinstance(files := getattr(said, "files", None), tuple):
+        yield from map(Path, files)
+    elif type(said).__module__.startswith("h5py."):
+        yield Path(os.fsdecode(said.file.filename))

@@ -47,7 +47,7 @@ class LocalChunks:
     """A zarr array of which `direct` has found that its chunks are files of at most one codec."""
 
     def __init__(self, array: Any) -> None:  # a zarr.Array, of any of its generic kinds
-        self._array = array
+        self.array = array
         self._root = local_root(array)
         self.shape: tuple[int, ...] = array.shape
         self.chunks: tuple[int, ...] = array.chunks
@@ -57,18 +57,18 @@ class LocalChunks:
         """A new array of the region. One said other than by an axis' number or stretch of pixels each is zarr's."""
         parts = _stretches(region, self.shape)
         if parts is None:
-            return np.asarray(self._array[region])
+            return np.asarray(self.array[region])
         block = np.empty([part.stop - part.start for part in parts], self.dtype)
         for at, there, here in self._pieces(parts):
             chunk = self._read(at)
-            block[here] = self._array.fill_value if chunk is None else chunk[there]
+            block[here] = self.array.fill_value if chunk is None else chunk[there]
         return block.reshape([n for n, part in zip(block.shape, region, strict=True) if isinstance(part, slice)])
 
     def __setitem__(self, region: Region, values: NDArray[Any]) -> None:
         """Write whole chunks, but at the array's end; other regions are zarr's. A chunk of fill values is no file."""
         ends = zip(region, self.chunks, self.shape, strict=True)
         if any(part.start % step or (part.stop % step and part.stop != n) for part, step, n in ends):
-            self._array[region] = values
+            self.array[region] = values
             return
         for at, _, here in self._pieces(region):
             self._write(at, values[here])
@@ -96,7 +96,7 @@ class LocalChunks:
         return pixels
 
     def _write(self, at: tuple[int, ...], values: NDArray[Any]) -> None:
-        file, fill = self._file(at), self._array.fill_value
+        file, fill = self._file(at), self.array.fill_value
         codec, dtype = self._codec
         if not (values != fill).any():
             Path(file).unlink(missing_ok=True)
@@ -109,12 +109,12 @@ class LocalChunks:
         _replace(file, codec.encode(data) if codec else data.tobytes())
 
     def _file(self, at: tuple[int, ...]) -> str:
-        return f"{self._root}/{self._array.metadata.encode_chunk_key(at)}"
+        return f"{self._root}/{self.array.metadata.encode_chunk_key(at)}"
 
     @cached_property
     def _codec(self) -> tuple[Any, np.dtype[Any]]:
         """What compresses a chunk's bytes (None if nothing does), and the type of pixel that the bytes are of."""
-        return _codec_of(self._array)
+        return _codec_of(self.array)
 
 
 def _plain(array: Any) -> bool:

@@ -14,7 +14,7 @@ from .components import component, name_of
 from .errors import AlreadyExists, InvalidOption
 from .formats import choose_writer
 
-__all__ = ["Destination", "would_destroy"]
+__all__ = ["Destination", "check_local", "would_destroy"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +63,7 @@ class Destination:
             if place is None:
                 raise InvalidOption(f"writer {name_of('writer', chosen)!r} needs a destination; give an output path")
             said = place(source, name)
-        if "://" in str(said):
-            raise InvalidOption(f"{said} is a URL, but labels are written to local folders only; copy them there after")
+        check_local(said)
         path = str(Path(said).absolute())
         stage, beside = _folders(path, chosen, stage_dir)
         return cls(path=path, writer=chosen, stage=stage, beside=beside)
@@ -84,6 +83,11 @@ class Destination:
                 raise InvalidOption(
                     f"the destination {self.path} would overwrite the image {source}; choose another one"
                 )
+        if _device(self.beside) != _device(Path(self.path).resolve().parent):
+            raise InvalidOption(
+                f"{self.path} leads to another file system than {self.beside.parent}, where its labels would be built; "
+                "give the path that it leads to"
+            )
         if not overwrite and (exists(self.path) if exists else Path(self.path).exists()):
             raise AlreadyExists(
                 f"{self.path} exists; choose another destination, or pass overwrite=True (--overwrite) to replace it"
@@ -97,12 +101,27 @@ def _folders(path: str, writer: Callable[..., Any], stage_dir: str | Path | None
     """
     find = getattr(writer, "beside", None)
     home = Path(find(path)) if find else Path(path)
-    name = ".".join((home.name, *Path(path).relative_to(home).parts))
-    beside = home.parent / f"{name}.tilewright"
+    # a link may lead to another file system, and nothing can be moved there from here
+    real, whole = home.resolve(), Path(path).resolve()
+    inner = whole.relative_to(real) if whole.is_relative_to(real) else Path(path).relative_to(home)
+    name = ".".join((real.name, *inner.parts))
+    beside = real.parent / f"{name}.tilewright"
     if stage_dir is None:
         return beside, beside
+    check_local(stage_dir)
     digest = hashlib.blake2b(path.encode(), digest_size=6).hexdigest()
     return Path(stage_dir).absolute() / f"{name}.{digest}.tilewright", beside
+
+
+def check_local(path: str | Path) -> None:
+    """InvalidOption for a URL, which would become a folder of that name here."""
+    if "://" in str(path):
+        raise InvalidOption(f"{path} is a URL, but labels are written to local folders only; copy them there after")
+
+
+def _device(path: Path) -> int:
+    """The file system on which a path lies or would lie."""
+    return next(each for each in (path, *path.parents) if each.exists()).stat().st_dev
 
 
 def would_destroy(path: Path, source: Path) -> bool:

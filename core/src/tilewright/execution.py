@@ -17,20 +17,21 @@ from .components import configuration, declared, name_of
 from .cutting import context_of, grid_of
 from .destination import Destination
 from .engine.claim import claimed, empty
-from .engine.fingerprint import fingerprint
+from .engine.fingerprint import fingerprint, identity
 from .engine.plan import Plan, Source, needed_axes
 from .engine.run import Outcome, Progress, Run
 from .engine.schedule import crew
-from .errors import InvalidOption
+from .engine.write import label_spec, try_writer
+from .errors import InvalidOption, TilewrightError
 from .forecast import Forecast, forecast
 from .guarded import check_guarded
 from .image import Image
 from .result import Result, remove_with
-from .sinks import LabelSpec, Sink, read_back
+from .sinks import Sink, read_back
 from .slices import chosen_iou
 from .sources import chosen_channels, open_source
 from .specs import Kind
-from .storage import writing_to
+from .storage import discard, writing_to
 from .watching import Watchers
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ class Execution:
         try:
             home.check(*_places(opened), overwrite=self.overwrite)
             plan = self._plan(opened, home.stage, home.workdir)
-            record = fingerprint(plan, home.writer, home.path)
+            record = fingerprint(plan, home.path)
             with writing_to(plan.stage_path, Path(home.path)), ExitStack() as claims:
                 for folder in dict.fromkeys((home.beside, home.stage)):
                     new = claims.enter_context(claimed(folder, record, resume=self.resume))
                 if new:
-                    shutil.rmtree(plan.workdir, ignore_errors=True)  # of a stage that is gone, if it lay outside it
+                    discard(plan.workdir)  # of a stage that is gone, if it lay outside it
                 return self._staged(plan, home)
         except BaseException:
             if home.temporary:
@@ -149,12 +150,13 @@ class Execution:
 
     def _through(self, plan: Plan, home: Destination, progress: Progress) -> Result:
         started = datetime.datetime.now(datetime.UTC)
+        self._try_writer(plan, home)
         with crew(self.workers, processes=self.processes) as workers:
             run = Run(plan=plan, crew=workers, progress=progress)
             run.segment()
             outcome = run.join()
-            run.prepare()
-            sink = home.writer(home.path, _label_spec(plan, outcome, self.name))
+            run.prepare(identity("writer", home.writer))
+            sink = home.writer(home.path, label_spec(plan, outcome.dtype, self.name, plan.workdir))
             run.write(sink, outcome)
             provenance = self._provenance(run, home.writer, outcome, started)
             run.finish(sink, provenance)
@@ -164,6 +166,15 @@ class Execution:
         for folder in {home.beside, home.stage} - ({home.stage} if keep else set()):
             empty(folder)
         return _result(run, outcome, home, sink, provenance)
+
+    def _try_writer(self, plan: Plan, home: Destination) -> None:
+        try:
+            try_writer(home.writer, home.path, plan, self.name)
+        except TilewrightError:
+            if not (plan.stage_path / "packs").exists():  # nothing is done that a run could go on from
+                for folder in {home.beside, home.stage}:
+                    empty(folder)
+            raise
 
     def _provenance(
         self, run: Run, writer: Callable[..., Any], outcome: Outcome, started: datetime.datetime
@@ -210,26 +221,6 @@ def _prepared(segmenter: Callable[..., Any], image: Image) -> Callable[..., Any]
             f"segmenter {name_of('segmenter', segmenter)!r} must return a segmenter from prepare, not {prepared!r}"
         )
     return prepared
-
-
-def _label_spec(plan: Plan, outcome: Outcome, name: str) -> LabelSpec:
-    image, grid = plan.source.opened, plan.grid
-    levels = image.levels
-    if "c" in image.axes:
-        levels = tuple(level.without(image.axes.index("c")) for level in levels)
-    return LabelSpec(
-        shape=grid.shape,
-        axes=grid.axes,
-        dtype=outcome.dtype,
-        workdir=plan.workdir,
-        name=name,
-        spacing={axis: step for axis, step in image.spacing.items() if axis in grid.axes},
-        units={axis: unit for axis, unit in image.units.items() if axis in grid.axes},
-        levels=levels,
-        tile=grid.largest,
-        image=image.source,
-        image_format=image.format,
-    )
 
 
 def _result(run: Run, outcome: Outcome, home: Destination, sink: Sink, provenance: Mapping[str, Any]) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from .errors import NotWritable, TilewrightError
 
-__all__ = ["boot_id", "writing_to"]
+__all__ = ["boot_id", "discard", "writing_to"]
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -49,6 +50,17 @@ def _free(folder: Path) -> str:
     if hasattr(os, "statvfs") and os.statvfs(folder).f_files and not os.statvfs(folder).f_favail:
         return f"{free}, but no more files can be made there"
     return free
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder of our own making, if it is there: out of sight first, so that nobody finds half of it.
+
+    A kill leaves a folder whose name ends in `.gone`.
+    """
+    gone = folder.with_name(f"{folder.name}-{secrets.token_hex(4)}.gone")
+    if folder.exists():
+        folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def boot_id() -> str:

@@ -8,9 +8,24 @@ import shutil
 import sys
 from pathlib import Path
 
-__all__ = ["recover", "replace_folder"]
+from .errors import AlreadyExists
 
+__all__ = ["check_replaceable", "recover", "replace_folder"]
+
+ZARR = ("zarr.json", ".zgroup", ".zarray")
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux, renameat2(2)
+
+
+def check_replaceable(path: Path) -> None:
+    """AlreadyExists, even for who wants to overwrite, for a file or a folder that is no zarr store.
+
+    Whoever mistypes a destination would lose a folder of documents.
+    """
+    if path.is_dir() and (any((path / name).is_file() for name in ZARR) or not any(path.iterdir())):
+        return
+    if path.exists():
+        what = "holds no zarr metadata" if path.is_dir() else "is no folder"
+        raise AlreadyExists(f"{path} exists and {what}, so it is no earlier output; move it away, or write elsewhere")
 
 
 def replace_folder(aside: Path, path: Path) -> None:
@@ -86,7 +101,11 @@ def _note(aside: Path) -> None:
 
 def _move_over(aside: Path, path: Path) -> None:
     path.rename(_old(path))
-    aside.rename(path)
+    try:
+        aside.rename(path)
+    except OSError:  # they lie on two file systems after all
+        _old(path).rename(path)
+        raise
 
 
 def _exchange(one: Path, other: Path) -> bool:

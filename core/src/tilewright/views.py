@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .chunks import LocalChunks, direct
 
-__all__ = ["Array", "Channel", "Channels", "in_memory", "makes_anew"]
+__all__ = ["Array", "Channel", "Channels", "beneath", "in_memory", "makes_anew"]
 
 
 class Array(Protocol):
@@ -35,6 +35,9 @@ class Channel:
         self.shape = self._without(tuple(data.shape))
         self.dtype = data.dtype
 
+    def _chosen(self) -> int | list[int]:
+        return self._index
+
     def _without(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return values[: self._position] + values[self._position + 1 :]
 
@@ -56,6 +59,9 @@ class Channels(Channel):
             own = (len(indices),) if uneven else len(indices)
             self.chunks = (*self.chunks[:position], own, *self.chunks[position:])
 
+    def _chosen(self) -> int | list[int]:
+        return self._indices
+
     def __getitem__(self, region: Any) -> Any:
         full = region if isinstance(region, tuple) else (region,)
         full += (slice(None),) * (len(self.shape) - len(full))
@@ -66,6 +72,16 @@ class Channels(Channel):
         taken = self._indices[chosen]
         planes = [self._data[(*before, slice(i, i + 1), *after)] for i in taken]
         return np.concatenate([in_memory(plane) for plane in planes], axis=self._position)
+
+
+def beneath(data: Any) -> tuple[Any, str]:
+    """The array that views were taken of, and a text that says which; empty if the array is no view."""
+    if isinstance(data, LocalChunks):
+        return data.array, ""
+    if not isinstance(data, Channel):
+        return data, ""
+    whole, views = beneath(data._data)
+    return whole, f"{views}, {data._chosen()} of axis {data._position}"
 
 
 def makes_anew(data: object) -> bool:

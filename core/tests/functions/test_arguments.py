@@ -22,6 +22,7 @@ from tilewright import (
     estimate_empty_tiles,
     make_local_cluster,
     merge_tile_labels,
+    relabel_sequential_zarr,
     tile_process,
 )
 
@@ -50,6 +51,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "connectivity of overlap": ({"connectivity": 2, "merger": "overlap", "overlap": 2}, r"2 is for merger 'touch'"),
     "channel without c": ({"channel": 1}, r"channel 1 was asked for, but the image's axes 'zyx' have no c"),
     "channels without c": ({"channels": [0]}, r"channel 0 was asked for, but the image's axes 'zyx' have no c"),
+    "channels that are one": ({"image": CHANNELS, "channels": 0}, r"channels are a list of numbers or names, not 0"),
     "both": ({"channels": [0], "channel": 0}, r"give channel or channels, not both \(0 and \[0\]\)"),
     "missing channel": ({"image": CHANNELS, "channel": 2}, r"channel 2 does not exist; the image has 2 channels"),
     "missing name": ({"image": CHANNELS, "channel": "RFP"}, r"no one channel 'RFP'.*DAPI, GFP"),
@@ -110,6 +112,7 @@ def test_a_path_that_nobody_reads_is_refused_with_the_readers_there_are(tmp_path
         (lambda: auto_tile_shape((9, 9), "u2", available_memory=0), r"memory must be .* at least 1, not 0"),
         (lambda: auto_tile_shape((9, 9), "u2", n_workers=-1), r"n_workers must be .* at least 1, not -1"),
         (lambda: auto_tile_shape_cellpose((9, 9), "u2", available_memory=2**30), r"2147483648 bytes.*1073741824"),
+        (lambda: auto_tile_shape_cellpose((9, 9), "u2", diameter=-3), r"diameter must be a positive number, not -3"),
         (lambda: estimate_empty_tiles(VOLUME, (4, 4)), r"tile_shape \[4, 4\] has 2 numbers"),
         (lambda: estimate_empty_tiles(VOLUME, (4, 4, 4), sample_window=(0,)), r"at least 1, not 0"),
         (lambda: make_local_cluster(n_workers=0), r"n_workers must be .* at least 1, not 0"),
@@ -118,6 +121,29 @@ def test_a_path_that_nobody_reads_is_refused_with_the_readers_there_are(tmp_path
 def test_the_other_functions_refuse_too(call: Any, message: str) -> None:
     with pytest.raises(TilewrightError, match=message):
         call()
+
+
+CORRUPT = {
+    "no text": b"\xff\xfe\x00",
+    "nothing": b"",
+    "a list": b'["array"]',
+    "no version": b'{"node_type": "array"}',
+    "two documents": b'5 "array"',
+    "cut short": b'{"zarr_format": 3, "node_type": "array", "shape": [4',
+    "no shape": b'{"zarr_format": 3, "node_type": "array"}',
+}
+
+
+@pytest.mark.parametrize("call", [tile_process, merge_tile_labels, relabel_sequential_zarr])
+@pytest.mark.parametrize("text", CORRUPT.values(), ids=CORRUPT)
+def test_corrupt_metadata_is_named_whatever_function_meets_it(call: Any, text: bytes, tmp_path: Path) -> None:
+    array = tmp_path / "store.zarr" / "labels"
+    array.mkdir(parents=True)
+    (array / "zarr.json").write_bytes(text)
+    said = (array, _never) if call is tile_process else (tmp_path / "store.zarr",)
+    with pytest.raises(NotReadable, match=r"labels' .*cannot be read|no installed reader reads|no zarr array 'labels'"):
+        call(*said)
+    assert [each.name for each in array.parent.iterdir()] == ["labels"]
 
 
 def test_each_error_is_also_the_builtin_that_it_stands_for() -> None:

@@ -20,6 +20,7 @@ from tilewright import (
     AlreadyExists,
     InvalidLabels,
     NotReadable,
+    OutputBusy,
     relabel_sequential_array,
     relabel_sequential_zarr,
     tile_process,
@@ -169,6 +170,41 @@ def test_a_kill_at_any_instant_leaves_labels_that_the_same_call_finishes(tmp_pat
     assert relabel_sequential_zarr(store) == len(np.unique(labels)) - (0 in labels)
     np.testing.assert_array_equal(zarr.open_group(store, mode="r")["labels"][:], reference(labels))
     assert [entry.name for entry in store.iterdir() if entry.is_dir()] == ["labels"]
+
+
+WAITING = """
+import sys
+from tilewright import relabel_sequential_zarr
+from tilewright.functions import relabel
+def waiting(*said):
+    print("at work", flush=True)
+    sys.stdin.readline()
+    return write(*said)
+write, relabel._write = relabel._write, waiting
+relabel_sequential_zarr(sys.argv[1])
+"""
+
+
+def test_two_at_once_on_one_array_do_not_break_it(tmp_path: Path) -> None:
+    labels = np.random.default_rng(0).integers(0, 2**40, (20, 20))
+    store = tmp_path / "s.zarr"
+    zarr.create_group(store).create_array("labels", data=labels, chunks=(5, 5))
+    command = [sys.executable, "-c", WAITING, str(store)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout
+        assert first.stdout.readline() == "at work\n"
+        with pytest.raises(OutputBusy, match="is being relabelled by another process"):
+            relabel_sequential_zarr(store)
+        first.communicate("go on\n", timeout=60)
+    assert first.returncode == 0
+    np.testing.assert_array_equal(zarr.open_group(store, mode="r")["labels"][:], reference(labels))
+    assert [entry.name for entry in store.iterdir() if entry.is_dir()] == ["labels"]
+
+
+def test_an_empty_folder_that_a_kill_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    zarr.create_group(tmp_path / "s.zarr").create_array("labels", data=np.array([0, 9]))
+    (tmp_path / "s.zarr" / "labels.tilewright-relabel").mkdir()
+    assert relabel_sequential_zarr(tmp_path / "s.zarr") == 1
 
 
 @settings(max_examples=30, deadline=None)

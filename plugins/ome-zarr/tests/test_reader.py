@@ -9,6 +9,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 import zarr
@@ -193,6 +194,24 @@ def test_a_url_is_read_like_a_folder(make) -> None:
         OmeZarrReader()("memory://nothing.zarr")
     with pytest.raises(NotReadable, match="Protocol not known"):
         OmeZarrReader()("nowhere://nothing.zarr")
+
+
+class Refusing(fsspec.AbstractFileSystem):  # type: ignore[misc]  # it ships no types
+    """A far store that has no place for strangers, and says it in its driver's own way."""
+
+    class NoCredentials(Exception):
+        pass
+
+    def _open(self, *_: Any, **__: Any) -> Any:
+        raise self.NoCredentials("Unable to locate credentials")
+
+    cat_file = info = ls = _open
+
+
+def test_what_the_driver_of_a_far_store_says_is_one_line() -> None:
+    fsspec.register_implementation("refusing", Refusing, clobber=True)
+    with pytest.raises(NotReadable, match=r"'refusing://image\.zarr' cannot be read \(NoCredentials: Unable to locate"):
+        OmeZarrReader()("refusing://image.zarr")
 
 
 @pytest.mark.parametrize("level", [-1, 3])

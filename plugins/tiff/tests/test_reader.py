@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -15,7 +16,8 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from tilewright.errors import InvalidImage, InvalidOption, NotReadable
+from tilewright import Pipeline
+from tilewright.errors import InvalidImage, InvalidOption, NotReadable, SegmenterFailed, StageMismatch
 from tilewright.formats import choose_reader
 from tilewright_tiff import pages, retiling
 from tilewright_tiff.lazy import Arranged
@@ -305,6 +307,21 @@ def test_a_companion_beside_the_folders_of_its_files_finds_them_all(tmp_path: Pa
     image = TiffReader()(str(companion))
     assert (image.axes, image.name) == ("cyx", "set")
     np.testing.assert_array_equal(image.data[...], data)
+
+
+@pytest.mark.parametrize("companion", [False, True])
+def test_another_file_of_a_series_that_changed_is_a_change(tmp_path: Path, companion: bool) -> None:
+    files = multi_file(tmp_path, pixels(2, 60, 70), companion=companion)
+    pipeline = Pipeline(segmenter=stopping, tiler={"name": "grid", "configuration": {"tile": 32}}, writer="zarr-array")
+    for changed in (False, True):
+        if changed:
+            os.utime(files[1], ns=(1, 1))
+        with pytest.raises(StageMismatch if changed else SegmenterFailed, match="other file" if changed else "enough"):
+            pipeline.run(files[0], tmp_path / "labels", channel=0, workers=1)
+
+
+def stopping(pixels: NDArray[Any]) -> NDArray[Any]:
+    raise RuntimeError("enough")
 
 
 @pytest.mark.parametrize("companion", [False, True])

@@ -15,8 +15,9 @@ from typing import Any
 from filelock import BaseFileLock, FileLock, Timeout
 
 from ..errors import AlreadyExists, OutputBusy, StageMismatch
+from ..storage import discard
 
-__all__ = ["claimed", "empty", "is_busy", "record_of", "remove", "remove_idle"]
+__all__ = ["LOCK", "claimed", "empty", "is_busy", "locked", "record_of", "remove", "remove_idle"]
 
 RECORD, LOCK, OWNER = "plan.json", "lock", "owner.json"
 TAKEN_AWAY = 5  # times that the folder may go while it is being looked at or locked
@@ -32,7 +33,7 @@ def claimed(stage: Path, record: dict[str, Any], *, resume: bool) -> Iterator[bo
     """
     _check_own(stage)
     try:
-        lock = _locked(stage)
+        lock = locked(stage)
     except Timeout:
         raise OutputBusy(f"another run is at work in {stage} ({_owner(stage)}); wait until it has ended") from None
     try:
@@ -97,8 +98,8 @@ def _held(stage: Path) -> Iterator[bool]:
         _release(stage, lock)
 
 
-def _locked(stage: Path) -> BaseFileLock:
-    """The lock of a stage, held. Timeout if another run holds it."""
+def locked(stage: Path) -> BaseFileLock:
+    """The lock of a stage, which is made if it is not there, held. Timeout if another run holds it."""
     for attempt in range(TAKEN_AWAY, -1, -1):
         lock = FileLock(stage / LOCK)
         try:
@@ -141,8 +142,10 @@ def remove(stage: Path) -> None:
 
 def empty(stage: Path) -> None:
     """Remove what runs keep in a stage, and then its record: what is left is what holds it."""
-    for folder in ("packs", "output"):
-        shutil.rmtree(stage / folder, ignore_errors=True)
+    for name in ("packs", "output"):
+        discard(stage / name)
+    for folder in stage.glob("*.gone"):
+        shutil.rmtree(folder, ignore_errors=True)
     for pattern in ("*.npy", "*.partial"):
         for file in stage.glob(pattern):
             file.unlink()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-import shutil
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..sinks import Sink
-from ..storage import boot_id
+from ..storage import boot_id, discard
 from .join import index_of
 from .objects import numbered
 from .plan import Plan
@@ -83,15 +83,16 @@ class Run:
             self.plan.stage.save("numbers", numbers)
         return Outcome(n_objects=count, dtype=numbers.dtype)
 
-    def prepare(self) -> None:
+    def prepare(self, writer: Mapping[str, Any]) -> None:
         """Make the writer's folder, or go on with the one that an earlier run filled.
 
-        It is emptied if it was filled from other tiles, because its labels are not these, and if the machine has been
-        started anew since: blocks that were noted as written may not have been on the disk when the power went.
+        It is emptied if it was filled from other tiles, because its labels are not these; by another writer; and if
+        the machine has been started anew since: blocks that were noted as written may not have been on the disk when
+        the power went.
         """
-        file, basis = self.plan.workdir / BASIS, f"{self.plan.basis} {boot_id()}"
+        file, basis = self.plan.workdir / BASIS, f"{self.plan.basis} {boot_id()} {json.dumps(writer, sort_keys=True)}"
         if file.exists() and file.read_text() != basis:
-            shutil.rmtree(self.plan.workdir)
+            discard(self.plan.workdir)
         self.plan.workdir.mkdir(parents=True, exist_ok=True)
         _keep(file, basis)
 
@@ -117,7 +118,7 @@ class Run:
         with self._timed("finish"):
             (self.plan.workdir / ATTEMPT).unlink()
             sink.finish(provenance)
-            shutil.rmtree(self.plan.workdir)
+            discard(self.plan.workdir)
         self.progress("finish", 1, 1)
 
     def _attempt(self) -> int:

@@ -86,8 +86,12 @@ class Stage:
         return arrays
 
     def records(self) -> Iterator[Record]:
-        """All records of earlier runs. A pack's torn end is passed over; what it held is not done."""
-        for path in sorted((self.path / "packs").glob("*.pack")):
+        """All records of earlier runs. A pack's torn end is passed over; what it held is not done.
+
+        The packs come in the order in which they were last written to: of two records of one tile, whose pixels changed
+        in between, the later one holds.
+        """
+        for path in sorted((self.path / "packs").glob("*.pack"), key=lambda pack: (pack.stat().st_mtime_ns, pack.name)):
             yield from _scan(path)
 
     def save(self, name: str, array: NDArray[Any]) -> None:

@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..regions import Region, common, lengths, relative
-from ..sinks import Sink
+from ..sinks import LabelSpec, Sink
 from ..tiles import TileGrid
 from .plan import Plan
 from .segment import Staged
 from .stage import Place
 
-__all__ = ["Writing", "blocks_of", "write"]
+__all__ = ["Writing", "blocks_of", "label_spec", "try_writer", "write"]
+
+
+def label_spec(plan: Plan, dtype: np.dtype[np.unsignedinteger[Any]], name: str, workdir: Path) -> LabelSpec:
+    """What a writer is told of the labels of a plan."""
+    image, grid = plan.source.opened, plan.grid
+    levels = image.levels
+    if "c" in image.axes:
+        levels = tuple(level.without(image.axes.index("c")) for level in levels)
+    return LabelSpec(
+        shape=grid.shape,
+        axes=grid.axes,
+        dtype=dtype,
+        workdir=workdir,
+        name=name,
+        spacing={axis: step for axis, step in image.spacing.items() if axis in grid.axes},
+        units={axis: unit for axis, unit in image.units.items() if axis in grid.axes},
+        levels=levels,
+        tile=grid.largest,
+        image=image.source,
+        image_format=image.format,
+    )
+
+
+def try_writer(writer: Callable[..., Any], path: str, plan: Plan, name: str) -> None:
+    """Have a writer begin an output that is thrown away, so that what it refuses is said before any work."""
+    trial = plan.workdir / "trial"
+    shutil.rmtree(trial, ignore_errors=True)
+    trial.mkdir(parents=True)
+    writer(path, label_spec(plan, np.dtype(np.uint32), name, trial))
+    shutil.rmtree(trial, ignore_errors=True)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -118,14 +118,15 @@ def chosen_merger(merger: Any, connectivity: int, segmenter: object, dimensions:
 
 
 def _plain_zarr(path: Path) -> Any:
-    """The zarr array at a path, if that is what is there."""
-    metadata = path / "zarr.json"
-    if not (path / ".zarray").is_file() and not (metadata.is_file() and '"array"' in metadata.read_text()):
+    """The zarr array at a path, if that is what is there. What is wrong with one is for the reader to say."""
+    if not any((path / name).is_file() for name in (".zarray", "zarr.json")):
         return None
     import zarr
 
-    found = zarr.open(path, mode="r")
-    return found if isinstance(found, zarr.Array) else None
+    try:
+        return zarr.open_array(path, mode="r")
+    except Exception:  # noqa: BLE001 - a group, or corrupt metadata, which make zarr raise nearly anything
+        return None
 
 
 def _chosen(
@@ -133,6 +134,8 @@ def _chosen(
 ) -> tuple[int | None, tuple[int, ...] | None]:
     """The channel, or the channels, by number. One that was not said is 0, or what the segmenter says of itself."""
     if channels is not None:
+        if not isinstance(channels, Sequence):
+            raise InvalidOption(f"channels are a list of numbers or names, not {channels!r}")
         if channel is not UNSAID:
             raise InvalidOption(f"give channel or channels, not both ({channel!r} and {list(channels)})")
         return None, tuple(image.channel_index(_checked(each)) for each in channels)

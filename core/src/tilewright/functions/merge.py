@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidOption, NotReadable
+from ..errors import InvalidOption
 from ..image import Image
 from ..pipeline import Pipeline
 from ..tilers import Grid, spread
@@ -18,6 +18,7 @@ from .haloed import HaloedTiles
 from .inputs import assumed_axes, chosen_merger
 from .outputs import GroupArray, Output
 from .reporting import reporting, say_result
+from .stored import stored_array
 from .tiling import Planes, TileShape, numbers_by_axis, tiler
 
 __all__ = ["merge_tile_labels"]
@@ -105,7 +106,7 @@ def _opened(labeled: Any, component: str) -> Image:
     source = ""
     if isinstance(labeled, str | os.PathLike):
         source = str((Path(labeled) / component).absolute())
-        labeled = _stored(Path(labeled), component)
+        labeled = stored_array(Path(labeled), component)
     elif not all(hasattr(labeled, what) for what in ("shape", "dtype", "__getitem__")):
         raise InvalidOption(f"{type(labeled).__name__} holds no labels; give a path, an Image, or an array")
     axes = assumed_axes(labeled)
@@ -114,17 +115,6 @@ def _opened(labeled: Any, component: str) -> Image:
     if axes is None:
         raise InvalidOption(f"labels of {len(labeled.shape)} dimensions need their axes; give an Image")
     return Image(data=labeled, axes=axes, source=source)
-
-
-def _stored(store: Path, component: str) -> Any:
-    import zarr
-
-    if not store.exists():
-        raise NotReadable(f"{str(store)!r} does not exist")
-    try:
-        return zarr.open_array(store / component, mode="r")
-    except (FileNotFoundError, zarr.errors.ContainsGroupError, zarr.errors.NodeTypeValidationError) as error:
-        raise NotReadable(f"there is no zarr array {component!r} in {str(store)!r}; give input_component") from error
 
 
 def _tiles(

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..arrays import ZarrArray, ZarrArraySink
 from ..behind import files_behind
-from ..destination import would_destroy
+from ..destination import check_local, would_destroy
 from ..errors import AlreadyExists, InvalidOption
 from ..sinks import LabelSpec
-from .temporary import TemporaryArray, remove_folder
+from ..storage import discard
+from .temporary import TemporaryArray
 
 if TYPE_CHECKING:
     from dask.array import Array as DaskArray
@@ -32,10 +33,10 @@ class GroupArray:
     component: str = field(default="labels", metadata={"help": "the array's name in the group, or a path in it"})
 
     def __call__(self, path: str, spec: LabelSpec) -> GroupArraySink:
-        store = self.beside(path)
+        store = self.beside(path).resolve()
         zarr_format = _zarr_format(store)
         ZarrArray(zarr_format=zarr_format)(path, spec)
-        return GroupArraySink(spec.workdir / "labels.zarr", Path(path), store, zarr_format)
+        return GroupArraySink(spec.workdir / "labels.zarr", store / self.component, store, zarr_format)
 
     def beside(self, path: str) -> Path:
         """The group's folder."""
@@ -84,6 +85,7 @@ class Output:
         if not _is_component(component):
             raise InvalidOption(f"output_component {component!r} is no name in a zarr group, such as 'labels'")
         if write_to is not None:
+            check_local(write_to)
             output = cls(store=Path(write_to).absolute(), component=component)
             output._check_spared(spare)
             output._check_room(overwrite=overwrite)
@@ -93,7 +95,7 @@ class Output:
         try:
             yield cls(store=folder / "labels.zarr", component=component, temporary=True)
         except BaseException:
-            remove_folder(folder)
+            discard(folder)
             raise
 
     @property

@@ -5,15 +5,19 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import Timeout
 from numpy.typing import NDArray
 
-from ..errors import AlreadyExists, InvalidLabels, NotReadable
+from ..engine.claim import LOCK, locked
+from ..errors import AlreadyExists, InvalidLabels, NotReadable, OutputBusy
 from ..swap import recover, replace_folder
 from .ids import SortedIds
+from .stored import stored_array
 
 __all__ = ["relabel_sequential_array", "relabel_sequential_zarr"]
 
@@ -50,33 +54,53 @@ def relabel_sequential_zarr(store_path: str | Path, component: str = "labels") -
     The new array is built beside the old one and put into its place at once. After a kill the labels are the old ones
     or the new ones, whole; the same call does it anew. Labels that are 1..N already are not written again.
 
-    InvalidLabels for a negative label or floats; NotReadable if there is no such array.
+    InvalidLabels for a negative label or floats; NotReadable if there is no such array; OutputBusy while another
+    process is at it.
     """
     path = Path(store_path) / component
-    work = path.with_name(f"{path.name}.{OURS}")
-    _recover(path, work)
-    source = _open(path)
-    work.mkdir()
-    (work / OURS).touch()
-    try:
+    with _alone(path) as work:
+        source = stored_array(Path(store_path), component)
         ids = _ids(source, path, work)
         count = len(ids)
         if count and int(ids[-1]) != count:
             _write(source, ids, path, work / "new")
             replace_folder(work / "new", path)
-    finally:
-        if path.exists():
-            shutil.rmtree(work)
     return count
 
 
-def _open(path: Path) -> Any:
-    import zarr
+@contextmanager
+def _alone(path: Path) -> Iterator[Path]:
+    """A folder beside the array to work in, cleared of what a kill left: the labels are old ones, or whole new ones.
 
+    OutputBusy while another process relabels the array; it would put its labels in place of half of these.
+    """
+    work = path.with_name(f"{path.name}.{OURS}")
+    if _is_foreign(work):
+        raise AlreadyExists(f"{work} is in the way of relabelling {path}, and was not made by it; move it away")
+    if not path.parent.is_dir():
+        raise NotReadable(f"there is no folder {str(path.parent)!r}, so there is no zarr array {path.name!r} in it")
     try:
-        return zarr.open_array(path, mode="r")
-    except (FileNotFoundError, zarr.errors.ContainsGroupError, zarr.errors.NodeTypeValidationError) as error:
-        raise NotReadable(f"there is no zarr array {path.name!r} in {path.parent}") from error
+        lock = locked(work)
+    except Timeout:
+        raise OutputBusy(f"{path} is being relabelled by another process; wait until it has ended") from None
+    try:
+        (work / OURS).touch()
+        recover(work / "new", path)
+        shutil.rmtree(work / "new", ignore_errors=True)
+        yield work
+    finally:
+        if path.exists() or not (work / "new").exists():
+            shutil.rmtree(
+                work / "new", ignore_errors=True
+            )  # first, for what tells that the folder is ours is to go last
+            shutil.rmtree(work)
+        lock.release()
+
+
+def _is_foreign(work: Path) -> bool:
+    """Whether a folder was not made by a relabelling, which may have been killed right behind making it."""
+    held = {each.name for each in work.iterdir()} if work.is_dir() else set()
+    return work.exists() and OURS not in held and (not work.is_dir() or bool(held - {LOCK}))
 
 
 def _ids(source: Any, path: Path, work: Path) -> NDArray[np.uint64]:
@@ -104,16 +128,6 @@ def _write(source: Any, ids: NDArray[np.uint64], path: Path, new: Path) -> None:
         numbers = np.searchsorted(ids, here.astype(np.uint64)).astype(source.dtype) + source.dtype.type(1)
         numbers[here == 0] = 0
         target[region] = numbers[place].reshape(block.shape)
-
-
-def _recover(path: Path, work: Path) -> None:
-    """Clear up what a kill left: the labels are the old ones or, behind the swap, the new ones."""
-    if not work.exists():
-        return
-    if not (work / OURS).exists():
-        raise AlreadyExists(f"{work} is in the way of relabelling {path}, and was not made by it; move it away")
-    recover(work / "new", path)
-    shutil.rmtree(work)
 
 
 def _blocks(array: Any) -> Iterator[tuple[slice, ...]]:

@@ -106,6 +106,8 @@ def auto_tile_shape_cellpose(
     """
     shape, itemsize = _lengths(shape), np.dtype(dtype).itemsize
     whole_number("cellpose_memory_factor", cellpose_memory_factor, least=1)
+    if diameter is not None:
+        auto_overlap(diameter)  # which refuses what is no diameter
     memory = _memory(use_gpu, gpu_memory, available_memory)
     usable = memory - model_memory_bytes
     if usable <= 0:

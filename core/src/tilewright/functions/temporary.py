@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 import weakref
 from pathlib import Path
 from typing import Any
 
 from ..errors import NotReadable
 from ..image import Array
+from ..storage import discard
 
-__all__ = ["TemporaryArray", "remove_folder"]
+__all__ = ["TemporaryArray"]
 
 
 class TemporaryArray:
@@ -51,14 +50,6 @@ def _copy(data: Array, folder: Path) -> TemporaryArray:
     return copy
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove a folder of our own making, out of sight first, so that no reader finds half of it."""
-    gone = folder.with_name(f"{folder.name}-{secrets.token_hex(4)}.gone")
-    if folder.exists():
-        folder.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
-
-
 def _remove_in(process: int, folder: Path) -> None:
     if os.getpid() == process:  # a forked child that ends drops its copy of everything
-        remove_folder(folder)
+        discard(folder)

@@ -87,7 +87,9 @@ def open_node(path: str) -> Node:
             return zarr.open_array(path, mode="r")
     except FileNotFoundError as error:
         raise NotReadable(f"there is no zarr group or array at {path!r}; check the path") from error
-    except UNREADABLE as error:
+    except Exception as error:
+        if not isinstance(error, UNREADABLE) and not is_remote(path):  # drivers of far stores have errors of their own
+            raise
         raise NotReadable(
             f"the zarr metadata at {path!r} cannot be read ({type(error).__name__}: {one_line(error)}); "
             "repair or export it again"

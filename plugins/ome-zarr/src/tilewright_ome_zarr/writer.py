@@ -13,7 +13,7 @@ import zarr
 from tilewright.errors import InvalidImage, InvalidOption, StageMismatch
 from tilewright.image import Image, Level
 from tilewright.sinks import LabelSpec
-from tilewright.swap import recover
+from tilewright.swap import check_replaceable, recover
 
 from .attributes import label_attributes
 from .layout import LevelLayout, halved, plan, spaced
@@ -24,6 +24,7 @@ from .store import is_node, root_of
 
 __all__ = ["OmeZarrLabels"]
 
+ASIDE = "labels.ome.zarr"  # in the run's own folder
 # Blosc with lz4 is what zarr v2 stores have had by default for years: every reader of 0.4 knows it, not so zstd.
 V2_COMPRESSOR = {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1}
 
@@ -56,13 +57,15 @@ class OmeZarrLabels:
     def __call__(self, path: str, spec: LabelSpec) -> OmeZarrSink:
         target = target_of(path)
         check_apart(target, spec.image)
+        recover(spec.workdir / ASIDE, target)
+        check_replaceable(target)
         image = image_of(target)
         version = self._version(spec, image)
         levels = self._levels(spec, image)
         laid = plan(levels, spec.axes, spec.tile, self.chunks, self.shards)
         sink = OmeZarrSink(
             path=target,
-            aside=spec.workdir / "labels.ome.zarr",
+            aside=spec.workdir / ASIDE,
             layout=laid,
             method=self.downsampling,
             version=version,
@@ -167,7 +170,6 @@ def _distinct_paths(levels: tuple[Level, ...]) -> bool:
 def _open_aside(sink: OmeZarrSink, spec: LabelSpec, attributes: dict[str, Any]) -> None:
     """Make the folder that is filled, or go on with the one that an earlier run of the same stage left."""
     aside = sink.aside
-    recover(aside, sink.path)
     if aside.exists():
         for stray in aside.rglob("*.partial"):  # zarr's own, of chunks that were being written at the kill
             stray.unlink()

@@ -23,10 +23,19 @@ class Arranged:
 
     Regions are slices and integers. `close` is called once nobody holds the array any more. NotReadable, in one line,
     for pixels that cannot be read.
+
+    files: all that it is read from; an unfinished run starts anew when one of them has changed.
     """
 
-    def __init__(self, source: Array, arrangement: Arrangement, path: str, close: Callable[[], object]) -> None:
-        self._source, self._arrangement, self._path = source, arrangement, path
+    def __init__(
+        self,
+        source: Array,
+        arrangement: Arrangement,
+        path: str,
+        close: Callable[[], object],
+        files: tuple[str, ...] = (),
+    ) -> None:
+        self._source, self._arrangement, self._path, self.files = source, arrangement, path, files
         self.shape = arrangement.shape(source.shape)
         self.dtype: np.dtype[Any] = np.dtype(source.dtype).newbyteorder("=")
         chunks = getattr(source, "chunks", None)

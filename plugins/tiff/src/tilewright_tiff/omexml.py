@@ -18,6 +18,7 @@ __all__ = [
     "files_of",
     "metadata_file",
     "parse",
+    "read_files",
     "read_images",
     "seen_from",
     "without_files",
@@ -80,6 +81,11 @@ def read_images(text: str) -> list[OmeImage]:
     """What XML that `parse` has let through says of each image that has pixels."""
     found = ((image, image.find("{*}Pixels")) for image in ElementTree.fromstring(text).findall("{*}Image"))
     return [_image(image, pixels) for image, pixels in found if pixels is not None]
+
+
+def read_files(text: str) -> list[str]:
+    """The files that such XML names as those that hold the planes."""
+    return list(files_of(ElementTree.fromstring(text)).values())
 
 
 def files_of(root: ElementTree.Element) -> dict[str, str]:

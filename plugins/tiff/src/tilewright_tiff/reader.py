@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import tifffile
 
@@ -15,7 +17,7 @@ from .axes import Arrangement, arrange
 from .channels import channel_names
 from .complaints import complaints
 from .lazy import Arranged
-from .omexml import OmeImage, read_images
+from .omexml import OmeImage, read_files, read_images
 from .opening import check_codec, open_tiff, readable
 from .pages import Planes, open_level
 from .paths import stem
@@ -69,7 +71,7 @@ class TiffReader:
         tif = open_tiff(path)
         series = self._chosen(tif, path)
         arrangement = arrange(series.axes, series.shape, self.axes, path).with_axes(axes)
-        return _arranged(open_level(series, self.level, path), arrangement, tif, path)
+        return self._arranged(tif, series, arrangement, path)
 
     def _image(self, tif: tifffile.TiffFile, path: str) -> Image:
         series = self._chosen(tif, path)
@@ -81,9 +83,8 @@ class TiffReader:
         ome = _ome_of(tif, series, self.series)
         spacing = spacing_of(tif, series.keyframe, ome)
         levels = _levels(series, arrangement, spacing)[self.level :]
-        source = open_level(series, self.level, path)
         return Image(
-            data=_arranged(source, arrangement, tif, path),
+            data=self._arranged(tif, series, arrangement, path),
             axes=arrangement.axes,
             spacing={a: s for a, s in zip(arrangement.axes, levels[0].scale, strict=True) if a in spacing},
             units={a: "second" if a == "t" else "micrometer" for a in arrangement.axes if a in spacing},
@@ -93,6 +94,14 @@ class TiffReader:
             source=path,
             format=FORMATS.get(series.kind, series.kind),
         )
+
+    def _arranged(
+        self, tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, arrangement: Arrangement, path: str
+    ) -> Array:
+        files, source = _files(tif, series, path), open_level(series, self.level, path)
+        if isinstance(source, Planes):
+            tif.close()  # the mapping needs no handle
+        return Arranged(source, arrangement, path, tif.close, files)
 
     def _chosen(self, tif: tifffile.TiffFile, path: str) -> tifffile.TiffPageSeries:
         found = tif.series
@@ -104,10 +113,11 @@ class TiffReader:
         return found[self.series]
 
 
-def _arranged(source: Array, arrangement: Arrangement, tif: tifffile.TiffFile, path: str) -> Array:
-    if isinstance(source, Planes):
-        tif.close()  # the mapping needs no handle
-    return Arranged(source, arrangement, path, tif.close)
+def _files(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: str) -> tuple[str, ...]:
+    """The file, and all others of its series, as far as its metadata names them."""
+    names = read_files(tif.ome_metadata) if series.kind == "ome" and tif.ome_metadata else []
+    folder = Path(tif.filehandle.path).parent
+    return (path, *sorted({os.path.normpath(folder / name) for name in names}))
 
 
 def _ome_of(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -> OmeImage | None:
