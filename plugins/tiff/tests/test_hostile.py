@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -231,3 +233,12 @@ def test_files_that_are_something_else_are_refused_in_one_line(tmp_path: Path) -
     assert "no OME-XML that can be parsed" in opened_or_refused(tmp_path / "c.companion.ome")
     assert "there is no file" in opened_or_refused(tmp_path / "missing.tif")
     assert "cannot be opened as TIFF" in opened_or_refused(tmp_path)
+
+
+def test_what_tifffile_logs_of_a_broken_file_is_not_beside_the_one_line(tmp_path: Path) -> None:
+    (tmp_path / "broken.tif").write_bytes(b"II*\0garbage")
+    command = [sys.executable, "-m", "tilewright.cli", "info", str(tmp_path / "broken.tif")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1

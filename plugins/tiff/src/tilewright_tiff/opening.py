@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,6 +16,9 @@ from tilewright.errors import NotReadable, TilewrightError
 from .omexml import files_of, metadata_file, parse, seen_from, without_files
 
 __all__ = ["check_codec", "one_line", "open_tiff", "readable"]
+
+# tifffile logs what it thinks of a file. Nobody who has not set up logging is to read that beside our one line.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 COMPANION = ".companion.ome"
 STANDARD = (8, 32946, 32773, 34925)  # deflate (both numbers), PackBits, LZMA: what tifffile undoes by itself
