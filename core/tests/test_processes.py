@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from truth import Components
 
-from tilewright import Grid, Pipeline, SegmenterFailed
+from tilewright import Grid, Pipeline, SegmenterFailed, WorkerLost
 from tilewright.cli import main
 
 MASK = np.random.default_rng(0).random((50, 60)) < 0.4
@@ -49,6 +52,75 @@ def test_an_error_in_a_process_is_the_error_of_the_run_which_goes_on_later(tmp_p
     np.testing.assert_array_equal(result.labels.compute(), ndimage.label(MASK)[0])
     assert counted.count() == 30 + 1
     assert before <= 30
+
+
+def test_another_process_takes_over_from_one_that_dies(tmp_path: Path) -> None:
+    died = tmp_path / "died"
+
+    def segmenter(pixels: NDArray[Any]) -> NDArray[Any]:
+        if len(list(tmp_path.glob("died*"))) < 2:
+            died.with_suffix(f".{os.getpid()}").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Components()(pixels)
+
+    result = Pipeline(segmenter=segmenter, tiler=Grid(tile=10)).run(MASK, workers=2, processes=True)
+    np.testing.assert_array_equal(result.labels.compute(), ndimage.label(MASK)[0])
+    assert len(list(tmp_path.glob("died*"))) >= 2
+
+
+def test_a_tile_that_ends_every_process_ends_the_run_and_what_is_done_is_kept(tmp_path: Path) -> None:
+    counted = Components(calls=tmp_path / "calls")
+
+    def segmenter(pixels: NDArray[Any]) -> NDArray[Any]:
+        if not (tmp_path / "mended").exists() and counted.count() >= 6:
+            os._exit(7)
+        return counted(pixels)
+
+    def run() -> Any:
+        pipeline = Pipeline(segmenter=segmenter, tiler=Grid(tile=10), writer="zarr-array")
+        return pipeline.run(MASK, tmp_path / "labels.zarr", workers=1, processes=True)
+
+    with pytest.raises(WorkerLost, match="smaller tiles, or workers more memory"):
+        run()
+    assert counted.count() == 6
+    (tmp_path / "mended").touch()
+    np.testing.assert_array_equal(run().labels.compute(), ndimage.label(MASK)[0])
+    assert counted.count() == 30
+
+
+KILLED = """
+import os, time
+from pathlib import Path
+import numpy as np
+from tilewright import Grid, Pipeline
+
+def segmenter(pixels):
+    Path({folder!r}, str(os.getpid())).touch()
+    time.sleep(600)
+
+if __name__ == "__main__":
+    Pipeline(segmenter=segmenter, tiler=Grid(tile=4)).run(np.eye(8, dtype=int), workers=2, processes=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked for as Linux lists them")
+def test_the_processes_of_a_run_that_is_killed_end_with_it(tmp_path: Path) -> None:
+    script, seen = tmp_path / "script.py", tmp_path / "seen"
+    seen.mkdir()
+    script.write_text(KILLED.format(folder=str(seen)))
+    run = subprocess.Popen([sys.executable, str(script)])
+    wait_until(lambda: len(list(seen.iterdir())) == 2)
+    run.kill()
+    run.wait()
+    wait_until(lambda: not [each for each in seen.iterdir() if Path(f"/proc/{each.name}").exists()])
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if true():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it has not come true in a minute")
 
 
 SCRIPT = """

@@ -126,10 +126,10 @@ def crew(workers: int | None, *, processes: bool = False) -> Iterator[Crew]:
         yield Crew(Cluster(client))
         return
     if processes:
-        from .cluster import local_processes
+        from .processes import local_processes
 
-        with local_processes(count) as cluster:
-            yield Crew(cluster)
+        with local_processes(count) as hands:
+            yield Crew(hands)
         return
     with ThreadPoolExecutor(count, thread_name_prefix="tilewright") as pool:
         yield Crew(_Threads(pool, count))

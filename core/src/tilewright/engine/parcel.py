@@ -1,0 +1,72 @@
+"""A plan on its way to other processes: packed once, opened once in each."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cloudpickle  # type: ignore[import-untyped]  # it ships no types
+
+from ..errors import NotReadable
+
+__all__ = ["Parcel", "drop", "opened", "packed"]
+
+# A plan of this size or less goes along with every task; it takes some 2 kB. One with an array in memory goes through
+# a file in the stage, which all workers see. Data that dask holds for the workers is gone with the last one that has
+# it, and tasks that need it then wait for ever (measured: `scatter`, and every worker killed).
+SENT = 2**18  # bytes
+
+
+class Parcel(NamedTuple):
+    """A plan as it travels, with a name under which a worker process keeps it: its data, or the file that has them."""
+
+    name: str
+    data: bytes
+    file: Path | None
+    digest: bytes
+
+
+def packed(plan: Any, folder: Path) -> Parcel:
+    """A plan as it travels; a large one lies in the folder, which all workers see."""
+    name, data = secrets.token_hex(8), cloudpickle.dumps(plan)
+    if len(data) <= SENT:
+        return Parcel(name, data, None, b"")
+    file = folder / f"{name}.partial"  # a run that is killed leaves it; its like is cleared away with the stage
+    file.write_bytes(data)
+    return Parcel(name, b"", file, _digest(data))
+
+
+_plans: dict[str, Any] = {}
+_lock = threading.Lock()
+
+
+def opened(parcel: Parcel, *, only: bool = False) -> Any:
+    """The plan in a parcel, the same one each time. With `only` this process keeps no other."""
+    with _lock:
+        if parcel.name not in _plans:
+            if only:
+                _plans.clear()
+            _plans[parcel.name] = cloudpickle.loads(_data(parcel))
+        return _plans[parcel.name]
+
+
+def drop(name: str) -> None:
+    """Forget a plan, and close its files with it."""
+    _plans.pop(name, None)
+
+
+def _data(parcel: Parcel) -> bytes:
+    """The plan's bytes; those of a file only if they are what the run wrote, because loading a pickle may run it."""
+    if parcel.file is None:
+        return parcel.data
+    data = parcel.file.read_bytes()
+    if _digest(data) != parcel.digest:
+        raise NotReadable(f"{parcel.file} is not what the run wrote there; repeat the run to go on")
+    return data
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=32).digest()

@@ -1,0 +1,84 @@
+"""Worker processes of a run's own, any of which may die: their like take over."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .parcel import Parcel, opened, packed
+
+__all__ = ["Processes", "local_processes"]
+
+T = TypeVar("T")
+
+
+class Processes:
+    """Processes of this machine. A death ends the pool and all that is under way in it; a new one goes on."""
+
+    lost: tuple[type[BaseException], ...] = (BrokenProcessPool,)
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = self._made()
+
+    def submit(self, work: Callable[[Any, Any], T], shared: Parcel, batch: Any) -> Future[T]:
+        try:
+            return self._pool.submit(_done, work, shared, batch)
+        except BrokenProcessPool:
+            self.close()
+            self._pool = self._made()
+            return self._pool.submit(_done, work, shared, batch)
+
+    def share(self, plan: Any, folder: Path) -> Parcel:
+        return packed(plan, folder)
+
+    def check(self) -> None:
+        """A pool whose processes are gone says so by itself."""
+
+    def forget(self, shared: Parcel) -> None:
+        """Processes keep one plan at a time, and the last one no longer than the run."""
+        if shared.file:
+            shared.file.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """End the processes, which must not outlive the run."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _made(self) -> ProcessPoolExecutor:
+        # A fork of a process with threads may copy a lock that one of them holds, and wait for it for ever.
+        return ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=_begin)
+
+
+@contextmanager
+def local_processes(count: int) -> Iterator[Processes]:
+    """So many processes for as long as the context lasts."""
+    processes = Processes(count)
+    try:
+        yield processes
+    finally:
+        processes.close()
+
+
+def _begin() -> None:
+    """What a new process does first: it leaves Ctrl-C to the one that started it, and ends with that one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # whatever is under way: a killed run must leave nothing behind that works on
+
+
+def _done(work: Callable[[Any, Any], T], shared: Parcel, batch: Any) -> T:
+    return work(opened(shared, only=True), batch)
