@@ -320,10 +320,3 @@ def test_the_pipelines_merger_wins_over_the_segmenters_and_that_over_touch() -> 
     segmenter.merger = "overlap"  # type: ignore[attr-defined]  # functions take attributes
     assert Pipeline(segmenter=segmenter).effective_merger() == Overlap()
     assert Pipeline(segmenter=segmenter, merger=Touch(connectivity=2)).effective_merger() == Touch(connectivity=2)
-
-
-@pytest.mark.parametrize(("axes", "connectivity"), [("yx", 3), ("x", 2), ("tyx", 3)])
-def test_a_connectivity_beyond_the_image_is_refused_before_any_work(axes: str, connectivity: int) -> None:
-    pipeline = Pipeline(segmenter=lambda pixels: pixels, merger=Touch(connectivity=connectivity))
-    with pytest.raises(InvalidOption, match=f"connectivity {connectivity}, but .* has {connectivity - 1} spatial"):
-        pipeline.run(np.zeros((4,) * len(axes), np.uint8), axes=axes)

@@ -34,7 +34,6 @@ def grid_of(
             f"tiler {name_of('tiler', tiler)!r} cut axes {grid.axes!r} of shape {grid.shape}, "
             f"but the image has {seen.axes!r} of shape {seen.shape}"
         )
-    _check_connectivity(merger, seen)
     bare = [a for a, halo, n in zip(grid.axes, grid.halo, grid.counts, strict=True) if n > 1 and not halo]
     bare = [axis for axis in bare if axis not in grid.separate]
     if bare and hasattr(merger, "decide"):
@@ -43,15 +42,6 @@ def grid_of(
             "is 0; give a halo of at least 1 there (--halo), best the size of an object"
         )
     return grid
-
-
-def _check_connectivity(merger: Callable[..., Any], image: Image) -> None:
-    said, most = declared(merger, "connectivity", 1), len(image.spatial_axes)
-    if isinstance(said, int) and said > most:
-        raise InvalidOption(
-            f"merger {name_of('merger', merger)!r} has connectivity {said}, but the image has {most} spatial "
-            f"dimensions ({image.spatial_axes}); give at most {most}"
-        )
 
 
 def context_of(segmenter: object, image: Image, grid: TileGrid) -> tuple[int, ...]:
