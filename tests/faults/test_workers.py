@@ -19,7 +19,7 @@ from runs import components
 from stores import make_image
 
 from tilewright import Grid, Pipeline, WorkerLost
-from tilewright.engine import cluster as clusters
+from tilewright.engine import parcel
 
 
 def test_a_run_ends_right_without_the_workers_that_were_killed() -> None:
@@ -69,7 +69,7 @@ def test_a_tile_that_kills_its_workers_ends_the_run_in_one_line_and_the_rest_is_
 def test_an_array_in_memory_that_goes_with_its_workers_is_sent_again(
     client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clusters, "SENT", 0)  # of the size of an array that is not sent along with each task
+    monkeypatch.setattr(parcel, "SENT", 0)  # of the size of an array that is not sent along with each task
     pixels = make_image(tmp_path, (256, 256))
     killed = []
 
