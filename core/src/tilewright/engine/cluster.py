@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -34,13 +33,28 @@ class Cluster:
 
     def __init__(self, client: Any) -> None:  # a `distributed.Client`, which is not typed
         self._client = client
-        self._executor = client.get_executor(pure=False)
         self.count = sum(client.nthreads().values()) or 1
         self._checks_alone = 0
 
     def submit(self, work: Callable[[Any, Any], T], shared: Parcel, batch: Any) -> Future[T]:
-        future: Future[T] = self._executor.submit(functools.partial(_unpacked, work), shared, batch)
+        """Not by the client's own executor: a task that fails while it is gathered never ends its future there."""
+        task, future = self._client.submit(_unpacked, work, shared, batch, pure=False), Future[T]()
+        self._client.loop.add_callback(self._settle, task, future)
+        future.add_done_callback(lambda done: self._give_up(task) if done.cancelled() else None)
         return future
+
+    def _give_up(self, task: Any) -> None:
+        self._client.loop.add_callback(task.cancel, asynchronous=True)
+
+    async def _settle(self, task: Any, future: Future[Any]) -> None:
+        try:
+            result = await self._client.gather(task, asynchronous=True)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, whoever waits for the future has to know
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
+        else:
+            if future.set_running_or_notify_cancel():
+                future.set_result(result)
 
     def share(self, plan: Any, folder: Path) -> Parcel:
         return packed(plan, folder)
