@@ -1,4 +1,4 @@
-"""Which copy is drawn: what nobody contests is decided without being weighed."""
+"""What copies are worth and which are linked: that nobody contests most of them, and that a part says what all say."""
 
 from __future__ import annotations
 
@@ -6,22 +6,32 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tilewright.ownership import Copies, Evidence, Rule, _weighed, decide
+from tilewright.ownership import Rule, _weighed, decide
+from tilewright.testing.owners import part, scene
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(0, 80), st.floats(0, 1), st.integers(0, 2**32))
+def test_what_a_part_decides_is_what_the_whole_decides(count: int, rows: int, share: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    copies, evidence = scene(random, count, rows)
+    whole = decide(copies, evidence, Rule())
+    known = random.random(count) < share
+    shown = decide(*part(copies, evidence, known), Rule())
+    assert not whole.open.any()
+    said = ~shown.open
+    np.testing.assert_array_equal(shown.worth[said], whole.worth[said])
+    links = {tuple(link) for link in whole.links.tolist()}
+    found = {tuple(link) for link in shown.links.tolist()}
+    assert {link for link in links if said[list(link)].any()} <= found <= links
 
 
 @settings(deadline=None)
 @given(st.integers(0, 12), st.integers(0, 20), st.integers(0, 2**32))
 def test_what_shares_no_pixels_is_decided_as_if_it_were_weighed(count: int, rows: int, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    area = random.integers(1, 40, count)
-    margin = random.choice([0, 0, 3, 15, np.iinfo(np.int64).max], count)
-    copies = Copies(area=area, core_area=random.integers(0, area + 1), margin=margin)
-    pairs = np.unique(np.sort(random.integers(0, max(1, count), (rows if count else 0, 2)), axis=1), axis=0)
-    lower, upper = pairs[pairs[:, 0] < pairs[:, 1]].T
-    shared = random.integers(1, np.minimum(area[lower], area[upper]) + 1)
-    evidence = Evidence(lower=lower, upper=upper, shared=shared, seen_lower=area[lower], seen_upper=area[upper])
+    copies, evidence = scene(np.random.default_rng(seed), count, rows)
     found, expected = decide(copies, evidence, Rule()), _weighed(copies, evidence, Rule())
-    np.testing.assert_array_equal(found.rank >= 0, expected.rank >= 0)
-    np.testing.assert_array_equal(found.group, expected.group)
-    for each in (found, expected):  # who wins the pixels that two share
-        np.testing.assert_array_equal(each.rank[lower] < each.rank[upper], expected.rank[lower] < expected.rank[upper])
+    np.testing.assert_array_equal(found.worth >= 0, expected.worth >= 0)
+    np.testing.assert_array_equal(found.links, expected.links)
+    rivals = np.concatenate([evidence.lower, evidence.upper])
+    np.testing.assert_array_equal(found.worth[rivals], expected.worth[rivals])

@@ -6,51 +6,64 @@ others are complete.
 1. Complete copies claim their pixels, the best first: far from the tile's edge (capped, since beyond the context that
    a network needs all copies are equally good), then those on which more tiles agree, then those that lie mostly in
    their own tile's core, then the larger. One that finds too few of its pixels free is dropped.
-2. Cut copies that complete ones do not cover are united where they agree: objects larger than the halo. A group of
-   which no tile has a fair share in its own core is dropped: the tiles that saw that place best saw nothing.
+2. Cut copies that complete ones do not cover are linked where they agree: objects larger than the halo. Linked ones of
+   which no tile has a fair share in its own core are dropped: the tiles that saw that place best saw nothing.
 
-The order matters only among copies that share pixels. Hence `decide` goes in rounds over the pairs that do: in each it
-settles every copy whose better rivals are settled. The outcome is that of the one global order, and no such order is
-walked through.
+What a copy is worth is a number of its own, and the order matters only among copies that share pixels. Hence `decide`
+goes in rounds over the pairs that do: in each it settles every copy whose better rivals are settled. It need be shown
+no more than the surroundings of what is asked: what hangs on copies that it knows too little of it leaves open, and all
+else is as it would be if the whole run were shown.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Copies", "Decision", "Evidence", "Rule", "decide", "united"]
+__all__ = ["NOTHING", "Copies", "Decision", "Evidence", "Rule", "decide", "united", "upheld"]
 
 Ints = NDArray[np.signedinteger[Any]]
 Bools = NDArray[np.bool_]
 
+NOTHING = -1
+"""The worth of a copy that draws nothing."""
+
+# Bits of a worth, from the highest: complete, distance from the edge, tiles that agree, in the core, pixels.
+_DISTANCE, _AGREE, _AREA = 15, 10, 35
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Copies:
-    """All copies of a run, an entry each, in the order of their tiles and of the ids therein.
+    """Copies of some tiles that lie together, an entry each, in the order of the tiles and of the ids therein.
 
     area, core_area: pixels in the tile's outer region and in its core.
     margin: pixels between the copy's bounding box and the nearest edge of the outer region that is not the image's
         border; 0 says that the copy is cut, and the largest int64 that no such edge is nearer than the widest overlap
         of two tiles is wide.
+    known: whether all copies that share pixels with this one are shown, with the evidence.
     """
 
     area: Ints
     core_area: Ints
     margin: Ints
+    known: Bools
 
     def __len__(self) -> int:
         return len(self.area)
+
+    def at(self, places: Ints) -> Copies:
+        """Some of them."""
+        return Copies(**{each.name: getattr(self, each.name)[places] for each in fields(self)})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
     """Pairs of copies from two tiles that share pixels, an entry for each pair.
 
-    lower, upper: the two copies, by their place in `Copies`.
+    lower, upper: the two copies, by their place in `Copies`; the lower one comes first there.
     shared: pixels that both have.
     seen_lower, seen_upper: pixels of either in the region that both tiles looked at.
     """
@@ -74,12 +87,16 @@ class Evidence:
 class Decision:
     """What is drawn, an entry for each copy.
 
-    rank: of the copies that have a pixel, the one of the lowest rank draws it; -1 draws nothing.
-    group: a number that the copies of one object have in common.
+    worth: of the copies that have a pixel, the one of the greatest worth draws it, of equal ones the first; `NOTHING`
+        draws nothing.
+    open: what cannot be said from what was shown. What is not open must not change if more is shown.
+    links: rows of two copies, the lower first, that are one object which no tile saw whole. What is linked, directly or
+        through others, is drawn together, if at all: see `upheld`.
     """
 
-    rank: Ints
-    group: Ints
+    worth: Ints
+    open: Bools
+    links: Ints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,38 +112,113 @@ class Rule:
 
 
 def decide(copies: Copies, evidence: Evidence, rule: Rule) -> Decision:
-    """Apply the rule to all copies of a run.
+    """Apply the rule to the copies of a run, or of a part of it.
 
     Only those that share pixels with others are weighed against each other: most objects never meet a seam. Of the
-    others, all with rank 0, the complete ones are drawn, and the cut ones of which half is in their tile's core.
+    others the complete ones are drawn, and the cut ones of which half is in their tile's core.
     """
     members, ends = np.unique(np.concatenate([evidence.lower, evidence.upper]), return_inverse=True)
     lower, upper = ends[: len(evidence.lower)], ends[len(evidence.lower) :]
-    few = Copies(area=copies.area[members], core_area=copies.core_area[members], margin=copies.margin[members])
-    weighed = _weighed(few, replace(evidence, lower=lower, upper=upper), rule)
-    alone = (copies.margin > 0) | (2 * copies.core_area >= copies.area)
-    group = np.arange(len(copies), dtype=_index_dtype(len(copies)))
-    rank = np.where(alone, 0, -1).astype(group.dtype)
-    group[members], rank[members] = members[weighed.group], weighed.rank
-    return Decision(rank=rank, group=group)
+    weighed = _weighed(copies.at(members), replace(evidence, lower=lower, upper=upper), rule)
+    worth, undecided = np.where((copies.margin > 0) | _central(copies), 0, NOTHING), ~copies.known
+    worth[members], undecided[members] = weighed.worth, weighed.open
+    return Decision(worth=worth, open=undecided, links=members[weighed.links])
 
 
 def _weighed(copies: Copies, evidence: Evidence, rule: Rule) -> Decision:
-    complete = copies.margin > 0
-    support = _support(len(copies), evidence, rule)
-    central = 2 * copies.core_area >= copies.area
-    near = np.minimum(copies.margin, rule.best_at)
-    order = np.lexsort((-copies.area, ~central, -support, -near, ~complete))
-    place = np.empty(len(copies), np.int64)
-    place[order] = np.arange(len(copies))
+    complete, central = copies.margin > 0, _central(copies)
+    support = _support(copies, evidence, rule)
+    worth = _worth(copies, support, rule)
     need = np.where(central | (support > 0), rule.free, max(rule.free, rule.free_if_alone))
+    drawn, unsure = _claim(copies, evidence, complete, worth, need)
 
-    drawn = _claim(copies, evidence, complete, place, need)
-    left = ~complete & (_covered(copies, evidence, drawn) < rule.covered * copies.area)
-    same = left[evidence.lower] & left[evidence.upper] & (evidence.containment() >= rule.same)
-    group = united(len(copies), evidence.lower[same], evidence.upper[same])
-    drawn |= left & _has_share(copies, group, left)
-    return Decision(rank=np.where(drawn, place, -1), group=group)
+    least = rule.covered * copies.area
+    taken, at_most = (_covered(len(copies), evidence, takers) for takers in (drawn, drawn | unsure))
+    left = ~complete & (at_most < least) & copies.known
+    unsure |= ~complete & (taken < least) & ~left
+    same = evidence.containment() >= rule.same
+    ends = np.column_stack([evidence.lower[same], evidence.upper[same]])
+    links = ends[left[ends].all(axis=1)]
+    undecided = unsure.copy()
+    for one, other in (ends.T, ends.T[::-1]):
+        undecided[one[left[one] & unsure[other]]] = True
+    linked = np.zeros(len(copies), np.bool_)
+    linked[links] = True
+    drawn |= linked | (left & central)
+    return Decision(worth=np.where(drawn, worth, NOTHING), open=undecided, links=links)
+
+
+def _central(copies: Copies) -> Bools:
+    return 2 * copies.core_area >= copies.area
+
+
+def _support(copies: Copies, evidence: Evidence, rule: Rule) -> Ints:
+    """How many tiles agree on a copy; as many as can be if that is not known."""
+    agree = evidence.iou() >= rule.agree
+    ends = np.concatenate([evidence.lower[agree], evidence.upper[agree]])
+    support = np.bincount(ends, minlength=len(copies)).astype(np.int64)
+    return np.where(copies.known, support, 2**_AGREE - 1)
+
+
+def _worth(copies: Copies, support: Ints, rule: Rule) -> Ints:
+    """One number to compare copies by, so that no list of all of them has to be sorted."""
+    worth: Ints = (copies.margin > 0).astype(np.int64)
+    for value, bits in (
+        (np.minimum(copies.margin, rule.best_at), _DISTANCE),
+        (support, _AGREE),
+        (_central(copies), 1),
+        (copies.area, _AREA),
+    ):
+        worth = (worth << bits) + np.minimum(value, 2**bits - 1)
+    return worth
+
+
+def _claim(
+    copies: Copies, evidence: Evidence, complete: Bools, worth: Ints, need: NDArray[np.float64]
+) -> tuple[Bools, Bools]:
+    """Settle the complete copies in rounds: each once all better ones with which it shares pixels are settled.
+
+    Which are drawn, and which cannot be settled: they wait, directly or through others, for one that is not known.
+    """
+    rivals = complete[evidence.lower] & complete[evidence.upper]
+    better, worse, shared = evidence.lower[rivals], evidence.upper[rivals], evidence.shared[rivals]
+    swap = worth[better] < worth[worse]
+    better, worse = np.where(swap, worse, better), np.where(swap, better, worse)
+
+    claimed = np.zeros(len(copies), np.int64)
+    drawn, waiting = np.zeros(len(copies), np.bool_), complete.copy()
+    while True:
+        ready = waiting & copies.known
+        ready[worse] = False
+        if not ready.any():
+            return drawn, waiting
+        waiting &= ~ready
+        drawn |= ready & (claimed <= (1 - need) * copies.area)
+        settled = ~waiting[better]
+        takes = settled & drawn[better]
+        np.add.at(claimed, worse[takes], shared[takes])
+        better, worse, shared = better[~settled], worse[~settled], shared[~settled]
+
+
+def _covered(count: int, evidence: Evidence, takers: Bools) -> Ints:
+    """How many pixels of each copy those copies take, counted pair by pair."""
+    covered = np.zeros(count, np.int64)
+    for one, other in ((evidence.lower, evidence.upper), (evidence.upper, evidence.lower)):
+        takes = takers[other]
+        np.add.at(covered, one[takes], evidence.shared[takes])
+    return covered
+
+
+def upheld(group: Ints, area: Ints, core_area: Ints) -> Bools:
+    """Whether linked copies are drawn: if what a group's tiles hold in their cores makes up half of its largest copy.
+
+    The cores partition the image, so for a segmenter that is right the cores hold the whole object.
+    """
+    in_core = np.bincount(group, weights=core_area, minlength=len(group))
+    largest = np.zeros(len(group), np.int64)
+    np.maximum.at(largest, group, area)
+    share: Bools = 2 * in_core >= largest
+    return share[group]
 
 
 def united(count: int, lower: Ints, upper: Ints) -> Ints:
@@ -152,53 +244,3 @@ def united(count: int, lower: Ints, upper: Ints) -> Ints:
 
 def _index_dtype(count: int) -> np.dtype[np.signedinteger[Any]]:
     return np.dtype(np.int32 if count < 2**31 else np.int64)
-
-
-def _support(count: int, evidence: Evidence, rule: Rule) -> Ints:
-    agree = evidence.iou() >= rule.agree
-    ends = np.concatenate([evidence.lower[agree], evidence.upper[agree]])
-    return np.bincount(ends, minlength=count).astype(np.int64)
-
-
-def _claim(copies: Copies, evidence: Evidence, complete: Bools, place: Ints, need: NDArray[np.float64]) -> Bools:
-    """Settle the complete copies in rounds: each once all better ones with which it shares pixels are settled."""
-    rivals = complete[evidence.lower] & complete[evidence.upper]
-    better, worse, shared = evidence.lower[rivals], evidence.upper[rivals], evidence.shared[rivals]
-    swap = place[better] > place[worse]
-    better, worse = np.where(swap, worse, better), np.where(swap, better, worse)
-
-    claimed = np.zeros(len(copies), np.int64)
-    drawn = np.zeros(len(copies), np.bool_)
-    waiting = np.flatnonzero(complete)
-    while len(waiting):
-        blocked = np.zeros(len(copies), np.bool_)
-        blocked[worse] = True
-        ready = waiting[~blocked[waiting]]
-        waiting = waiting[blocked[waiting]]
-        drawn[ready] = claimed[ready] <= (1 - need[ready]) * copies.area[ready]
-        settled = ~blocked[better]
-        takes = settled & drawn[better]
-        np.add.at(claimed, worse[takes], shared[takes])
-        better, worse, shared = better[~settled], worse[~settled], shared[~settled]
-    return drawn
-
-
-def _covered(copies: Copies, evidence: Evidence, drawn: Bools) -> Ints:
-    """How many pixels of each copy the drawn ones take, counted pair by pair."""
-    covered = np.zeros(len(copies), np.int64)
-    for one, other in ((evidence.lower, evidence.upper), (evidence.upper, evidence.lower)):
-        takes = drawn[other]
-        np.add.at(covered, one[takes], evidence.shared[takes])
-    return covered
-
-
-def _has_share(copies: Copies, group: Ints, left: Bools) -> Bools:
-    """Whether what a group's tiles hold in their cores makes up half of its largest copy.
-
-    The cores partition the image, so for a segmenter that is right the cores hold the whole object.
-    """
-    in_core = np.bincount(group[left], weights=copies.core_area[left], minlength=len(copies))
-    largest = np.zeros(len(copies), np.int64)
-    np.maximum.at(largest, group[left], copies.area[left])
-    share: Bools = 2 * in_core >= largest
-    return share[group]

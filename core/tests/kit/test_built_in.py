@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tilewright import Auto, Grid, Overlap, Touch
-from tilewright.testing import MergerTests, PluginTests, TilerTests, WriterTests
+from tilewright.testing import MergerTests, OwnerTests, PluginTests, TilerTests, WriterTests
 
 
 class TestGrid(TilerTests):
@@ -39,9 +39,7 @@ class TestTouchByEdges(TestTouch):
         return Touch(connectivity=2)
 
 
-class TestOverlap(MergerTests):
-    leave_out: ClassVar = {"test_law_2_components_are_those_of_the_whole": "it is for instances"}
-
+class TestOverlap(OwnerTests):
     @pytest.fixture
     def merger(self) -> Overlap:
         return Overlap()

@@ -27,6 +27,13 @@ MERGERS = {
     "Fickle": "test_the_labels_are_left_as_they_are",
     "Locked": "test_it_can_be_sent_to_another_process",
 }
+OWNERS = {
+    "Hasty": "test_what_it_decides_of_a_part_is_what_it_decides_of_all",
+    "Linking": "test_what_it_decides_of_a_part_is_what_it_decides_of_all",
+    "Ranking": "test_what_it_decides_of_a_part_is_what_it_decides_of_all",
+    "Silent": "test_what_it_is_shown_all_of_it_decides",
+    "ThreeColumns": "test_pairs_are_labels_of_the_seam",
+}
 WRITERS = {
     "InTheOpen": "test_nothing_is_visible_before_finish",
     "Anew": "test_reopened_it_goes_on",
@@ -48,6 +55,10 @@ def test_what_breaks_the_contract_of_tilers_is_caught(catching: Catching) -> Non
 def test_what_breaks_the_contract_of_mergers_is_caught(catching: Catching) -> None:
     reason = 'leave_out = {"test_law_3_objects_that_touch_stay_apart": "it is for components"}'
     catching("broken_mergers", "MergerTests", "merger", MERGERS, body=reason)
+
+
+def test_what_breaks_the_contract_of_owning_mergers_is_caught(catching: Catching) -> None:
+    catching("broken_owners", "OwnerTests", "merger", OWNERS)
 
 
 def test_what_breaks_the_contract_of_writers_is_caught(catching: Catching) -> None:

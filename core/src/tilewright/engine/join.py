@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,27 +17,14 @@ from ..seams import Seam
 from ..tiles import Tile
 from .plan import Plan
 from .segment import Staged, facing, strip
-from .stage import Place
+from .tables import place_of
 from .touching import can_batch, touching
 
-__all__ = ["compare", "index_of", "part", "record"]
+__all__ = ["compare", "part", "record"]
 
 Ints = NDArray[np.signedinteger[Any]]
 Strips = dict[str, NDArray[Any]]
 Kept = dict[int, Strips | None]
-
-INDEX = np.dtype([("pack", "u4"), ("offset", "u8"), ("size", "u8"), ("objects", "u8"), ("before", "u8")])
-"""A row for each tile: where its record lies, its number of objects, and how many the tiles before it have."""
-
-
-def index_of(staged: Mapping[int, Staged], count: int) -> NDArray[Any]:
-    """The table of `count` tiles, one row each, from what was staged of them."""
-    index = np.zeros(count, INDEX)
-    for number, each in staged.items():
-        if not each.failed:
-            index[number] = (*each.place, each.objects, 0)
-    index["before"] = np.cumsum(index["objects"]) - index["objects"]
-    return index
 
 
 def compare(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
@@ -127,10 +114,8 @@ def part(plan: Plan, tile: Tile, offset: Sequence[int], region: Region, kept: Ke
 
 def record(plan: Plan, tile: Tile, name: str | None) -> Strips:
     """One of the arrays that are staged of a tile, or all of its strips."""
-    row = plan.tiles[tile.number]
-    place = Place(int(row["pack"]), int(row["offset"]), int(row["size"]))
     names = [letter + side for letter in plan.grid.axes for side in "+-"] if name is None else [name]
-    return plan.stage.read(place, *names)
+    return plan.stage.read(place_of(plan.tiles[tile.number]), *names)
 
 
 def _judge(plan: Plan, seam: Seam) -> Ints:

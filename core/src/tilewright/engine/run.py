@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from ..sinks import Sink
 from ..storage import boot_id, discard
-from .join import index_of
 from .objects import numbered
 from .plan import Plan
 from .schedule import Crew, batched
 from .segment import Staged, segment
 from .stage import Place
+from .tables import index_of
 from .union import Union
 from .write import Writing, blocks_of, write
 
@@ -137,13 +137,15 @@ class Run:
         work: Callable[[Any, Sequence[int]], list[Staged]],
         shared: Any,
         numbers: Sequence[int],
+        batches: Iterable[Sequence[int]] | None = None,
     ) -> dict[int, Staged]:
-        """Do the numbers that no earlier run did, and return what is staged of all."""
+        """Do the numbers that no earlier run did, and return what is staged of all. `batches`: as they go together."""
         staged = self._reuse(kind, numbers)
-        rest = [number for number in numbers if number not in staged] if staged else numbers
         self.progress(stage, len(staged), len(numbers))
-        batches = batched(rest, self._batch(len(rest)))
-        for done in self.crew.each(work, shared, batches, self.plan.stage_path):
+        if batches is None:
+            batches = batched(numbers, self._batch(len(numbers) - len(staged)))
+        rest = ([number for number in batch if number not in staged] for batch in batches) if staged else batches
+        for done in self.crew.each(work, shared, filter(len, rest), self.plan.stage_path):
             staged.update((each.number, each) for each in done)
             self.progress(stage, len(staged), len(numbers))
         return staged

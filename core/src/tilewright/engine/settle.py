@@ -9,51 +9,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels import Runs, smallest_dtype
+from ..ownership import NOTHING
 from ..regions import Region, common, lengths, relative
 from ..tiles import Tile
 from .join import part, record
 from .plan import Plan
 from .segment import Staged, whole_image
+from .tables import place_of
 
 __all__ = ["settle"]
 
 Ints = NDArray[np.signedinteger[Any]]
 
-NOBODY = np.iinfo(np.int64).max  # the rank of background, and of what is not drawn
-
 
 def settle(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
     """Draw the cores of tiles, and stage them with their objects."""
-    ranks, groups = plan.stage.load("rank"), plan.stage.load("group")
-    return [_stage(plan, plan.grid[number], *_drawn(plan, plan.grid[number], ranks, groups)) for number in numbers]
+    decided, together = plan.stage.load("decided"), plan.stage.load("together")
+    return [_stage(plan, plan.grid[number], *_drawn(plan, plan.grid[number], decided, together)) for number in numbers]
 
 
-def _drawn(plan: Plan, tile: Tile, ranks: Ints, groups: Ints) -> tuple[NDArray[Any], Ints]:
+def _drawn(plan: Plan, tile: Tile, decided: NDArray[Any], together: Ints) -> tuple[NDArray[Any], Ints]:
     """A tile's core, in which a number stands for a copy, and the group of each number's copy.
 
-    The tile's own copies are laid down first; those of others then take the pixels where they rank better.
+    The better a copy, the lower its number, and 0 is nobody's. The tile's own copies are laid down first; those of
+    others then take the pixels where they are better.
     """
     views = _views(plan, tile)
-    rows = plan.tiles[[other.number for _, other, _ in views]]
-    objects = [slice(int(row["before"]), int(row["before"] + row["objects"])) for row in rows]
-    rank = np.concatenate([[NOBODY], *(ranks[part] for part in objects)])
-    rank[rank < 0] = NOBODY
-    group = np.concatenate([[-1], *(groups[part] for part in objects)])
-    number = np.where(rank < NOBODY, np.arange(len(rank)), 0).astype(smallest_dtype(len(rank)))
+    said = [_judged(plan, other, decided, together) for _, other, _ in views]
+    none = np.zeros(0, np.int64)
+    place, worth, group = (np.concatenate([none, *column]) for column in zip((none,) * 3, *said, strict=True))
+    order = np.lexsort((place, -worth))[: np.count_nonzero(worth > NOTHING)]
+    number = np.zeros(len(worth), smallest_dtype(len(order)))
+    number[order] = np.arange(1, len(order) + 1)
 
     drawn = np.zeros(lengths(tile.core), number.dtype)
-    before = 1
-    for (offset, other, region), row in zip(views, rows, strict=True):
-        names = np.append(number[:1], number[before : before + int(row["objects"])])
-        before += int(row["objects"])
+    at = 0
+    for (offset, other, region), (copies, _, _) in zip(views, said, strict=True):
+        names = np.concatenate([np.zeros(1, number.dtype), number[at : at + len(copies)]])
+        at += len(copies)
         copy = names[_labels(plan, other, offset, region)]
         here = drawn[relative(region, tile.core)]
         if any(offset):
-            wins = rank[copy] < rank[here]
+            wins = copy - 1 < here - 1  # unsigned: nobody's number less one is the largest
             here[wins] = copy[wins]
         else:
             here[...] = copy
-    return drawn, group
+    return drawn, np.concatenate([[-1], group[order]])
+
+
+def _judged(plan: Plan, tile: Tile, decided: NDArray[Any], together: Ints) -> tuple[Ints, Ints, Ints]:
+    """Of each copy of a tile its place among all, its worth, and the group that it belongs to."""
+    row = plan.tiles[tile.number]
+    place = np.arange(int(row["before"]), int(row["before"] + row["objects"]))
+    worth = plan.stage.read(place_of(decided[tile.number]), "worth")["worth"]
+    linked = slice(*np.searchsorted(together[0], [place[0], place[-1] + 1]))
+    group = place.copy()
+    group[together[0, linked] - place[0]] = together[1, linked]
+    return place, np.where(group < 0, NOTHING, worth), group
 
 
 def _views(plan: Plan, tile: Tile) -> list[tuple[tuple[int, ...], Tile, Region]]:

@@ -16,7 +16,7 @@ from ..tiles import TileGrid
 from .objects import Objects
 from .plan import Plan
 from .segment import Staged
-from .stage import Place
+from .tables import place_of
 
 __all__ = ["below", "count", "stacked", "step"]
 
@@ -51,8 +51,7 @@ def count(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
 
 
 def _labels(plan: Plan, row: Any) -> NDArray[Any]:
-    place = Place(int(row["pack"]), int(row["offset"]), int(row["size"]))
-    return plan.stage.read(place, "labels")["labels"]
+    return plan.stage.read(place_of(row), "labels")["labels"]
 
 
 def stacked(objects: Objects, pairs: Ints, least: float) -> Objects:

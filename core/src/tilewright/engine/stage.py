@@ -31,7 +31,7 @@ _HEADER_SIZE = _HEAD.size + _CHECKSUM.size
 _MAGIC = b"TWr1"
 _COMPRESS_FROM = 4096  # bytes; below, the codec's own overhead exceeds what it saves
 _SYNC_EVERY = 2**26  # bytes that a power cut may cost
-_KINDS = ("tile", "seams", "settled", "written", "slices")
+_KINDS = ("tile", "seams", "settled", "written", "slices", "decided")
 
 
 class Place(NamedTuple):

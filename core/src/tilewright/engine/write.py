@@ -16,7 +16,7 @@ from ..sinks import LabelSpec, Sink
 from ..tiles import TileGrid
 from .plan import Plan
 from .segment import Staged
-from .stage import Place
+from .tables import place_of
 
 __all__ = ["Writing", "blocks_of", "label_spec", "try_writer", "write"]
 
@@ -90,8 +90,7 @@ def _block(writing: Writing, region: Region, index: NDArray[Any], final: NDArray
         shared = common(region, tile.core)
         if shared is None or not row["objects"]:
             continue
-        place = Place(int(row["pack"]), int(row["offset"]), int(row["size"]))
-        piece = writing.plan.stage.read(place, "labels")["labels"][relative(shared, tile.core)]
+        piece = writing.plan.stage.read(place_of(row), "labels")["labels"][relative(shared, tile.core)]
         numbers = np.zeros(int(row["objects"]) + 1, writing.dtype)
         numbers[1:] = final[int(row["before"]) : int(row["before"] + row["objects"])]
         if shared == region:

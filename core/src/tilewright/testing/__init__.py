@@ -7,6 +7,7 @@
 | `SegmenterTests` | `segmenter` | a segmenter |
 | `TilerTests` | `tiler` | a tiler |
 | `MergerTests` | `merger` | a merger |
+| `OwnerTests` | `merger` | a merger that has `decide` |
 | `WriterTests` | `writer` | a writer |
 
 Where a fixture returns a component it may be an instance, a function, or the name of an installed one.
@@ -18,10 +19,20 @@ pytest but `tilewright.testing.fixtures`, so that `tilewright check` runs the sa
 from __future__ import annotations
 
 from .mergers import MergerTests
+from .owners import OwnerTests
 from .plugins import PluginTests
 from .readers import ReaderTests, Sample
 from .segmenters import SegmenterTests
 from .tilers import TilerTests
 from .writers import WriterTests
 
-__all__ = ["MergerTests", "PluginTests", "ReaderTests", "Sample", "SegmenterTests", "TilerTests", "WriterTests"]
+__all__ = [
+    "MergerTests",
+    "OwnerTests",
+    "PluginTests",
+    "ReaderTests",
+    "Sample",
+    "SegmenterTests",
+    "TilerTests",
+    "WriterTests",
+]

@@ -18,6 +18,7 @@ from ..options import build, options_of, parse
 from ..strangers import contained, describe
 from .kit import Kit
 from .mergers import MergerTests
+from .owners import OwnerTests
 from .plugins import PluginTests
 from .readers import ReaderTests, Sample
 from .segmenters import SegmenterTests
@@ -107,7 +108,7 @@ def _segmenter_tests(made: object) -> type[SegmenterTests]:
 
 def _merger_tests(made: object) -> type[Kit]:
     if hasattr(made, "decide"):
-        return _without(MergerTests, {"test_law_2_components_are_those_of_the_whole": "it decides, as for instances"})
+        return OwnerTests
     return _without(MergerTests, {"test_law_3_objects_that_touch_stay_apart": "it decides nothing, as for components"})
 
 

@@ -1,0 +1,144 @@
+"""The stage that decides which copies are drawn: block by block of tiles, each from what is staged around it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..components import name_of
+from ..errors import InvalidLabels
+from ..ownership import Copies, Decision, Evidence, united, upheld
+from ..tiles import TileGrid
+from .objects import linked
+from .plan import Plan
+from .segment import Staged
+from .tables import columns, rows_of
+
+__all__ = ["blocks", "decide", "drawn_together"]
+
+Ints = NDArray[np.signedinteger[Any]]
+Box = tuple[range, ...]
+
+COPIES = 2**16  # about as many to a task: its memory goes by them, and what it decides twice by the block's surface
+
+
+def blocks(grid: TileGrid, objects: Ints) -> Iterator[Sequence[int]]:
+    """The tiles with objects in boxes that hold about `COPIES` each; `objects` counts them by tile."""
+    parts = [1] * len(grid.counts)
+    while math.prod(parts) * COPIES < objects.sum() and math.prod(parts) < len(grid):
+        sides = zip(grid.counts, parts, grid.reach, strict=True)
+        # what joins with nothing is cut first: it costs nothing
+        lengths = [count / part / (reach or 1e-9) if part < count else 0 for count, part, reach in sides]
+        parts[int(np.argmax(lengths))] += 1
+    for box in product(*(_split(count, part) for count, part in zip(grid.counts, parts, strict=True))):
+        numbers = _busy(grid, box, objects)
+        if len(numbers):
+            yield numbers.tolist()
+
+
+def decide(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
+    """Stage what each copy of these tiles is worth, and with which ones it is linked.
+
+    The merger is shown the tiles around them, and more of them as long as it leaves open what was asked.
+    """
+    rings = 1
+    while True:
+        view = _View.around(plan, numbers, rings)
+        asked = np.repeat(np.isin(view.shown, numbers), view.objects)
+        decision: Decision = plan.merger.decide(view.copies, view.evidence)  # type: ignore[attr-defined]
+        if not decision.open[asked].any():
+            return [_stage(plan, view, decision, number) for number in numbers]
+        if view.copies.known.all():
+            merger = name_of("merger", plan.merger)
+            raise InvalidLabels(f"merger {merger!r} left open what is drawn, although it was shown all that there is")
+        rings *= 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _View:
+    """What a merger is shown. shown, objects: the tiles, in order, and how many copies each has."""
+
+    shown: Ints
+    objects: Ints
+    copies: Copies
+    evidence: Evidence
+
+    @classmethod
+    def around(cls, plan: Plan, numbers: Sequence[int], rings: int) -> _View:
+        """Of so many rings of tiles around these all is known, and of one more what it has to do with them."""
+        grid, seams = plan.grid, plan.stage.load("seams")
+        box = _box(grid, numbers)
+        inner, outer = (_wider(grid, box, more) for more in (rings, rings + 1))
+        shown = _busy(grid, outer, plan.tiles["objects"])
+        index = plan.tiles[shown]
+        objects = index["objects"].astype(np.int64)
+        known = np.repeat(np.isin(shown, _busy(grid, inner, plan.tiles["objects"])), objects)
+        area, core_area, margin = columns(plan.stage, index, "area", "core_area", "margin")
+
+        pairs = rows_of(plan.stage, seams[shown], 6)
+        lower = np.repeat(np.arange(len(shown)), seams[shown]["objects"].astype(np.int64))
+        upper = np.searchsorted(shown, pairs[:, 0])
+        there = shown[np.minimum(upper, len(shown) - 1)] == pairs[:, 0]
+        pairs[:, 0] = upper
+        rows = linked(np.cumsum(objects) - objects, lower[there], pairs[there])
+        rows = rows[known[rows[:, :2]].any(axis=1)]
+        lower, upper, shared, seen_lower, seen_upper = rows.T
+        return cls(
+            shown=shown,
+            objects=objects,
+            copies=Copies(area=area, core_area=core_area, margin=margin, known=known),
+            evidence=Evidence(lower=lower, upper=upper, shared=shared, seen_lower=seen_lower, seen_upper=seen_upper),
+        )
+
+
+def _stage(plan: Plan, view: _View, decision: Decision, number: int) -> Staged:
+    ends = np.cumsum(view.objects)
+    at = int(np.searchsorted(view.shown, number))
+    own = slice(int(ends[at] - view.objects[at]), int(ends[at]))
+    lower, upper = decision.links[(decision.links[:, 0] >= own.start) & (decision.links[:, 0] < own.stop)].T
+    tile = np.searchsorted(ends, upper, side="right")
+    label = upper - (ends - view.objects)[tile] + 1
+    sizes = [part[side] for side in (lower, upper) for part in (view.copies.area, view.copies.core_area)]
+    pairs = np.column_stack([view.shown[tile], lower - own.start + 1, label, *sizes])
+    arrays = {"worth": decision.worth[own], "pairs": pairs, "attempt": np.array(plan.basis)}
+    return Staged(number, plan.stage.append("decided", number, arrays), len(pairs))
+
+
+def drawn_together(rows: Ints) -> Ints:
+    """The copies that are linked with others, and for each the first of its object; -1 if they are not drawn.
+
+    rows: lower, upper, area and core area of the lower, and of the upper.
+    """
+    ends = np.concatenate([rows[:, [0, 2, 3]], rows[:, [1, 4, 5]]])
+    copies, first, at = np.unique(ends[:, 0], return_index=True, return_inverse=True)
+    group = united(len(copies), at[: len(rows)], at[len(rows) :])
+    return np.stack([copies, np.where(upheld(group, *ends[first, 1:].T), copies[group], -1)])
+
+
+def _busy(grid: TileGrid, box: Box, objects: Ints) -> Ints:
+    """The tiles of a box that have objects, in order."""
+    numbers = np.ravel_multi_index(np.ix_(*box), grid.counts).ravel()
+    found: Ints = numbers[objects[numbers] > 0]
+    return found
+
+
+def _box(grid: TileGrid, numbers: Sequence[int]) -> Box:
+    return tuple(range(int(i.min()), int(i.max()) + 1) for i in np.unravel_index(numbers, grid.counts))
+
+
+def _wider(grid: TileGrid, box: Box, rings: int) -> Box:
+    return tuple(
+        range(max(0, part.start - rings * reach), min(count, part.stop + rings * reach))
+        for part, reach, count in zip(box, grid.reach, grid.counts, strict=True)
+    )
+
+
+def _split(count: int, parts: int) -> list[range]:
+    ends = [count * part // parts for part in range(parts + 1)]
+    return [range(start, stop) for start, stop in pairwise(ends)]

@@ -1,0 +1,53 @@
+"""Tables of what is staged: a row for each tile, and columns of an entry for each object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .segment import Staged
+from .stage import Place, Stage
+
+__all__ = ["columns", "index_of", "place_of", "rows_of"]
+
+Ints = NDArray[np.signedinteger[Any]]
+
+INDEX = np.dtype([("pack", "u4"), ("offset", "u8"), ("size", "u8"), ("objects", "u8"), ("before", "u8")])
+"""A row for each tile: where its record lies, its number of objects, and how many the tiles before it have."""
+
+
+def index_of(staged: Mapping[int, Staged], count: int) -> NDArray[Any]:
+    """The table of `count` tiles, one row each, from what was staged of them."""
+    index = np.zeros(count, INDEX)
+    for number, each in staged.items():
+        if not each.failed:
+            index[number] = (*each.place, each.objects, 0)
+    index["before"] = np.cumsum(index["objects"]) - index["objects"]
+    return index
+
+
+def place_of(row: Any) -> Place:
+    """Where the record of a row of the table lies."""
+    return Place(int(row["pack"]), int(row["offset"]), int(row["size"]))
+
+
+def columns(stage: Stage, rows: NDArray[Any], *names: str) -> list[Ints]:
+    """Arrays that hold one entry an object, of some tiles one after the other. Each of the tiles has objects."""
+    found = [np.zeros(int(rows["objects"].sum()), np.int64) for _ in names]
+    at = 0
+    for row in rows:
+        arrays = stage.read(place_of(row), *names)
+        end = at + len(arrays[names[0]])
+        for column, name in zip(found, names, strict=True):
+            column[at:end] = arrays[name]
+        at = end
+    return found
+
+
+def rows_of(stage: Stage, rows: NDArray[Any], width: int) -> Ints:
+    """The rows of pairs that are staged of some tiles, one after the other."""
+    found = [stage.read(place_of(row), "pairs")["pairs"] for row in rows[rows["objects"] > 0]]
+    return np.concatenate(found) if found else np.zeros((0, width), np.int64)

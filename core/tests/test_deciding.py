@@ -1,0 +1,113 @@
+"""Which copies are drawn is decided part by part, and is what it would be if all of it were decided at once."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from truth import instances, voronoi
+
+from tilewright import Grid, InvalidLabels, Overlap, Pipeline, TileGrid
+from tilewright.engine import decide as deciding
+from tilewright.engine.decide import blocks
+from tilewright.ownership import Copies, Decision, Evidence
+
+
+def shaky(pixels: NDArray[Any]) -> NDArray[Any]:
+    """The true objects as a bad network sees them: every tile moves their borders, leaves some out and fuses others."""
+    random = np.random.default_rng(zlib.crc32(np.ascontiguousarray(pixels).tobytes()))
+    moved = [
+        np.clip(i + random.integers(-2, 3, pixels.shape), 0, n - 1)
+        for i, n in zip(np.indices(pixels.shape), pixels.shape, strict=True)
+    ]
+    labels = instances(pixels[tuple(moved)])
+    names = np.arange(labels.max() + 1)
+    names[1:] = np.where(random.random(len(names) - 1) < 0.1, 0, names[1:])
+    fused = random.random(len(names)) < 0.1
+    names[fused] = np.roll(names, 1)[fused]
+    seen: NDArray[Any] = names[labels]
+    return seen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """`Overlap`, which notes how many copies it was shown."""
+
+    shown: list[int] = field(default_factory=list)
+
+    def __call__(self, seam: Any) -> Any:
+        return Overlap()(seam)
+
+    def decide(self, copies: Copies, evidence: Evidence) -> Decision:
+        self.shown.append(len(copies))
+        return Overlap().decide(copies, evidence)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_blocks_hold_every_tile_with_objects_once(data: st.DataObject) -> None:
+    counts = data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=4))
+    axes = "tzyx"[-len(counts) :]
+    grid = TileGrid.regular(axes, shape=counts, tile=[1] * len(counts), halo=[int(axis != "t") for axis in axes])
+    objects = np.array(data.draw(st.lists(st.integers(0, 50), min_size=len(grid), max_size=len(grid))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deciding, "COPIES", data.draw(st.integers(1, 400)))
+        found = list(blocks(grid, objects))
+    assert sorted(number for block in found for number in block) == np.flatnonzero(objects).tolist()
+
+
+@pytest.mark.parametrize(
+    ("shape", "tile", "halo"),
+    [((90, 100), 16, 6), ((50, 60), 9, 12), ((120, 40), 23, 4), ((24, 30, 32), 11, 4), ((200,), 14, 5)],
+)
+def test_any_blocks_give_the_same_labels(
+    shape: tuple[int, ...], tile: int, halo: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = voronoi(shape, cells=max(8, int(np.prod(shape) // 200)), seed=len(shape))
+    merger = Watched()
+    pipeline = Pipeline(segmenter=shaky, tiler=Grid(tile=tile, halo=halo), merger=merger)
+    at_once = pipeline.run(truth, workers=1).labels.compute()
+    assert len(merger.shown) == 1
+    for copies in (1, 40):
+        monkeypatch.setattr(deciding, "COPIES", copies)
+        np.testing.assert_array_equal(pipeline.run(truth, workers=2).labels.compute(), at_once)
+        merger.shown.clear()
+
+
+def test_what_is_left_open_is_shown_more_until_all_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "COPIES", 1)
+    merger = Watched()
+    pipeline = Pipeline(segmenter=shaky, tiler=Grid(tile=9, halo=6), merger=merger)
+    pipeline.run(voronoi((90, 100), cells=80, seed=0), workers=1).labels.compute()
+    tiles = 10 * 12
+    assert tiles < len(merger.shown) < 2 * tiles
+
+
+def test_what_a_merger_is_shown_does_not_grow_with_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "COPIES", 100)
+    most = []
+    for times in (1, 2, 3):
+        merger = Watched()
+        pipeline = Pipeline(segmenter=instances, tiler=Grid(tile=16, halo=6), merger=merger)
+        pipeline.run(np.tile(voronoi((96, 96), cells=60, seed=1), (times, times)), workers=1)
+        most.append(max(merger.shown))
+    assert most[2] <= 1.1 * most[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undecided(Watched):
+    def decide(self, copies: Copies, evidence: Evidence) -> Decision:
+        said = super().decide(copies, evidence)
+        return Decision(worth=said.worth, open=np.ones(len(copies), bool), links=said.links)
+
+
+def test_a_merger_that_never_says_is_told_of() -> None:
+    pipeline = Pipeline(segmenter=instances, tiler=Grid(tile=9, halo=6), merger=Undecided())
+    with pytest.raises(InvalidLabels, match="Undecided' left open what is drawn"):
+        pipeline.run(voronoi((30, 30), cells=8, seed=0))
