@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,18 +35,18 @@ def shaky(pixels: NDArray[Any]) -> NDArray[Any]:
     return seen
 
 
-@dataclass(frozen=True, kw_only=True)
-class Watched:
-    """`Overlap`, which notes how many copies it was shown."""
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many copies `Overlap` was shown each time that it was asked."""
+    counts: list[int] = []
+    whole = Overlap.decide
 
-    shown: list[int] = field(default_factory=list)
+    def decide(self: Overlap, copies: Copies, evidence: Evidence) -> Decision:
+        counts.append(len(copies))
+        return whole(self, copies, evidence)
 
-    def __call__(self, seam: Any) -> Any:
-        return Overlap()(seam)
-
-    def decide(self, copies: Copies, evidence: Evidence) -> Decision:
-        self.shown.append(len(copies))
-        return Overlap().decide(copies, evidence)
+    monkeypatch.setattr(Overlap, "decide", decide)
+    return counts
 
 
 @settings(deadline=None)
@@ -67,47 +67,68 @@ def test_blocks_hold_every_tile_with_objects_once(data: st.DataObject) -> None:
     [((90, 100), 16, 6), ((50, 60), 9, 12), ((120, 40), 23, 4), ((24, 30, 32), 11, 4), ((200,), 14, 5)],
 )
 def test_any_blocks_give_the_same_labels(
-    shape: tuple[int, ...], tile: int, halo: int, monkeypatch: pytest.MonkeyPatch
+    shape: tuple[int, ...], tile: int, halo: int, shown: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     truth = voronoi(shape, cells=max(8, int(np.prod(shape) // 200)), seed=len(shape))
-    merger = Watched()
-    pipeline = Pipeline(segmenter=shaky, tiler=Grid(tile=tile, halo=halo), merger=merger)
+    pipeline = Pipeline(segmenter=shaky, tiler=Grid(tile=tile, halo=halo), merger="overlap")
     at_once = pipeline.run(truth, workers=1).labels.compute()
-    assert len(merger.shown) == 1
+    assert len(shown) == 1
     for copies in (1, 40):
         monkeypatch.setattr(deciding, "COPIES", copies)
         np.testing.assert_array_equal(pipeline.run(truth, workers=2).labels.compute(), at_once)
-        merger.shown.clear()
+        shown.clear()
 
 
-def test_what_is_left_open_is_shown_more_until_all_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_left_open_is_shown_more_until_all_is_said(shown: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deciding, "COPIES", 1)
-    merger = Watched()
-    pipeline = Pipeline(segmenter=shaky, tiler=Grid(tile=9, halo=6), merger=merger)
+    pipeline = Pipeline(segmenter=shaky, tiler=Grid(tile=9, halo=6), merger="overlap")
     pipeline.run(voronoi((90, 100), cells=80, seed=0), workers=1).labels.compute()
     tiles = 10 * 12
-    assert tiles < len(merger.shown) < 2 * tiles
+    assert tiles < len(shown) < 2 * tiles
 
 
-def test_what_a_merger_is_shown_does_not_grow_with_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_merger_is_shown_does_not_grow_with_the_image(shown: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deciding, "COPIES", 100)
     most = []
     for times in (1, 2, 3):
-        merger = Watched()
-        pipeline = Pipeline(segmenter=instances, tiler=Grid(tile=16, halo=6), merger=merger)
+        shown.clear()
+        pipeline = Pipeline(segmenter=instances, tiler=Grid(tile=16, halo=6), merger="overlap")
         pipeline.run(np.tile(voronoi((96, 96), cells=60, seed=1), (times, times)), workers=1)
-        most.append(max(merger.shown))
+        most.append(max(shown))
     assert most[2] <= 1.1 * most[1]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Undecided(Watched):
-    def decide(self, copies: Copies, evidence: Evidence) -> Decision:
-        said = super().decide(copies, evidence)
-        return Decision(worth=said.worth, open=np.ones(len(copies), bool), links=said.links)
+def test_a_merger_that_never_says_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decide(_: Overlap, copies: Copies, evidence: Evidence) -> Decision:
+        every = np.ones(len(copies), bool)
+        return Decision(worth=np.zeros(len(copies), np.int64), open=every, links=np.zeros((0, 2), np.int64))
 
-
-def test_a_merger_that_never_says_is_told_of() -> None:
-    pipeline = Pipeline(segmenter=instances, tiler=Grid(tile=9, halo=6), merger=Undecided())
-    with pytest.raises(InvalidLabels, match="Undecided' left open what is drawn"):
+    monkeypatch.setattr(Overlap, "decide", decide)
+    pipeline = Pipeline(segmenter=instances, tiler=Grid(tile=9, halo=6), merger="overlap")
+    with pytest.raises(InvalidLabels, match="'overlap' left open what is drawn"):
         pipeline.run(voronoi((30, 30), cells=8, seed=0))
+
+
+class Stopped(Exception):
+    """The run ends here, as by a kill."""
+
+
+@pytest.mark.parametrize("stage", ["decide", "settle"])
+def test_blocks_that_were_decided_are_not_decided_again(
+    stage: str, shown: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "COPIES", 1)
+    truth = voronoi((64, 64), cells=40, seed=2)
+    pipeline = Pipeline(segmenter=instances, tiler=Grid(tile=16, halo=6), merger="overlap", writer="zarr-array")
+
+    def stop(at: str, done: int, total: int) -> None:
+        if at == stage and done >= 8:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        pipeline.run(truth, tmp_path / "labels.zarr", workers=1, progress=stop)
+    decided = len(shown)
+    result = pipeline.run(truth, tmp_path / "labels.zarr", workers=1)
+    np.testing.assert_array_equal(result.labels.compute(), truth)
+    assert decided >= 8
+    assert len(shown) == 16
