@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zarr
-from pydantic import ValidationError
-from yaozarrs import v04, v05
 
 from tilewright.errors import InvalidImage
 from tilewright.image import AXES
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 __all__ = ["KINDS", "Dataset", "Multiscale", "Ome", "first_fault", "read_ome"]
 
@@ -29,11 +30,15 @@ class Ome:
 
     @property
     def models(self) -> Any:
-        """The models of this version."""
+        """The models of this version; a plain array does not wait for them to be imported."""
+        from yaozarrs import v04, v05
+
         return v04 if self.version == "0.4" else v05
 
     def parse(self, model: str, value: Any) -> Any:
         """A value as a model of this version. InvalidImage names the first thing that is wrong with it."""
+        from pydantic import ValidationError
+
         try:
             return getattr(self.models, model).model_validate(value)
         except ValidationError as error:
