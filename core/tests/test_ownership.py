@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from tilewright.engine.objects import united
 from tilewright.ownership import Rule, _weighed, decide
 from tilewright.testing.owners import part, scene
 
@@ -35,3 +38,19 @@ def test_what_shares_no_pixels_is_decided_as_if_it_were_weighed(count: int, rows
     np.testing.assert_array_equal(found.links, expected.links)
     rivals = np.concatenate([evidence.lower, evidence.upper])
     np.testing.assert_array_equal(found.worth[rivals], expected.worth[rivals])
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(1, 60), st.integers(0, 90), st.sampled_from(["any", "chain", "star"]), st.integers(0, 2**32))
+def test_united_are_the_connected_components(count: int, rows: int, shape: str, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    ends = random.integers(0, count, (2, rows))
+    if shape == "chain":
+        order = random.permutation(count)
+        ends = np.stack([order[:-1], order[1:]])
+    if shape == "star":
+        ends = np.stack([np.full(count, ends[0, 0] if rows else 0), np.arange(count)])
+    _, part = connected_components(coo_array((np.ones(ends.shape[1]), tuple(ends)), (count,) * 2), directed=False)
+    smallest = np.full(count, count)
+    np.minimum.at(smallest, part, np.arange(count))
+    np.testing.assert_array_equal(united(count, *ends), smallest[part])

@@ -14,8 +14,7 @@ import time
 
 import numpy as np
 
-from tilewright.engine.objects import Objects, numbered
-from tilewright.ownership import united
+from tilewright.engine.objects import Objects, numbered, united
 
 
 def main(labels: int, pairs: int) -> None:

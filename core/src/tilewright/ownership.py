@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NOTHING", "Copies", "Decision", "Evidence", "Rule", "decide", "united", "upheld"]
+__all__ = ["NOTHING", "Copies", "Decision", "Evidence", "Rule", "decide", "upheld"]
 
 Ints = NDArray[np.signedinteger[Any]]
 Bools = NDArray[np.bool_]
@@ -219,28 +219,3 @@ def upheld(group: Ints, area: Ints, core_area: Ints) -> Bools:
     np.maximum.at(largest, group, area)
     share: Bools = 2 * in_core >= largest
     return share[group]
-
-
-def united(count: int, lower: Ints, upper: Ints) -> Ints:
-    """For each of `count` things the smallest of those that it is joined with, directly or through others.
-
-    int32 where that is enough: of a hundred million things half a gigabyte is saved.
-    """
-    group: Ints = np.arange(count, dtype=_index_dtype(count))
-    if not len(lower):
-        return group
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    # only what occurs in a pair takes part: most objects never meet a seam
-    members, ends = np.unique(np.concatenate([lower, upper]), return_inverse=True)
-    links = coo_array((np.ones(len(lower), np.bool_), (ends[: len(lower)], ends[len(lower) :])), (len(members),) * 2)
-    n_parts, part = connected_components(links, directed=False)
-    smallest = np.full(n_parts, count, group.dtype)
-    np.minimum.at(smallest, part, members.astype(group.dtype))
-    group[members] = smallest[part]
-    return group
-
-
-def _index_dtype(count: int) -> np.dtype[np.signedinteger[Any]]:
-    return np.dtype(np.int32 if count < 2**31 else np.int64)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tilewright import Grid, Overlap, Pipeline, Seam, TileGrid
-from tilewright.ownership import Evidence, united
+from tilewright.engine.objects import united
+from tilewright.ownership import Evidence
 from tilewright.regions import common, relative
 
 __all__ = ["RULES", "Views"]

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ..components import name_of
 from ..errors import InvalidLabels
-from ..ownership import Copies, Decision, Evidence, united, upheld
+from ..ownership import Copies, Decision, Evidence, upheld
 from ..tiles import TileGrid
-from .objects import linked
+from .objects import linked, united
 from .plan import Plan
 from .segment import Staged
 from .tables import columns, rows_of

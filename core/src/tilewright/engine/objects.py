@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Objects", "alike", "linked", "numbered", "rooted"]
+__all__ = ["Objects", "alike", "linked", "numbered", "rooted", "united"]
 
 Ints = NDArray[np.signedinteger[Any]]
 
@@ -26,6 +26,34 @@ class Objects:
     group: Ints
     first: Ints
     area: Ints
+
+
+def united(count: int, lower: Ints, upper: Ints) -> Ints:
+    """For each of `count` things the smallest of those that it is joined with, directly or through others.
+
+    Of the roots of a pair the smaller takes the larger, for all pairs at once, and paths are cut short, until no pair
+    has two roots: some ten rounds (Shiloach and Vishkin, J. Algorithms 3, 1982). int32 where that is enough: of a
+    hundred million things half a gigabyte is saved.
+    """
+    group: Ints = np.arange(count, dtype=np.int32 if count < 2**31 else np.int64)
+    one, other = lower, upper
+    while len(one):
+        one, other = group[one], group[other]
+        apart = one != other
+        one, other = one[apart], other[apart]
+        one, other = np.minimum(one, other), np.maximum(one, other)
+        np.minimum.at(group, other, one)
+        _cut_short(group, other)
+    for ends in (lower, upper):
+        _cut_short(group, ends)
+    return group
+
+
+def _cut_short(group: Ints, members: Ints) -> None:
+    """Have members lead to their roots at once."""
+    near = group[members]
+    while not np.array_equal(near, far := group[near]):
+        group[members] = near = far
 
 
 def numbered(objects: Objects, min_size: int) -> tuple[NDArray[np.unsignedinteger[Any]], int]:

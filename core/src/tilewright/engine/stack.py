@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ownership import united
 from ..pairs import count_pairs
 from ..slices import links
 from ..tiles import TileGrid
-from .objects import Objects
+from .objects import Objects, united
 from .plan import Plan
 from .segment import Staged
 from .tables import place_of
