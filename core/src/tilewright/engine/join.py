@@ -18,7 +18,7 @@ from ..tiles import Tile
 from .plan import Plan
 from .segment import Staged, facing, strip
 from .tables import place_of
-from .touching import can_batch, touching
+from .touching import can_batch, faces, touching
 
 __all__ = ["compare", "part", "record"]
 
@@ -50,12 +50,12 @@ def _one_by_one(plan: Plan, numbers: Sequence[int]) -> Iterator[tuple[int, list[
 
 def _together(plan: Plan, numbers: Sequence[int]) -> Iterator[tuple[int, list[Ints]]]:
     """The same for a merger of which it can be known for all of the seams at once."""
-    offsets, kept = _offsets(plan), Kept.fromkeys(numbers)
-    seams = {number: list(_seams(plan, plan.grid[number], offsets, kept)) for number in numbers}
-    every = [seam for each in seams.values() for seam in each]
-    answers = iter(touching(every) if every else ())
-    for number in numbers:
-        yield number, [_rows(seam, said) for seam, said in zip(seams[number], answers, strict=False)]
+    seams = list(faces(plan, numbers))
+    rows = touching(seams)
+    lower = np.array([seam.lower for seam in seams], np.int64)[rows[:, 0]]
+    rows[:, 0] = np.array([seam.upper for seam in seams], np.int64)[rows[:, 0]]
+    ends = np.searchsorted(lower, numbers, side="right")
+    return zip(numbers, ([part] for part in np.split(rows, ends[:-1])), strict=True)
 
 
 def _offsets(plan: Plan) -> list[tuple[int, ...]]:

@@ -5,16 +5,28 @@ A seam of small tiles has a thousand pixels, and some thirty numpy calls for so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..mergers import Touch
-from ..seams import Seam
+from .plan import Plan
+from .tables import place_of
 
-__all__ = ["can_batch", "touching"]
+__all__ = ["Face", "can_batch", "faces", "touching"]
+
+Strips = dict[str, NDArray[Any]]
+
+
+class Face(NamedTuple):
+    """Two tiles that share a face, by number, and the labels of both where they do."""
+
+    lower: int
+    upper: int
+    labels: tuple[NDArray[Any], NDArray[Any]]
 
 
 def can_batch(merger: Callable[..., Any]) -> bool:
@@ -22,17 +34,42 @@ def can_batch(merger: Callable[..., Any]) -> bool:
     return type(merger) is Touch and merger.connectivity == 1
 
 
-def touching(seams: Sequence[Seam]) -> list[NDArray[np.int64]]:
-    """What `Touch(connectivity=1)` says of each of these seams, all of which are faces."""
+def faces(plan: Plan, numbers: Sequence[int]) -> Iterator[Face]:
+    """What these tiles share with those after them, where there are objects on both sides."""
+    grid, objects = plan.grid, plan.tiles["objects"]
+    strips = {
+        number: _strips(plan, number, *(axis + side for axis in grid.axes for side in "+-")) for number in numbers
+    }
+    for number in numbers:
+        for axis, (letter, count) in enumerate(zip(grid.axes, grid.counts, strict=True)):
+            step = math.prod(grid.counts[axis + 1 :])
+            upper = number + step
+            if letter in grid.separate or number // step % count == count - 1 or not objects[upper]:
+                continue
+            here = strips[number][letter + "+"]
+            if here.any():
+                there = (strips.get(upper) or _strips(plan, upper, letter + "-"))[letter + "-"]
+                if there.any():
+                    yield Face(number, upper, (here, there))
+
+
+def touching(seams: Sequence[Face]) -> NDArray[np.int64]:
+    """What `Touch(connectivity=1)` says of these in turn: rows of its place, label in lower, label in upper."""
+    if not seams:
+        return np.zeros((0, 3), np.int64)
     lower, upper = (np.concatenate([seam.labels[side].ravel() for seam in seams]) for side in (0, 1))
     both = np.flatnonzero((lower > 0) & (upper > 0))
     seam = np.repeat(np.arange(len(seams)), [each.labels[0].size for each in seams])[both]
     rows = np.column_stack([seam, lower[both], upper[both]]).astype(np.int64)
-    fresh = np.ones(len(rows), np.bool_)
-    fresh[1:] = (rows[1:] != rows[:-1]).any(axis=1)  # along a face the same pair comes many times in a row
-    rows = rows[fresh]
-    rows = rows[np.lexsort(rows.T[::-1])]
+    rows = _changing(rows)  # along a face the same pair comes many times in a row
+    return _changing(rows[np.lexsort(rows.T[::-1])])
+
+
+def _changing(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     fresh = np.ones(len(rows), np.bool_)
     fresh[1:] = (rows[1:] != rows[:-1]).any(axis=1)
-    rows = rows[fresh]
-    return np.split(rows[:, 1:], np.searchsorted(rows[:, 0], np.arange(1, len(seams))))
+    return rows[fresh]
+
+
+def _strips(plan: Plan, number: int, *names: str) -> Strips:
+    return plan.stage.read(place_of(plan.tiles[number]), *names)
