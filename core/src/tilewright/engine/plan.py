@@ -186,9 +186,9 @@ class Plan:
         region, shape = zip(*(parts.get(axis, (slice(0, 1), 1)) for axis in axes), strict=True)
         return self.segmenter(pixels, Placement(axes=axes, region=region, shape=shape))
 
-    def batch(self) -> int:
-        """Tiles to a task: as many small ones as make a megapixel."""
-        return max(1, 2**20 // max(1, math.prod(self.grid.largest)))
+    def batch(self, pixels: int) -> int:
+        """Tiles to a task: as many small ones as make so many pixels."""
+        return max(1, pixels // max(1, math.prod(self.grid.largest)))
 
     def _blame(self, tile: Tile) -> str:
         return f"segmenter {name_of('segmenter', self.segmenter)!r}, {self._where(tile)}:"

@@ -143,7 +143,7 @@ class Run:
         staged = self._reuse(kind, numbers)
         self.progress(stage, len(staged), len(numbers))
         if batches is None:
-            batches = batched(numbers, self._batch(len(numbers) - len(staged)))
+            batches = batched(numbers, self._batch(stage, len(numbers) - len(staged)))
         rest = ([number for number in batch if number not in staged] for batch in batches) if staged else batches
         for done in self.crew.each(work, shared, filter(len, rest), self.plan.stage_path):
             staged.update((each.number, each) for each in done)
@@ -162,9 +162,13 @@ class Run:
             if (_unchanged(self.plan, number, head) if kind == "tile" else head["attempt"] == attempt)
         }
 
-    def _batch(self, count: int) -> int:
-        """Tiles to a task: many where they are small, but enough tasks to keep everybody busy to the end."""
-        return max(1, min(self.plan.batch(), count // (8 * self.crew.workers)))
+    def _batch(self, stage: str, count: int) -> int:
+        """Tiles to a task: many where they are small, but enough tasks to keep everybody busy to the end.
+
+        Whoever stops a run waits for the tasks under way, and a segmenter may take a minute for what is written in one.
+        """
+        most = self.plan.batch(2**20 if stage == "segment" else 2**23)
+        return max(1, min(most, count // (8 * self.crew.workers)))
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

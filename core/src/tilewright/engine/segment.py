@@ -72,7 +72,7 @@ def _segment_tile(plan: Plan, tile: Tile) -> Staged:
     count = len(runs.first)
     arrays: dict[str, NDArray[Any]] = {}
     if count:
-        arrays = {"labels": runs.labels, "area": _small(runs.area)}
+        arrays = {"area": _small(runs.area)}
         if plan.same_ids:
             arrays["ids"] = labels[relative(kept, tile.outer)].ravel()[runs.first].astype(np.uint64)
         if plan.owning:
@@ -81,6 +81,7 @@ def _segment_tile(plan: Plan, tile: Tile) -> Staged:
             arrays["first"] = whole_image(runs.first, kept, plan.grid)
         for name, region in strips_of(plan.grid, tile, overlapping=plan.owning):
             arrays[name] = runs.labels[relative(region, kept)]
+        arrays["labels"] = runs.labels  # the largest comes last: what seams need is read in one go
     return _stage(plan, tile, arrays, count, 0, guard)
 
 

@@ -30,6 +30,7 @@ _CHECKSUM = struct.Struct("<I")  # of all else
 _HEADER_SIZE = _HEAD.size + _CHECKSUM.size
 _MAGIC = b"TWr1"
 _COMPRESS_FROM = 4096  # bytes; below, the codec's own overhead exceeds what it saves
+_READ_AT_ONCE = 2**14  # bytes, in which all but the labels of a common tile are
 _SYNC_EVERY = 2**26  # bytes that a power cut may cost
 _KINDS = ("tile", "seams", "settled", "written", "slices", "decided")
 
@@ -56,6 +57,7 @@ class Stage:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._files: dict[int, FileIO] = {}
+        self._tables: dict[str, NDArray[Any]] = {}
         self._pack: _Pack | None = None
         self._lock = threading.Lock()
 
@@ -70,7 +72,7 @@ class Stage:
 
     def read(self, place: Place, *names: str) -> dict[str, NDArray[Any]]:
         """The named arrays of a record (all of them if none is named)."""
-        head = self._bytes(place, 0, min(place.size, 8192))
+        head = self._bytes(place, 0, min(place.size, _READ_AT_ONCE))
         _, _, _, _, length = _HEAD.unpack_from(head)
         start = _HEADER_SIZE + length
         if len(head) < start:
@@ -100,20 +102,23 @@ class Stage:
         with aside.open("wb") as file:
             np.save(file, array)
         aside.replace(self.path / f"{name}.npy")
+        self._tables.pop(name, None)
 
     def load(self, name: str) -> NDArray[Any]:
         """A table that was saved, mapped into memory: a worker touches only the rows that it needs."""
-        path = self.path / f"{name}.npy"
-        mapped = path.stat().st_size > 4096  # an empty array cannot be mapped
-        table: NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None).view(np.ndarray)
-        return table
+        if name not in self._tables:
+            path = self.path / f"{name}.npy"
+            mapped = path.stat().st_size > 4096  # an empty array cannot be mapped
+            self._tables[name] = np.load(path, mmap_mode="r" if mapped else None).view(np.ndarray)
+        return self._tables[name]
 
     def close(self) -> None:
-        """Close all packs; a later use opens them again."""
+        """Close all packs and tables; a later use opens them again."""
         with self._lock:
             for file in self._files.values():
                 file.close()
             self._files.clear()
+            self._tables.clear()
             if self._pack is not None:
                 self._pack.close()
                 self._pack = None

@@ -20,6 +20,8 @@ from .tables import place_of
 
 __all__ = ["Writing", "blocks_of", "label_spec", "try_writer", "write"]
 
+AT_ONCE = 2**15  # pixels
+
 
 def label_spec(plan: Plan, dtype: np.dtype[np.unsignedinteger[Any]], name: str, workdir: Path) -> LabelSpec:
     """What a writer is told of the labels of a plan."""
@@ -94,9 +96,18 @@ def _block(writing: Writing, region: Region, index: NDArray[Any], final: NDArray
         numbers = np.zeros(int(row["objects"]) + 1, writing.dtype)
         numbers[1:] = final[int(row["before"]) : int(row["before"] + row["objects"])]
         if shared == region:
-            labels = numbers.take(piece)
+            labels = _renamed(piece, numbers)
             break
         if labels is None:
             labels = np.zeros(lengths(region), writing.dtype)
         labels[relative(shared, region)] = numbers.take(piece)
     return labels if labels is not None and labels.any() else None
+
+
+def _renamed(piece: NDArray[Any], numbers: NDArray[Any]) -> NDArray[Any]:
+    """`numbers[piece]`, some pixels at a time: numpy makes wide indices of all, and memory new to it takes longer."""
+    renamed, flat = np.empty(piece.shape, numbers.dtype), np.ascontiguousarray(piece).ravel()
+    for start in range(0, flat.size, AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        numbers.take(flat[part], out=renamed.reshape(-1)[part], mode="clip")
+    return renamed
