@@ -54,6 +54,19 @@ def test_what_a_model_prints_stays_out_of_the_result(invoke: Invoke, image: Path
     assert "weights loaded" in done.stderr
 
 
+@pytest.mark.parametrize("words", [("plan",), ("run", "--dry-run")])
+def test_what_a_run_would_take_is_told_by_both_commands(
+    words: tuple[str, ...], invoke: Invoke, image: Path, tmp_path: Path
+) -> None:
+    command, *more = words
+    before = {path.name for path in tmp_path.iterdir()}
+    done = invoke(command, image, *PARTS, "--tile", "32", "--set", "says=weights loaded", "--json", *more)
+    assert (json.loads(done.stdout)["tiles"], json.loads(done.stdout)["sampled"]) == (4, 4)
+    assert "weights loaded" in done.stderr
+    assert invoke(command, image, *PARTS, "--tile", "32", *more).stdout.splitlines()[1] == "tiles:   4 of 32 × 32"
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
 def test_progress_in_a_log_is_a_line_at_the_end_of_each_stage(invoke: Invoke, image: Path, tmp_path: Path) -> None:
     done = invoke("run", image, tmp_path / "out", *PARTS, "--tile", "32")
     assert "segment: 4 of 4 tiles in " in done.stderr

@@ -108,6 +108,7 @@ _RUN: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--retries", type=click.IntRange(min=0), default=0, help="How often a tile that fails is tried again first."
     ),
+    click.option("--dry-run", is_flag=True, help="Say what the run would take, as `tilewright plan`; write nothing."),
     click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
     click.option("--quiet", is_flag=True, help="Show no progress."),
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,8 +18,9 @@ from .progress import duration
 
 if TYPE_CHECKING:
     from ..forecast import Forecast
+    from ..pipeline import Pipeline
 
-__all__ = ["plan"]
+__all__ = ["foretold", "plan"]
 
 
 @click.command(short_help="Say what a run on IMAGE would take.")
@@ -32,9 +35,15 @@ def plan(image: str, sample: int, as_json: bool, **said: Any) -> None:
     \b
     tilewright plan cells.ome.zarr --segmenter threshold --tile 1024 --halo 32
     """
+    click.echo(foretold(pipeline_of(said), image, said | {"as_json": as_json}, sample))
+
+
+def foretold(pipeline: Pipeline, image: str, said: dict[str, Any], sample: int = 8) -> str:
+    """What a run of this pipeline with these options would take, in lines or as one JSON object."""
     passed_on = {key: said[key] for key in ("channel", "channels", "level", "axes", "workers")}
-    told = pipeline_of(said).plan(image, sample=sample, **passed_on)
-    click.echo(json.dumps(dataclasses.asdict(told)) if as_json else "\n".join(_lines(told)))
+    with contextlib.redirect_stdout(sys.stderr):  # what models print; stdout is for what is told
+        told = pipeline.plan(image, sample=sample, **passed_on)
+    return json.dumps(dataclasses.asdict(told)) if said["as_json"] else "\n".join(_lines(told))
 
 
 def _lines(told: Forecast) -> list[str]:

@@ -13,6 +13,7 @@ from .choices import choices
 from .errors import debuggable
 from .interrupt import interruptible
 from .parts import pipeline_of
+from .plan import foretold
 from .progress import duration, watching
 from .scheduler import connected
 
@@ -59,6 +60,9 @@ def run(image: str, output: str | None, **said: Any) -> None:
     pipeline = pipeline_of(said)
     if said["save_pipeline"]:
         pipeline.save(said["save_pipeline"])
+    if said["dry_run"]:
+        click.echo(foretold(pipeline, image, said))
+        return
     result = _run(pipeline, image, output, said)
     click.echo(json.dumps(_plain(result)) if said["as_json"] else _told(result))
     if result.failed:
