@@ -55,7 +55,9 @@ class Shifted:
         return ((first,) if first else ()) + cut(length - first, self.tile)
 
 
-def rows(dimensions: int, preset: str, length: int, halo: int | None) -> Iterator[tuple[str, float, float, int]]:
+def rows(
+    dimensions: int, preset: str, length: int, halo: int | None, tilings: list[tuple[int, int]]
+) -> Iterator[tuple[str, float, float, int]]:
     """For each case its line, its AP at 0.9 beside the piece, its AP at 0.5 less the piece's, and its faults."""
     model = MODELS / ("nuclei_small" if dimensions == 2 else "nuclei3d_small")
     shape = (length, length) if dimensions == 2 else (96, length, length)
@@ -66,7 +68,7 @@ def rows(dimensions: int, preset: str, length: int, halo: int | None) -> Iterato
     whole = segmenter(pixels)
     took = time.perf_counter() - begun
     base = compare(truth, whole, thresholds=[0.5])[0.5].ap
-    for tile, offset in CASES[dimensions]:
+    for tile, offset in tilings:
         begun = time.perf_counter()
         result = Pipeline(segmenter=segmenter, tiler=Shifted(tile=tile, offset=offset, halo=halo)).run(image)
         ratio = (time.perf_counter() - begun) / took
@@ -79,18 +81,28 @@ def rows(dimensions: int, preset: str, length: int, halo: int | None) -> Iterato
         yield line, beside[0.9].ap, against - base, sum(counts)
 
 
+def _tiling(text: str) -> tuple[int, int]:
+    tile, offset = text.split("+")
+    return int(tile), int(offset)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2)
     parser.add_argument("--presets", nargs="+", default=["medium", "dense", "tissue"])
     parser.add_argument("--length", type=int, help="pixels along y and x: 2048 in 2-D, 512 in 3-D")
     parser.add_argument("--halo", type=int, help="the network's if it is not given")
+    parser.add_argument(
+        "--tiles", nargs="+", type=_tiling, metavar="TILE+OFFSET", help="all that are known, if not given"
+    )
     said = parser.parse_args()
     length = said.length or (2048 if said.dimensions == 2 else 512)
     print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS))
     worst, drift, faults = 1.0, 0.0, 0
     for preset in said.presets:
-        for line, ap, change, wrong in rows(said.dimensions, preset, length, said.halo):
+        for line, ap, change, wrong in rows(
+            said.dimensions, preset, length, said.halo, said.tiles or CASES[said.dimensions]
+        ):
             print(line, flush=True)
             worst, drift, faults = min(worst, ap), max(drift, abs(change)), faults + wrong
     print(
