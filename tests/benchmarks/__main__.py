@@ -14,7 +14,9 @@ from statistics import median
 from measure import Figure, in_turn, ratios, spread
 
 HERE = Path(__file__).parent
-WORK, MASK, SMALL, LOOP = (str(HERE / f"{name}.py") for name in ("work", "mask", "small", "loop"))
+WORK, MASK, SMALL, LOOP, PIPELINES = (
+    str(HERE / f"{name}.py") for name in ("work", "mask", "small", "loop", "pipelines")
+)
 
 MANY = str(HERE.parent / "support" / "many.py")
 
@@ -63,6 +65,15 @@ def mask(runs: int, folder: str) -> None:
         _once([MASK, "make", tile, folder])
         commands = {what: [MASK, what, tile, folder] for what in ("scipy", "cc3d", "run", "run_cc3d")}
         _compared(in_turn(commands, runs), "scipy", tile)
+
+
+def chunks(runs: int, folder: str) -> None:
+    """The ways from a zarr array to its files and back."""
+    print("\n| 512³ | wall s (min / median / max) | wall / zarr | CPU / zarr | peak MiB |\n|---|---|---|---|---|")
+    for tile in ("128", "64"):
+        _once([MASK, "make", tile, folder])
+        commands = {way: [PIPELINES, way, tile, folder] for way in ("zarr", "zarrs", "direct")}
+        _compared(in_turn(commands, runs), "zarr", tile)
 
 
 def empty(runs: int, folder: str) -> None:
@@ -114,7 +125,7 @@ def _once(arguments: list[str]) -> None:
 
 
 TABLES: dict[str, Callable[[int, str], None]] = {
-    each.__name__: each for each in (start, floor, overlap, mask, empty, memory, processes)
+    each.__name__: each for each in (start, floor, overlap, mask, chunks, empty, memory, processes)
 }
 
 if __name__ == "__main__":
