@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -224,7 +223,11 @@ def _text_of(path: Path, record: dict[str, Any]) -> str:
 
 
 def _record_of(path: Path, text: str) -> Any:
-    return tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    if path.suffix == ".toml":
+        import tomllib  # a tenth of what importing all of this takes, and of use to few runs
+
+        return tomllib.loads(text)
+    return json.loads(text)
 
 
 def _without_none(record: Any) -> Any:
