@@ -190,7 +190,7 @@ def test_a_run_without_a_segmenter_names_the_installed_ones(invoke: Invoke, imag
 
 def test_a_run_on_a_cluster_gives_the_same_labels(invoke: Invoke, image: Path, tmp_path: Path) -> None:
     here = result_of(invoke("run", image, tmp_path / "here", *PARTS, "--tile", "32", "--json"))
-    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0") as cluster:
         words = ("--tile", "32", "--json", "--scheduler", cluster.scheduler_address)
         there = result_of(invoke("run", image, tmp_path / "there", *PARTS, *words))
     assert (there["n_objects"], there["n_tiles"]) == (here["n_objects"], here["n_tiles"])
