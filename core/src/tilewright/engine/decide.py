@@ -53,7 +53,7 @@ def decide(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
         asked = np.repeat(np.isin(view.shown, numbers), view.objects)
         decision: Decision = plan.merger.decide(view.copies, view.evidence)  # type: ignore[attr-defined]
         if not decision.open[asked].any():
-            return [_stage(plan, view, decision, number) for number in numbers]
+            return list(_staged(plan, view, decision, numbers))
         if view.copies.known.all():
             merger = name_of("merger", plan.merger)
             raise InvalidLabels(f"merger {merger!r} left open what is drawn, although it was shown all that there is")
@@ -97,17 +97,18 @@ class _View:
         )
 
 
-def _stage(plan: Plan, view: _View, decision: Decision, number: int) -> Staged:
-    ends = np.cumsum(view.objects)
-    at = int(np.searchsorted(view.shown, number))
-    own = slice(int(ends[at] - view.objects[at]), int(ends[at]))
-    lower, upper = decision.links[(decision.links[:, 0] >= own.start) & (decision.links[:, 0] < own.stop)].T
-    tile = np.searchsorted(ends, upper, side="right")
-    label = upper - (ends - view.objects)[tile] + 1
-    sizes = [part[side] for side in (lower, upper) for part in (view.copies.area, view.copies.core_area)]
-    pairs = np.column_stack([view.shown[tile], lower - own.start + 1, label, *sizes])
-    arrays = {"worth": decision.worth[own], "pairs": pairs, "attempt": np.array(plan.basis)}
-    return Staged(number, plan.stage.append("decided", number, arrays), len(pairs))
+def _staged(plan: Plan, view: _View, decision: Decision, numbers: Sequence[int]) -> Iterator[Staged]:
+    """Stage of each tile what its copies are worth, and the links of which they are the lower end."""
+    ends, copies = np.cumsum(view.objects), view.copies
+    starts, links = ends - view.objects, decision.links[np.argsort(decision.links[:, 0], kind="stable")]
+    tiles = np.searchsorted(ends, links, side="right")
+    labels = links - starts[tiles] + 1
+    sizes = [part[side] for side in links.T for part in (copies.area, copies.core_area)]
+    rows = np.column_stack([view.shown[tiles[:, 1]], labels, *sizes])
+    for number, at in zip(numbers, np.searchsorted(view.shown, numbers), strict=True):
+        own = rows[slice(*np.searchsorted(links[:, 0], [starts[at], ends[at]]))]
+        arrays = {"worth": decision.worth[starts[at] : ends[at]], "pairs": own, "attempt": np.array(plan.basis)}
+        yield Staged(number, plan.stage.append("decided", number, arrays), len(own))
 
 
 def drawn_together(rows: Ints) -> Ints:
