@@ -3,6 +3,7 @@
     python plugins/cellpose/benchmarks/accuracy.py [--presets medium dense tissue] [--side 2048] [--tiles 512+0/60 ...]
 
 A tiling is TILE+OFFSET/HALO, in pixels: the first tile is OFFSET long, if that is not 0. Prints a table in Markdown.
+With --depth it is a volume of so many planes, evaluated in 3-D, whose tiles are as deep as it is.
 """
 
 from __future__ import annotations
@@ -37,14 +38,17 @@ SEED = 11
 
 
 class Shifted:
-    """Square tiles of which the first may be shorter."""
+    """Square tiles of which the first may be shorter, as deep as the image."""
 
     def __init__(self, tile: int, offset: int, halo: int | None) -> None:
         self.tile, self.offset, self.halo = tile, offset, halo
 
     def __call__(self, image: Image, needs: Needs) -> TileGrid:
         halo = tuple(needs.halo[axis] if self.halo is None else self.halo for axis in image.axes)
-        cores = tuple(self._cores(length) for length in image.shape)
+        cores = tuple(
+            (length,) if axis == "z" else self._cores(length)
+            for axis, length in zip(image.axes, image.shape, strict=True)
+        )
         stride = tuple(needs.stride.get(axis, 1) for axis in image.axes)
         return TileGrid(axes=image.axes, cores=cores, halo=halo, stride=stride)
 
@@ -59,13 +63,15 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", nargs="+", default=PRESETS, choices=["sparse", *PRESETS])
     parser.add_argument("--side", type=int, default=2048)
+    parser.add_argument("--depth", type=int, default=0)
     parser.add_argument("--tiles", nargs="+", default=TILINGS)
     said = parser.parse_args(words)
-    print(f"Cellpose {version()}, {said.side} × {said.side} pixels, the plugin's defaults\n")
+    shape = (said.depth,) * bool(said.depth) + (said.side, said.side)
+    print(f"Cellpose {version()}, {' × '.join(map(str, shape))} pixels, the plugin's defaults\n")
     print("| image | tile + offset | objects | AP@0.5 truth | AP@0.9 untiled | fused | split | lost | doubled | s |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for preset in said.presets:
-        pixels, truth = synth.make((said.side, said.side), preset, SEED)
+        pixels, truth = synth.make(shape, preset, SEED)
         untiled = evaluated(pixels)
         report(preset, "untiled", *untiled, truth, untiled[0])
         for tiling in said.tiles:
@@ -85,14 +91,16 @@ def evaluated(pixels: NDArray[Any]) -> tuple[NDArray[Any], float]:
     """The labels by Cellpose's own evaluation of the whole image, and the seconds that they took."""
     model = loaded(str(small_cellpose.SMALL), False)
     began = time.perf_counter()
-    labels: NDArray[Any] = model.eval(pixels.copy(), **({} if newer() else {"channels": [0, 0]}))[0]
+    volume = {"do_3D": True, "z_axis": 0} if pixels.ndim == 3 else {}
+    labels: NDArray[Any] = model.eval(pixels.copy(), **volume, **({} if newer() else {"channels": [0, 0]}))[0]
     return labels.astype(int), time.perf_counter() - began
 
 
 def run(pixels: NDArray[Any], tile: int, offset: int, halo: int | None) -> tuple[NDArray[Any], float]:
     """The labels, and the seconds that they took."""
     began = time.perf_counter()
-    pipeline = Pipeline(segmenter=Cellpose(model=str(small_cellpose.SMALL)), tiler=Shifted(tile, offset, halo))
+    segmenter = Cellpose(model=str(small_cellpose.SMALL), do_3D=pixels.ndim == 3)
+    pipeline = Pipeline(segmenter=segmenter, tiler=Shifted(tile, offset, halo))
     labels: NDArray[Any] = pipeline.run(pixels).labels.compute()
     return labels, time.perf_counter() - began
 
