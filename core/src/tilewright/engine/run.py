@@ -165,9 +165,11 @@ class Run:
     def _batch(self, stage: str, count: int) -> int:
         """Tiles to a task: many where they are small, but enough tasks to keep everybody busy to the end.
 
-        Whoever stops a run waits for the tasks under way, and a segmenter may take a minute for what is written in one.
+        Fewer where a task may take long, since whoever stops a run waits for those under way, and where it keeps what
+        its tiles share: overlaps can be larger than the tiles.
         """
-        most = self.plan.batch(2**20 if stage == "segment" else 2**23)
+        few = stage == "segment" or (stage == "join" and self.plan.owning)
+        most = self.plan.batch(2**20 if few else 2**23)
         return max(1, min(most, count // (8 * self.crew.workers)))
 
     @contextmanager
