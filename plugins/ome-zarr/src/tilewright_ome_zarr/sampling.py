@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from tilewright.image import Region
 
 __all__ = ["Sampling", "downsample", "extent", "project", "sampling"]
+
+FEW = 64  # pixels of a block that are sorted rather than counted by runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,9 @@ def _mode(labels: NDArray[Any], fine: Region, coarse: Region, samplings: tuple[S
         highest = _reduced(np.maximum, highest, edges, axis)
     mixed = lowest != highest
     if mixed.any():  # most blocks lie within one object or the background: only the others are counted
-        lowest[mixed] = _most_frequent(cropped, starts, mixed)
+        sizes = [np.diff(edges, append=n) for edges, n in zip(starts, cropped.shape, strict=True)]
+        few = all((size == size[0]).all() for size in sizes) and math.prod(int(size[0]) for size in sizes) <= FEW
+        lowest[mixed] = _by_sorting(cropped, mixed) if few else _most_frequent(cropped, starts, mixed)
     return lowest
 
 
@@ -130,6 +135,22 @@ def _reduced(ufunc: np.ufunc, labels: NDArray[Any], edges: NDArray[np.intp], axi
     return np.moveaxis(found, 0, axis)
 
 
+def _by_sorting(labels: NDArray[Any], mixed: NDArray[np.bool_]) -> NDArray[Any]:
+    """The most frequent label of each mixed block, in the blocks' order, of blocks of one size with few pixels."""
+    split = [n for cells, whole in zip(mixed.shape, labels.shape, strict=True) for n in (cells, whole // cells)]
+    within = [2 * axis + side for side in (0, 1) for axis in range(labels.ndim)]
+    blocks = labels.reshape(split).transpose(within)[mixed].reshape(np.count_nonzero(mixed), -1)
+    pixels = np.ascontiguousarray(np.sort(blocks, axis=1).T)
+    found: NDArray[Any] = pixels[0].copy()
+    most = np.ones(len(blocks), np.int64)
+    run = most.copy()
+    for before, here in pairwise(pixels):
+        run = np.where(here == before, run + 1, 1)
+        np.copyto(found, here, where=run > most)  # of equally frequent ones the smallest came first
+        np.maximum(most, run, out=most)
+    return found
+
+
 def _most_frequent(labels: NDArray[Any], starts: list[NDArray[np.intp]], mixed: NDArray[np.bool_]) -> NDArray[Any]:
     """The most frequent label of each mixed block, in the blocks' order.
 
@@ -145,10 +166,10 @@ def _most_frequent(labels: NDArray[Any], starts: list[NDArray[np.intp]], mixed: 
     begins = np.flatnonzero(np.r_[True, (numbers[1:] != numbers[:-1]) | (values[1:] != values[:-1])])
     counts = np.add.reduceat(weights, begins)
     numbers, values = numbers[begins], values[begins]
-    best = np.lexsort((values, -counts, numbers))
-    numbers = numbers[best]
-    firsts = np.r_[True, numbers[1:] != numbers[:-1]]
-    winners: NDArray[Any] = values[best][firsts]
+    firsts = np.flatnonzero(np.r_[True, numbers[1:] != numbers[:-1]])
+    place = np.arange(len(counts))  # taken off, so that of equally frequent ones the smallest, which comes first, wins
+    best = np.maximum.reduceat(counts * len(counts) - place, firsts)
+    winners: NDArray[Any] = values[-best % len(counts)]
     return winners
 
 
