@@ -62,7 +62,7 @@ class Stage:
         self._lock = threading.Lock()
 
     def append(self, kind: str, number: int, arrays: Mapping[str, NDArray[Any]]) -> Place:
-        """Append one record of named arrays; an array of zeros takes no space."""
+        """Append one record of named arrays; a large array of zeros takes no space."""
         sections = {name: _encode(array) for name, array in arrays.items()}
         table = json.dumps({name: head for name, (head, _) in sections.items()}, separators=(",", ":")).encode()
         payload = b"".join(data for _, data in sections.values())
@@ -179,12 +179,12 @@ class _Pack:
 
 
 def _encode(array: NDArray[Any]) -> tuple[tuple[str, tuple[int, ...], str, int], bytes]:
+    if array.nbytes < _COMPRESS_FROM:
+        raw = array.tobytes()
+        return (array.dtype.str, array.shape, "raw", len(raw)), raw
     if not array.any():
         return (array.dtype.str, array.shape, "zeros", 0), b""
     data = np.asarray(array, order="C")
-    if data.nbytes < _COMPRESS_FROM:
-        raw = data.tobytes()
-        return (data.dtype.str, data.shape, "raw", len(raw)), raw
     packed: bytes = blosc.compress(data, b"lz4", 1, blosc.SHUFFLE)
     return (data.dtype.str, data.shape, "lz4", len(packed)), packed
 
