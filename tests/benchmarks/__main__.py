@@ -64,7 +64,9 @@ def mask(runs: int, folder: str) -> None:
     for tile in ("128", "64", "32"):
         _once([MASK, "make", tile, folder])
         commands = {what: [MASK, what, tile, folder] for what in ("scipy", "cc3d", "run", "run_cc3d")}
-        _compared(in_turn(commands, runs), "scipy", tile)
+        figures = in_turn(commands, runs)
+        _compared(figures, "scipy", tile)
+        print(f"| {tile} run_cc3d / cc3d | | {ratios(figures['run_cc3d'], figures['cc3d'], 'wall')} | | |", flush=True)
 
 
 def chunks(runs: int, folder: str) -> None:

@@ -133,12 +133,18 @@ class Stage:
             return self._pack
 
     def _bytes(self, place: Place, offset: int, size: int) -> bytes:
+        file = self._files.get(place.pack) or self._opened(place.pack)
+        if hasattr(os, "pread"):
+            return os.pread(file.fileno(), size, place.offset + offset)
         with self._lock:  # seeking and reading belong together; the lock is held for a copy from the page cache
-            if place.pack not in self._files:
-                self._files[place.pack] = (self.path / "packs" / f"{place.pack:08x}.pack").open("rb", buffering=0)
-            file = self._files[place.pack]
             file.seek(place.offset + offset)
             return file.read(size)
+
+    def _opened(self, pack: int) -> FileIO:
+        with self._lock:
+            if pack not in self._files:
+                self._files[pack] = (self.path / "packs" / f"{pack:08x}.pack").open("rb", buffering=0)
+            return self._files[pack]
 
 
 class _Pack:
