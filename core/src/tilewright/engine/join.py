@@ -17,10 +17,10 @@ from ..seams import Seam
 from ..tiles import Tile
 from .plan import Plan
 from .segment import Staged, facing, strip
-from .tables import place_of
+from .tables import record, strips
 from .touching import can_batch, faces, touching
 
-__all__ = ["compare", "part", "record"]
+__all__ = ["compare", "part"]
 
 Ints = NDArray[np.signedinteger[Any]]
 Strips = dict[str, NDArray[Any]]
@@ -104,18 +104,10 @@ def part(plan: Plan, tile: Tile, offset: Sequence[int], region: Region, kept: Ke
             name = plan.grid.axes[axis] + ("+" if step > 0 else "-")
             regions[name] = strip(plan.grid, tile, axis, 1 if step > 0 else -1, overlapping=plan.owning)
     name = min(regions, key=lambda each: math.prod(lengths(regions[each])))
-    strips = kept.get(tile.number)
-    if strips is None:
-        strips = record(plan, tile, None if tile.number in kept else name)
-        if tile.number in kept:
-            kept[tile.number] = strips
-    return strips[name][relative(region, regions[name])]
-
-
-def record(plan: Plan, tile: Tile, name: str | None) -> Strips:
-    """One of the arrays that are staged of a tile, or all of its strips."""
-    names = [letter + side for letter in plan.grid.axes for side in "+-"] if name is None else [name]
-    return plan.stage.read(place_of(plan.tiles[tile.number]), *names)
+    found = kept.get(tile.number)
+    if found is None and tile.number in kept:
+        found = kept[tile.number] = strips(plan, tile.number)
+    return (found or record(plan, tile.number, name))[name][relative(region, regions[name])]
 
 
 def _judge(plan: Plan, seam: Seam) -> Ints:

@@ -12,10 +12,10 @@ from ..labels import Runs, smallest_dtype
 from ..ownership import NOTHING
 from ..regions import Region, common, lengths, relative
 from ..tiles import Tile
-from .join import part, record
+from .join import part
 from .plan import Plan
 from .segment import Staged, whole_image
-from .tables import place_of
+from .tables import place_of, record
 
 __all__ = ["settle"]
 
@@ -81,7 +81,7 @@ def _views(plan: Plan, tile: Tile) -> list[tuple[tuple[int, ...], Tile, Region]]
 def _labels(plan: Plan, other: Tile, offset: Sequence[int], region: Region) -> NDArray[Any]:
     if any(offset):
         return part(plan, other, [-step for step in offset], region, {})
-    return record(plan, other, "labels")["labels"][relative(region, other.outer)]
+    return record(plan, other.number, "labels")["labels"][relative(region, other.outer)]
 
 
 def _stage(plan: Plan, tile: Tile, drawn: NDArray[Any], group: Ints) -> Staged:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .plan import Plan
 from .segment import Staged
 from .stage import Place, Stage
 
-__all__ = ["columns", "index_of", "place_of", "rows_of"]
+__all__ = ["columns", "index_of", "place_of", "record", "rows_of", "strips"]
 
 Ints = NDArray[np.signedinteger[Any]]
 
@@ -32,6 +33,16 @@ def index_of(staged: Mapping[int, Staged], count: int) -> NDArray[Any]:
 def place_of(row: Any) -> Place:
     """Where the record of a row of the table lies."""
     return Place(int(row["pack"]), int(row["offset"]), int(row["size"]))
+
+
+def record(plan: Plan, number: int, *names: str) -> dict[str, NDArray[Any]]:
+    """The named arrays that are staged of a tile."""
+    return plan.stage.read(place_of(plan.tiles[number]), *names)
+
+
+def strips(plan: Plan, number: int) -> dict[str, NDArray[Any]]:
+    """All parts of a tile that its seams need (`strips_of`)."""
+    return record(plan, number, *(letter + side for letter in plan.grid.axes for side in "+-"))
 
 
 def columns(stage: Stage, rows: NDArray[Any], *names: str) -> list[Ints]:

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from ..mergers import Touch
 from .plan import Plan
-from .tables import place_of
+from .tables import record, strips
 
 __all__ = ["Face", "can_batch", "faces", "touching"]
-
-Strips = dict[str, NDArray[Any]]
 
 
 class Face(NamedTuple):
@@ -37,18 +35,16 @@ def can_batch(merger: Callable[..., Any]) -> bool:
 def faces(plan: Plan, numbers: Sequence[int]) -> Iterator[Face]:
     """What these tiles share with those after them, where there are objects on both sides."""
     grid, objects = plan.grid, plan.tiles["objects"]
-    strips = {
-        number: _strips(plan, number, *(axis + side for axis in grid.axes for side in "+-")) for number in numbers
-    }
+    kept = {number: strips(plan, number) for number in numbers}
     for number in numbers:
         for axis, (letter, count) in enumerate(zip(grid.axes, grid.counts, strict=True)):
             step = math.prod(grid.counts[axis + 1 :])
             upper = number + step
             if letter in grid.separate or number // step % count == count - 1 or not objects[upper]:
                 continue
-            here = strips[number][letter + "+"]
+            here = kept[number][letter + "+"]
             if here.any():
-                there = (strips.get(upper) or _strips(plan, upper, letter + "-"))[letter + "-"]
+                there = (kept.get(upper) or record(plan, upper, letter + "-"))[letter + "-"]
                 if there.any():
                     yield Face(number, upper, (here, there))
 
@@ -69,7 +65,3 @@ def _changing(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     fresh = np.ones(len(rows), np.bool_)
     fresh[1:] = (rows[1:] != rows[:-1]).any(axis=1)
     return rows[fresh]
-
-
-def _strips(plan: Plan, number: int, *names: str) -> Strips:
-    return plan.stage.read(place_of(plan.tiles[number]), *names)

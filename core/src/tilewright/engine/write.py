@@ -95,19 +95,21 @@ def _block(writing: Writing, region: Region, index: NDArray[Any], final: NDArray
         piece = writing.plan.stage.read(place_of(row), "labels")["labels"][relative(shared, tile.core)]
         numbers = np.zeros(int(row["objects"]) + 1, writing.dtype)
         numbers[1:] = final[int(row["before"]) : int(row["before"] + row["objects"])]
+        renamed = _renamed(piece, numbers)
         if shared == region:
-            labels = _renamed(piece, numbers)
+            labels = renamed
             break
         if labels is None:
             labels = np.zeros(lengths(region), writing.dtype)
-        labels[relative(shared, region)] = numbers.take(piece)
+        labels[relative(shared, region)] = renamed
     return labels if labels is not None and labels.any() else None
 
 
 def _renamed(piece: NDArray[Any], numbers: NDArray[Any]) -> NDArray[Any]:
     """`numbers[piece]`, some pixels at a time: numpy makes wide indices of all, and memory new to it takes longer."""
-    renamed, flat = np.empty(piece.shape, numbers.dtype), np.ascontiguousarray(piece).ravel()
+    flat = piece.ravel()
+    renamed = np.empty(flat.size, numbers.dtype)
     for start in range(0, flat.size, AT_ONCE):
         part = slice(start, start + AT_ONCE)
-        numbers.take(flat[part], out=renamed.reshape(-1)[part], mode="clip")
-    return renamed
+        renamed[part] = numbers.take(flat[part])
+    return renamed.reshape(piece.shape)
