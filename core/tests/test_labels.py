@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from truth import raster_order
 
 from tilewright import InvalidLabels
-from tilewright.labels import Runs, _objects, _sorted, checked, smallest_dtype
+from tilewright.labels import Runs, _looked_up, _objects, _sorted, checked, smallest_dtype, spread
 
 HUGE = 2**64 - 1
 INTEGERS = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", ">u2", ">u4", ">u8", ">i4", ">i8"]
@@ -138,12 +138,25 @@ def test_runs_equal_what_numpy_says_pixel_by_pixel(block: NDArray[Any]) -> None:
     assert first == sorted(first)
     assert runs.labels.dtype == smallest_dtype(count)
     assert runs.labels.flags.c_contiguous
+    np.testing.assert_array_equal(spread(runs.values, runs.lengths, block.shape), numbered)
+    assert (runs.values[1:] != runs.values[:-1]).all()
 
 
 @given(st.lists(st.integers(0, 1100), min_size=1, max_size=40).filter(any))
 def test_ids_looked_up_in_a_table_are_numbered_as_ids_that_are_sorted(ids: list[int]) -> None:
-    for looked_up, by_sorting in zip(_objects(np.array(ids)), _sorted(np.array(ids)), strict=True):
+    for looked_up, by_sorting in zip(_looked_up(np.array(ids)), _sorted(np.array(ids)), strict=True):
         np.testing.assert_array_equal(looked_up, by_sorting)
+
+
+@given(st.lists(st.integers(0, 4), max_size=40))
+def test_ids_that_are_in_order_already_are_taken_as_they_are(ids: list[int]) -> None:
+    values = np.array(ids, np.uint8)
+    *found, same = _objects(values)
+    numbered = raster_order(values) if values.any() else values
+    assert same == np.array_equal(numbered, values)
+    if values.any():
+        for taken, by_sorting in zip(found, _sorted(values), strict=True):
+            np.testing.assert_array_equal(taken, by_sorting)
 
 
 @given(blocks())

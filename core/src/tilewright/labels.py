@@ -6,6 +6,7 @@ what is counted by run costs little, and nothing here is as long as the largest 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from .errors import InvalidLabels
 
-__all__ = ["Runs", "checked", "run_starts", "smallest_dtype"]
+__all__ = ["Runs", "checked", "run_starts", "smallest_dtype", "spread"]
 
 IdArray = NDArray[np.int64]
+Labels = NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,11 +26,14 @@ class Runs:
     """The objects of a label block, numbered 1..n by their first pixel in raster order.
 
     labels: the block with those numbers, in the smallest unsigned dtype that holds them.
+    values, lengths: the number and the pixels of each run, whose block `spread` is again. In their smallest dtypes.
     first: for each object the flat position of its first pixel in the block, ascending.
     area: for each object its number of pixels.
     """
 
-    labels: NDArray[np.unsignedinteger[Any]]
+    labels: Labels
+    values: Labels
+    lengths: Labels
     first: IdArray
     area: IdArray
 
@@ -36,27 +41,41 @@ class Runs:
     def of(cls, block: NDArray[Any]) -> Runs:
         """The runs of a block of non-negative integers, of any dtype and with any ids."""
         flat = np.ascontiguousarray(block).ravel()
-        if not flat.size or not flat.any():
-            nothing = np.zeros(0, np.int64)
-            return cls(labels=np.zeros(block.shape, np.uint8), first=nothing, area=nothing)
         starts = run_starts(flat)
-        run_lengths = np.diff(starts, append=flat.size)
-        first_run, of_run = _objects(flat[starts])
+        lengths = np.diff(starts, append=flat.size)
+        first_run, of_run, same = _objects(flat[starts])
         n = len(first_run)
-        small = smallest_dtype(n)
-        same = n == flat.max() and np.array_equal(flat[starts[first_run]], np.arange(1, n + 1))
-        labels = flat.astype(small) if same else np.repeat(of_run.astype(small), run_lengths)
-        area = np.bincount(of_run, weights=run_lengths, minlength=n + 1)[1:]
-        return cls(labels=labels.reshape(block.shape), first=starts[first_run], area=area.astype(np.int64))
+        values = of_run.astype(smallest_dtype(n))
+        labels = flat.astype(values.dtype) if same else np.repeat(values, lengths)
+        area = np.bincount(values, weights=lengths, minlength=n + 1)[1:]
+        return cls(
+            labels=labels.reshape(block.shape),
+            values=values,
+            lengths=lengths.astype(smallest_dtype(int(lengths.max(initial=0)))),
+            first=starts[first_run],
+            area=area.astype(np.int64),
+        )
 
 
-def _objects(values: NDArray[Any]) -> tuple[IdArray, IdArray]:
-    """The first run of each object, ascending, and for each run its object's number; from the runs' ids.
+def spread(values: NDArray[Any], lengths: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
+    """The block of runs: each value as often as its run is long, in raster order."""
+    return np.repeat(values, lengths).reshape(shape)
 
-    Ids that are no larger than there are runs are looked up in a table; others are sorted, which takes twice as long.
+
+def _objects(values: NDArray[Any]) -> tuple[IdArray, NDArray[Any], bool]:
+    """Of the runs' ids the first run of each object, ascending; each run's object's number; whether that is its id.
+
+    Most segmenters number in raster order already. Else ids that are no larger than there are runs are looked up in a
+    table, and others are sorted, which takes twice as long.
     """
-    if values.max() > max(len(values), 1024):
-        return _sorted(values)
+    highest = np.maximum.accumulate(values)
+    first_run = run_starts(highest)[int(bool(values.size) and values[0] == 0) :]
+    if not values.size or len(first_run) == highest[-1]:  # it grew so often: each time by one
+        return first_run, values, True
+    return *(_looked_up if highest[-1] <= max(len(values), 1024) else _sorted)(values), False
+
+
+def _looked_up(values: NDArray[Any]) -> tuple[IdArray, IdArray]:
     place = np.full(int(values.max()) + 1, -1, np.int64)
     place[values[::-1]] = np.arange(len(values) - 1, -1, -1)  # of equal ids the last one stays: the first run
     first_run = np.sort(place[1:][place[1:] >= 0])
@@ -75,7 +94,7 @@ def _sorted(values: NDArray[Any]) -> tuple[IdArray, IdArray]:
 
 def run_starts(flat: NDArray[Any]) -> IdArray:
     """Where the runs of a flat array begin."""
-    return np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
+    return np.concatenate((np.zeros(min(1, flat.size), np.int64), np.flatnonzero(flat[1:] != flat[:-1]) + 1))
 
 
 def smallest_dtype(largest: int) -> np.dtype[np.unsignedinteger[Any]]:

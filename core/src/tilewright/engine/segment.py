@@ -81,7 +81,8 @@ def _segment_tile(plan: Plan, tile: Tile) -> Staged:
             arrays["first"] = whole_image(runs.first, kept, plan.grid)
         for name, region in strips_of(plan.grid, tile, overlapping=plan.owning):
             arrays[name] = runs.labels[relative(region, kept)]
-        arrays["labels"] = runs.labels  # the largest comes last: what seams need is read in one go
+        # They come last: what seams need is read in one go.
+        arrays |= {"values": runs.values, "lengths": runs.lengths}
     return _stage(plan, tile, arrays, count, 0, guard)
 
 

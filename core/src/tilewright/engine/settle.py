@@ -15,7 +15,7 @@ from ..tiles import Tile
 from .join import part
 from .plan import Plan
 from .segment import Staged, whole_image
-from .tables import place_of, record
+from .tables import labels_of, place_of
 
 __all__ = ["settle"]
 
@@ -81,7 +81,7 @@ def _views(plan: Plan, tile: Tile) -> list[tuple[tuple[int, ...], Tile, Region]]
 def _labels(plan: Plan, other: Tile, offset: Sequence[int], region: Region) -> NDArray[Any]:
     if any(offset):
         return part(plan, other, [-step for step in offset], region, {})
-    return record(plan, other.number, "labels")["labels"][relative(region, other.outer)]
+    return labels_of(plan.stage, plan.tiles[other.number], other.outer)[relative(region, other.outer)]
 
 
 def _stage(plan: Plan, tile: Tile, drawn: NDArray[Any], group: Ints) -> Staged:
@@ -92,7 +92,8 @@ def _stage(plan: Plan, tile: Tile, drawn: NDArray[Any], group: Ints) -> Staged:
     }
     if len(runs.first):
         arrays |= {
-            "labels": runs.labels,
+            "values": runs.values,
+            "lengths": runs.lengths,
             "first": whole_image(runs.first, tile.core, plan.grid),
             "area": runs.area,
             "group": group[drawn.ravel()[runs.first]],

@@ -15,7 +15,7 @@ from ..tiles import TileGrid
 from .objects import Objects, united
 from .plan import Plan
 from .segment import Staged
-from .tables import place_of
+from .tables import labels_of
 
 __all__ = ["below", "count", "stacked", "step"]
 
@@ -41,16 +41,13 @@ def count(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
     pieces, done = plan.stage.load("pieces"), []
     for number in numbers:
         other = number + step(plan.grid)
-        counts = count_pairs(*(_labels(plan, pieces[tile]) for tile in (number, other)))
+        slices = (labels_of(plan.stage, pieces[tile], plan.grid[tile].core) for tile in (number, other))
+        counts = count_pairs(*slices)
         counts = counts[(counts[:, :2] > 0).all(axis=1)]
         pairs = np.column_stack([np.full(len(counts), other), counts])
         place = plan.stage.append("slices", number, {"pairs": pairs, "attempt": np.array(plan.basis)})
         done.append(Staged(number, place, len(pairs)))
     return done
-
-
-def _labels(plan: Plan, row: Any) -> NDArray[Any]:
-    return plan.stage.read(place_of(row), "labels")["labels"]
 
 
 def stacked(objects: Objects, pairs: Ints, least: float) -> Objects:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..labels import spread
+from ..regions import Region, lengths
 from .plan import Plan
 from .segment import Staged
 from .stage import Place, Stage
 
-__all__ = ["columns", "index_of", "place_of", "record", "rows_of", "strips"]
+__all__ = ["columns", "index_of", "labels_of", "place_of", "record", "rows_of", "strips"]
 
 Ints = NDArray[np.signedinteger[Any]]
 
@@ -43,6 +45,12 @@ def record(plan: Plan, number: int, *names: str) -> dict[str, NDArray[Any]]:
 def strips(plan: Plan, number: int) -> dict[str, NDArray[Any]]:
     """All parts of a tile that its seams need (`strips_of`)."""
     return record(plan, number, *(letter + side for letter in plan.grid.axes for side in "+-"))
+
+
+def labels_of(stage: Stage, row: Any, region: Region) -> NDArray[Any]:
+    """The labels that are staged of a region: of all of a tile that was segmented, or of the core that was drawn."""
+    runs = stage.read(place_of(row), "values", "lengths")
+    return spread(runs["values"], runs["lengths"], lengths(region))
 
 
 def columns(stage: Stage, rows: NDArray[Any], *names: str) -> list[Ints]:

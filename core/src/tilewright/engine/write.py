@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..labels import spread
 from ..regions import Region, common, lengths, relative
 from ..sinks import LabelSpec, Sink
 from ..tiles import TileGrid
@@ -19,8 +20,6 @@ from .segment import Staged
 from .tables import place_of
 
 __all__ = ["Writing", "blocks_of", "label_spec", "try_writer", "write"]
-
-AT_ONCE = 2**15  # pixels
 
 
 def label_spec(plan: Plan, dtype: np.dtype[np.unsignedinteger[Any]], name: str, workdir: Path) -> LabelSpec:
@@ -92,24 +91,14 @@ def _block(writing: Writing, region: Region, index: NDArray[Any], final: NDArray
         shared = common(region, tile.core)
         if shared is None or not row["objects"]:
             continue
-        piece = writing.plan.stage.read(place_of(row), "labels")["labels"][relative(shared, tile.core)]
+        runs = writing.plan.stage.read(place_of(row), "values", "lengths")
         numbers = np.zeros(int(row["objects"]) + 1, writing.dtype)
         numbers[1:] = final[int(row["before"]) : int(row["before"] + row["objects"])]
-        renamed = _renamed(piece, numbers)
+        renumbered = spread(numbers[runs["values"]], runs["lengths"], lengths(tile.core))[relative(shared, tile.core)]
         if shared == region:
-            labels = renamed
+            labels = renumbered
             break
         if labels is None:
             labels = np.zeros(lengths(region), writing.dtype)
-        labels[relative(shared, region)] = renamed
+        labels[relative(shared, region)] = renumbered
     return labels if labels is not None and labels.any() else None
-
-
-def _renamed(piece: NDArray[Any], numbers: NDArray[Any]) -> NDArray[Any]:
-    """`numbers[piece]`, some pixels at a time: numpy makes wide indices of all, and memory new to it takes longer."""
-    flat = piece.ravel()
-    renamed = np.empty(flat.size, numbers.dtype)
-    for start in range(0, flat.size, AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        renamed[part] = numbers.take(flat[part])
-    return renamed.reshape(piece.shape)
