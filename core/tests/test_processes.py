@@ -40,6 +40,42 @@ def test_processes_give_the_labels_of_the_whole_image_and_leave_no_process(tmp_p
     assert not [pid for pid in workers if Path(f"/proc/{pid}/stat").exists()]
 
 
+class Heavy:
+    """A segmenter with weights, which counts how often it is made ready to be sent."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def __call__(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        return Components()(pixels)
+
+    def __getstate__(self) -> dict[str, int]:
+        self.sent += 1
+        return {"sent": 0}
+
+
+class SentArray(np.ndarray[Any, np.dtype[Any]]):
+    """An array in memory that counts how often it is sent."""
+
+    sent = 0
+
+    def __reduce__(self) -> Any:
+        SentArray.sent += 1
+        return super().__reduce__()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.__reduce__()
+
+
+def test_pixels_and_segmenter_are_sent_to_the_processes_that_segment_and_not_again() -> None:
+    heavy, image = Heavy(), MASK.view(SentArray)
+    result = Pipeline(segmenter=heavy, tiler=Grid(tile=10, halo=4), merger="overlap").run(
+        image, workers=2, processes=True
+    )
+    np.testing.assert_array_equal(result.labels.compute(), ndimage.label(MASK)[0])
+    assert (heavy.sent, SentArray.sent) == (1, 1)
+
+
 def test_an_error_in_a_process_is_the_error_of_the_run_which_goes_on_later(tmp_path: Path) -> None:
     counted = Components(calls=tmp_path / "calls", fail_at=7)
     pipeline = Pipeline(segmenter=counted, tiler=Grid(tile=10), writer="zarr-array")

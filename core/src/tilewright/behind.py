@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from .chunks import is_zarr
 from .image import Image
 from .views import beneath
 
@@ -19,16 +22,13 @@ def files_behind(said: Any) -> Iterator[Path]:
     An array of a reader's own tells its files by an attribute `files`.
     A dask array is asked for all that its graph holds, which takes as long as the graph has entries.
     """
-    import numpy as np
-    import zarr
-
     if isinstance(said, str | os.PathLike):
         yield Path(said)
     elif isinstance(said, Image):
         if said.source:
             yield Path(said.source)
         yield from files_behind(beneath(said.data)[0])
-    elif isinstance(said, zarr.Array):
+    elif is_zarr(said):
         # a store of local files has a root; dask opens them through fsspec, whose remote paths are not absolute
         root = getattr(said.store, "root", None) or getattr(said.store, "path", None)
         if root is not None and Path(root).is_absolute():

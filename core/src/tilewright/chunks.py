@@ -24,17 +24,20 @@ from .regions import Region
 if TYPE_CHECKING:
     from .views import Array
 
-__all__ = ["LocalChunks", "direct", "local_root"]
+__all__ = ["LocalChunks", "direct", "is_zarr", "local_root"]
 
 _SHUFFLE = ("noshuffle", "shuffle", "bitshuffle")
 
 
 def direct(data: Array) -> Array:
     """The array whose regions are read and written without leaving this thread where that can be, else as it is."""
-    zarr = sys.modules.get("zarr")  # whose arrays exist if it has been imported
-    if zarr is None or not isinstance(data, zarr.Array) or not _plain(data):
-        return data
-    return cast("Array", LocalChunks(data))
+    return cast("Array", LocalChunks(data)) if is_zarr(data) and _plain(data) else data
+
+
+def is_zarr(data: object) -> bool:
+    """Whether it is a zarr array. Whoever has one has imported zarr, so that others need not wait for it."""
+    zarr = sys.modules.get("zarr")
+    return zarr is not None and isinstance(data, zarr.Array)
 
 
 def local_root(data: Any) -> str | None:

@@ -150,15 +150,15 @@ class Execution:
 
     def _through(self, plan: Plan, home: Destination, progress: Progress) -> Result:
         started = datetime.datetime.now(datetime.UTC)
-        self._try_writer(plan, home)
-        with crew(self.workers, processes=self.processes) as workers:
+        with crew(self.workers, processes=self.processes) as workers:  # processes start while the writer is tried
+            self._try_writer(plan, home)
             run = Run(plan=plan, crew=workers, progress=progress)
             run.segment()
             outcome = run.join()
             run.prepare(identity("writer", home.writer))
             sink = home.writer(home.path, label_spec(plan, outcome.dtype, self.name, plan.workdir))
             run.write(sink, outcome)
-            provenance = self._provenance(run, home.writer, outcome, started)
+            provenance = self._provenance(plan, run, home.writer, outcome, started)
             run.finish(sink, provenance)
         plan.stage.close()
         run.plan.stage.close()
@@ -177,12 +177,12 @@ class Execution:
             raise
 
     def _provenance(
-        self, run: Run, writer: Callable[..., Any], outcome: Outcome, started: datetime.datetime
+        self, plan: Plan, run: Run, writer: Callable[..., Any], outcome: Outcome, started: datetime.datetime
     ) -> dict[str, Any]:
         """What ran, in plain values: enough to run it again, and to know what it ran on."""
         from . import __version__
 
-        plan, grid = run.plan, run.plan.grid
+        grid = plan.grid
         ran: dict[Kind, Callable[..., Any] | None] = {
             "reader": plan.source.reader,
             "tiler": self.pipeline.tiler,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -110,6 +110,10 @@ class Plan:
         image = self.source.opened
         return needed_axes(self.segmenter, image.spatial_axes)
 
+    def segmented(self, basis: int) -> Plan:
+        """The plan of the stages after segmenting, without an array or weights that need not be sent to them."""
+        return replace(self, source=Source(), segmenter=_not_needed, basis=basis)
+
     @property
     def owning(self) -> bool:
         """Whether the merger says which tile draws an object, so that whole outer regions are kept."""
@@ -199,6 +203,10 @@ class Plan:
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("stage", "tiles", "wanted")}
+
+
+def _not_needed(*_: Any) -> Any:
+    raise AssertionError("a tile was handed to the segmenter after all tiles had been segmented")
 
 
 def needed_axes(segmenter: object, spatial: str) -> str:

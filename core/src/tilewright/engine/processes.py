@@ -54,7 +54,10 @@ class Processes:
 
     def _made(self) -> ProcessPoolExecutor:
         # A fork of a process with threads may copy a lock that one of them holds, and wait for it for ever.
-        return ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=_begin)
+        pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=_begin)
+        for _ in range(self.count):
+            pool.submit(_ready)  # the pool starts a process when there is work for it
+        return pool
 
 
 @contextmanager
@@ -71,6 +74,11 @@ def _begin() -> None:
     """What a new process does first: it leaves Ctrl-C to the one that started it, and ends with that one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _ready() -> None:
+    """What a process can do before it is told anything: import the stages."""
+    from . import join, segment, write  # noqa: F401
 
 
 def _end_with_parent() -> None:

@@ -8,7 +8,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ class Run:
     failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._source = self.plan.source
         self._earlier: dict[str, dict[int, Place]] = {}
         for record in self.plan.stage.records():
             self._earlier.setdefault(record.kind, {})[record.number] = record.place
@@ -68,11 +69,11 @@ class Run:
             staged = self._do("segment", "tile", segment, self.plan, everything)
             self.skipped = sum(each.skipped for each in staged.values())
             self.failed = [each.failed for _, each in sorted(staged.items()) if each.failed]
-            self.plan.source.check()
+            self._source.check()
             # By the records themselves: a tile that was segmented twice (its worker was lost, its record torn) may have
             # other ids the second time, and what was joined on the first ones says nothing of them.
             basis = [(number, *each.place, each.failed) for number, each in sorted(staged.items())]
-            self.plan = replace(self.plan, basis=zlib.crc32(repr(basis).encode()))
+            self.plan = self.plan.segmented(zlib.crc32(repr(basis).encode()))
             self.plan.stage.save("tiles", index_of(staged, len(everything)))
 
     def join(self) -> Outcome:
@@ -114,7 +115,7 @@ class Run:
         From here on what was written may be moved away at any instant, so a run that is killed now writes anew.
         """
         self.progress("finish", 0, 1)
-        self.plan.source.check()
+        self._source.check()
         with self._timed("finish"):
             (self.plan.workdir / ATTEMPT).unlink()
             sink.finish(provenance)
