@@ -8,7 +8,6 @@ list that could disagree.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import struct
@@ -20,16 +19,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numcodecs import blosc
 from numpy.typing import NDArray
+
+from .sections import decode, encode
 
 __all__ = ["Place", "Record", "Stage"]
 
 _HEAD = struct.Struct("<4sIQQI")  # magic, kind, number, payload length, table length
 _CHECKSUM = struct.Struct("<I")  # of all else
 _HEADER_SIZE = _HEAD.size + _CHECKSUM.size
-_MAGIC = b"TWr2"
-_COMPRESS_FROM = 4096  # bytes; below, the codec's own overhead exceeds what it saves
+_MAGIC = b"TWr3"
 _READ_AT_ONCE = 2**14  # bytes, in which all but the labels of a common tile are
 _SYNC_EVERY = 2**26  # bytes that a power cut may cost
 _KINDS = ("tile", "seams", "settled", "written", "slices", "decided")
@@ -63,9 +62,7 @@ class Stage:
 
     def append(self, kind: str, number: int, arrays: Mapping[str, NDArray[Any]]) -> Place:
         """Append one record of named arrays; a large array of zeros takes no space."""
-        sections = {name: _encode(array) for name, array in arrays.items()}
-        table = json.dumps({name: head for name, (head, _) in sections.items()}, separators=(",", ":")).encode()
-        payload = b"".join(data for _, data in sections.values())
+        table, payload = encode(arrays)
         head = _HEAD.pack(_MAGIC, _KINDS.index(kind), number, len(payload), len(table))
         checksum = _CHECKSUM.pack(zlib.crc32(payload, zlib.crc32(table, zlib.crc32(head))))
         return self._own_pack().append(head + checksum + table + payload)
@@ -77,15 +74,12 @@ class Stage:
         start = _HEADER_SIZE + length
         if len(head) < start:
             head = self._bytes(place, 0, start)
-        table: dict[str, Any] = json.loads(head[_HEADER_SIZE:start])
-        arrays, offset = {}, start
-        for name, (dtype, shape, stored, size) in table.items():
-            if not names or name in names:
-                near = offset + size <= len(head)
-                data = head[offset : offset + size] if near else self._bytes(place, offset, size)
-                arrays[name] = _decode(data, dtype, shape, stored)
-            offset += size
-        return arrays
+
+        def data(offset: int, size: int) -> bytes:
+            begin, end = start + offset, start + offset + size
+            return head[begin:end] if end <= len(head) else self._bytes(place, begin, size)
+
+        return decode(head[_HEADER_SIZE:start], names, data)
 
     def records(self) -> Iterator[Record]:
         """All records of earlier runs. A pack's torn end is passed over; what it held is not done.
@@ -182,24 +176,6 @@ class _Pack:
         written = self._file.write(record)
         while written < len(record):
             written += self._file.write(record[written:])
-
-
-def _encode(array: NDArray[Any]) -> tuple[tuple[str, tuple[int, ...], str, int], bytes]:
-    if array.nbytes < _COMPRESS_FROM:
-        raw = array.tobytes()
-        return (array.dtype.str, array.shape, "raw", len(raw)), raw
-    if not array.any():
-        return (array.dtype.str, array.shape, "zeros", 0), b""
-    data = np.asarray(array, order="C")
-    packed: bytes = blosc.compress(data, b"lz4", 1, blosc.SHUFFLE)
-    return (data.dtype.str, data.shape, "lz4", len(packed)), packed
-
-
-def _decode(data: bytes, dtype: str, shape: tuple[int, ...], stored: str) -> NDArray[Any]:
-    if stored == "zeros":
-        return np.zeros(shape, dtype)
-    raw = blosc.decompress(data) if stored == "lz4" else data
-    return np.frombuffer(raw, dtype).reshape(shape)
 
 
 def _scan(path: Path) -> Iterator[Record]:
