@@ -24,7 +24,7 @@ from .regions import Region
 if TYPE_CHECKING:
     from .views import Array
 
-__all__ = ["LocalChunks", "direct", "is_zarr", "local_root"]
+__all__ = ["ChunkFiles", "LocalChunks", "chunk_files", "direct", "is_zarr"]
 
 _SHUFFLE = ("noshuffle", "shuffle", "bitshuffle")
 
@@ -40,10 +40,33 @@ def is_zarr(data: object) -> bool:
     return zarr is not None and isinstance(data, zarr.Array)
 
 
-def local_root(data: Any) -> str | None:
-    """The folder of a zarr array's chunks; None for any other data, and for stores that are no folders."""
+class ChunkFiles:
+    """The files of a zarr array in a local folder: one for each shard if it has shards, else for each chunk."""
+
+    def __init__(self, array: Any, root: Path) -> None:
+        self._root = f"{root}/{array.path}"
+        self._unit: tuple[int, ...] = array.shards or array.chunks
+        self._key = array.metadata.encode_chunk_key
+
+    def at(self, place: tuple[int, ...]) -> str:
+        """The file of one of them, by its place in their grid. It is there if any of its pixels was ever written."""
+        return f"{self._root}/{self._key(place)}"
+
+    def of(self, region: Region) -> Iterator[str]:
+        """Those in which pixels of a region are kept."""
+        spans = [range(part.start // n, -(-part.stop // n)) for part, n in zip(region, self._unit, strict=True)]
+        return map(self.at, itertools.product(*spans))
+
+    def gone(self) -> bool:
+        """Whether the folder is no array any more."""
+        marks = (f"{self._root}/{name}" for name in ("zarr.json", ".zarray"))
+        return not any(map(os.path.exists, marks))  # for every tile; Path.exists is slower
+
+
+def chunk_files(data: Any) -> ChunkFiles | None:
+    """The files of a zarr array; None for any other data, and for stores that are no folders."""
     root = getattr(getattr(data, "store", None), "root", None)
-    return f"{root}/{data.path}" if isinstance(root, Path) and hasattr(data, "metadata") else None
+    return ChunkFiles(data, root) if isinstance(root, Path) and hasattr(data, "metadata") else None
 
 
 class LocalChunks:
@@ -51,7 +74,9 @@ class LocalChunks:
 
     def __init__(self, array: Any) -> None:  # a zarr.Array, of any of its generic kinds
         self.array = array
-        self._root = local_root(array)
+        files = chunk_files(array)
+        assert files is not None
+        self._file = files.at
         self.shape: tuple[int, ...] = array.shape
         self.chunks: tuple[int, ...] = array.chunks
         self.dtype: np.dtype[Any] = array.dtype
@@ -109,9 +134,6 @@ class LocalChunks:
             values = whole
         data = np.ascontiguousarray(values, dtype)
         _replace(file, codec.encode(data) if codec else data.tobytes())
-
-    def _file(self, at: tuple[int, ...]) -> str:
-        return f"{self._root}/{self.array.metadata.encode_chunk_key(at)}"
 
     @cached_property
     def _codec(self) -> tuple[Any, np.dtype[Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .chunks import direct
+from .chunks import ChunkFiles, chunk_files, direct
 from .errors import InvalidImage, InvalidOption, NotReadable
 from .regions import Region, cut
 from .sampling import percentiles_of, sampled
@@ -153,8 +153,13 @@ class Image:
     def _direct(self) -> Array:
         return direct(self.data)
 
+    @cached_property
+    def chunk_files(self) -> ChunkFiles | None:
+        """The files that hold the data's chunks, if it is a zarr array in a local folder."""
+        return chunk_files(self.data)
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_direct"}
+        return {name: value for name, value in vars(self).items() if name not in ("_direct", "chunk_files")}
 
     def channel_index(self, channel: int | str) -> int:
         """The position along `c` of a channel said by index (negative from the end) or name.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,17 +26,21 @@ Labels = NDArray[np.unsignedinteger[Any]]
 class Runs:
     """The objects of a label block, numbered 1..n by their first pixel in raster order.
 
-    labels: the block with those numbers, in the smallest unsigned dtype that holds them.
+    labels: the block with those numbers, not to be written to: the block itself if they are its ids.
     values, lengths: the number and the pixels of each run, whose block `spread` is again. In their smallest dtypes.
     first: for each object the flat position of its first pixel in the block, ascending.
-    area: for each object its number of pixels.
     """
 
-    labels: Labels
+    labels: NDArray[np.integer[Any]]
     values: Labels
     lengths: Labels
     first: IdArray
-    area: IdArray
+
+    @cached_property
+    def area(self) -> IdArray:
+        """For each object its number of pixels."""
+        counts = np.bincount(self.values, weights=self.lengths, minlength=len(self.first) + 1)[1:]
+        return counts.astype(np.int64)
 
     @classmethod
     def of(cls, block: NDArray[Any]) -> Runs:
@@ -44,16 +49,15 @@ class Runs:
         starts = run_starts(flat)
         lengths = np.diff(starts, append=flat.size)
         first_run, of_run, same = _objects(flat[starts])
-        n = len(first_run)
-        values = of_run.astype(smallest_dtype(n))
-        labels = flat.astype(values.dtype) if same else np.repeat(values, lengths)
-        area = np.bincount(values, weights=lengths, minlength=n + 1)[1:]
+        values = of_run.astype(smallest_dtype(len(first_run)))
+        as_they_are = same and np.can_cast(flat.dtype, np.int64)  # numpy reckons uint64 with others as floats
+        labels = (flat if as_they_are else np.repeat(values, lengths)).reshape(block.shape)
+        labels.setflags(write=False)
         return cls(
-            labels=labels.reshape(block.shape),
+            labels=labels,
             values=values,
             lengths=lengths.astype(smallest_dtype(int(lengths.max(initial=0)))),
             first=starts[first_run],
-            area=area.astype(np.int64),
         )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..behind import files_behind
-from ..chunks import local_root
+from ..chunks import chunk_files
 from ..views import Array, beneath
 from .behaviour import behaviour, pieces
 from .guard import file_state
@@ -47,7 +47,7 @@ def files_state(path: str, data: Array) -> int | None:
 
     None where tiles have guards of their own chunks, and for what is not here.
     """
-    if not path or local_root(beneath(data)[0]) is not None or not Path(path).exists():
+    if not path or chunk_files(beneath(data)[0]) is not None or not Path(path).exists():
         return None
     return sum(map(_state, {path, *map(str, files_behind(data))}))
 

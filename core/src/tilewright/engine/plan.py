@@ -120,6 +120,11 @@ class Plan:
         return hasattr(self.merger, "decide")
 
     @property
+    def measuring(self) -> bool:
+        """Whether it matters how many pixels an object has."""
+        return self.owning or self.min_size > 0 or self.join_z is not None
+
+    @property
     def connectivity(self) -> int:
         """That of the segmenter's objects, as far as it is known: the declared merger's, else the fullest."""
         dimensions = len(self.grid.axes)

@@ -167,11 +167,14 @@ class Run:
         """Tiles to a task: many where they are small, but enough tasks to keep everybody busy to the end.
 
         Fewer where a task may take long, since whoever stops a run waits for those under way, and where it keeps what
-        its tiles share: overlaps can be larger than the tiles.
+        its tiles share: overlaps can be larger than the tiles. More where faces are all that is read, since those
+        between two tasks are read twice.
         """
-        few = stage == "segment" or (stage == "join" and self.plan.owning)
-        most = self.plan.batch(2**20 if few else 2**23)
-        return max(1, min(most, count // (8 * self.crew.workers)))
+        if stage == "join" and not self.plan.owning:
+            most, tasks = 2**25, 2
+        else:
+            most, tasks = 2**20 if stage in ("segment", "join") else 2**23, 8
+        return max(1, min(self.plan.batch(most), count // (tasks * self.crew.workers)))
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

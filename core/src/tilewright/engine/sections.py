@@ -30,7 +30,7 @@ def encode(arrays: Mapping[str, NDArray[Any]]) -> tuple[bytes, bytes]:
     sections |= {
         name: (arrays[name].dtype.str, arrays[name].shape, how, len(data)) for name, (how, data) in large.items()
     }
-    table = json.dumps([stored, len(together), sections], separators=(",", ":"))
+    table = json.dumps([stored, len(together), sections])
     return table.encode(), b"".join([together, *(data for _, data in large.values())])
 
 

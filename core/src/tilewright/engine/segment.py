@@ -72,7 +72,8 @@ def _segment_tile(plan: Plan, tile: Tile) -> Staged:
     count = len(runs.first)
     arrays: dict[str, NDArray[Any]] = {}
     if count:
-        arrays = {"area": _small(runs.area)}
+        if plan.measuring:
+            arrays["area"] = _small(runs.area)
         if plan.same_ids:
             arrays["ids"] = labels[relative(kept, tile.outer)].ravel()[runs.first].astype(np.uint64)
         if plan.owning:
@@ -80,7 +81,7 @@ def _segment_tile(plan: Plan, tile: Tile) -> Staged:
         else:
             arrays["first"] = whole_image(runs.first, kept, plan.grid)
         for name, region in strips_of(plan.grid, tile, overlapping=plan.owning):
-            arrays[name] = runs.labels[relative(region, kept)]
+            arrays[name] = runs.labels[relative(region, kept)].astype(runs.values.dtype)
         # They come last: what seams need is read in one go.
         arrays |= {"values": runs.values, "lengths": runs.lengths}
     return _stage(plan, tile, arrays, count, 0, guard)
@@ -133,12 +134,14 @@ def strips_of(grid: TileGrid, tile: Tile, *, overlapping: bool) -> Iterator[tupl
 
 def strip(grid: TileGrid, tile: Tile, axis: int, step: int, *, overlapping: bool) -> Region:
     """One of these parts: on the side towards which `step` points along an axis."""
+    region = tile.outer if overlapping else tile.core
+    own = region[axis]
     if not overlapping:
-        return facing(tile, [step if i == axis else 0 for i in range(len(grid.axes))])
-    index = [i + step * (a == axis) for a, i in enumerate(tile.index)]
-    near, own = grid.at(index).outer[axis], tile.outer[axis]
-    part = slice(near.start, own.stop) if step > 0 else slice(own.start, near.stop)
-    return (*tile.outer[:axis], part, *tile.outer[axis + 1 :])
+        part = slice(own.stop - 1, own.stop) if step > 0 else slice(own.start, own.start + 1)
+    else:
+        near = grid.at([i + step * (a == axis) for a, i in enumerate(tile.index)]).outer[axis]
+        part = slice(near.start, own.stop) if step > 0 else slice(own.start, near.stop)
+    return (*region[:axis], part, *region[axis + 1 :])
 
 
 def facing(tile: Tile, offset: Sequence[int]) -> Region:

@@ -33,7 +33,7 @@ def can_batch(merger: Callable[..., Any]) -> bool:
 
 
 def faces(plan: Plan, numbers: Sequence[int]) -> Iterator[Face]:
-    """What these tiles share with those after them, where there are objects on both sides."""
+    """What these tiles share with those after them, where the first has objects there."""
     grid, objects = plan.grid, plan.tiles["objects"]
     kept = {number: strips(plan, number) for number in numbers}
     for number in numbers:
@@ -45,8 +45,7 @@ def faces(plan: Plan, numbers: Sequence[int]) -> Iterator[Face]:
             here = kept[number][letter + "+"]
             if here.any():
                 there = (kept.get(upper) or record(plan, upper, letter + "-"))[letter + "-"]
-                if there.any():
-                    yield Face(number, upper, (here, there))
+                yield Face(number, upper, (here, there))
 
 
 def touching(seams: Sequence[Face]) -> NDArray[np.int64]:

@@ -59,8 +59,7 @@ class Union:
         index, stage = self.plan.tiles, self.plan.stage
         pairs = self._pairs(index, seams, 2)
         (first,) = columns(stage, index[busy], "first")
-        needs_area = self.plan.min_size or self.plan.join_z is not None
-        area = columns(stage, index[busy], "area")[0] if needs_area else first[:0]
+        area = columns(stage, index[busy], "area")[0] if self.plan.measuring else first[:0]
         if self.plan.same_ids:
             (ids,) = columns(stage, index[busy], "ids")
             pairs = np.concatenate([pairs, alike(ids)])

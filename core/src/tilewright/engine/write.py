@@ -95,9 +95,8 @@ def _block(writing: Writing, region: Region, index: NDArray[Any], final: NDArray
         numbers = np.zeros(int(row["objects"]) + 1, writing.dtype)
         numbers[1:] = final[int(row["before"]) : int(row["before"] + row["objects"])]
         renumbered = spread(numbers[runs["values"]], runs["lengths"], lengths(tile.core))[relative(shared, tile.core)]
-        if shared == region:
-            labels = renumbered
-            break
+        if shared == region == tile.core and numbers.any():
+            return renumbered
         if labels is None:
             labels = np.zeros(lengths(region), writing.dtype)
         labels[relative(shared, region)] = renumbered

@@ -176,8 +176,8 @@ def _seams(merger: Callable[..., Any]) -> Iterator[Seam]:
         region = common(lower.outer, upper.outer) if halo else None
         here = region or facing(lower, offset)
         there = region or facing(upper, [-step for step in offset])
-        sides = Runs.of(labels[here]).labels, Runs.of(labels[there]).labels
-        yield Seam(lower=lower, upper=upper, offset=offset, labels=sides, region=region)
+        first, second = (runs.labels.astype(runs.values.dtype) for runs in map(Runs.of, (labels[here], labels[there])))
+        yield Seam(lower=lower, upper=upper, offset=offset, labels=(first, second), region=region)
 
 
 def _structure(dimensions: int, connectivity: int) -> NDArray[np.bool_]:
