@@ -54,13 +54,16 @@ def touching(seams: Sequence[Face]) -> NDArray[np.int64]:
         return np.zeros((0, 3), np.int64)
     lower, upper = (np.concatenate([seam.labels[side].ravel() for seam in seams]) for side in (0, 1))
     both = np.flatnonzero((lower > 0) & (upper > 0))
-    seam = np.repeat(np.arange(len(seams)), [each.labels[0].size for each in seams])[both]
-    rows = np.column_stack([seam, lower[both], upper[both]]).astype(np.int64)
-    rows = _changing(rows)  # along a face the same pair comes many times in a row
-    return _changing(rows[np.lexsort(rows.T[::-1])])
+    ends = np.searchsorted(both, np.cumsum([seam.labels[0].size for seam in seams]))
+    seam = np.repeat(np.arange(len(seams)), np.diff(ends, prepend=0))
+    rows = _changing(seam, lower[both], upper[both])  # along a face the same pair comes many times in a row
+    return _changing(*rows[np.lexsort(rows.T[::-1])].T)
 
 
-def _changing(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    fresh = np.ones(len(rows), np.bool_)
-    fresh[1:] = (rows[1:] != rows[:-1]).any(axis=1)
-    return rows[fresh]
+def _changing(*columns: NDArray[Any]) -> NDArray[np.int64]:
+    """The rows that are not as the one before."""
+    fresh = np.zeros(len(columns[0]), np.bool_)
+    fresh[:1] = True
+    for column in columns:
+        fresh[1:] |= column[1:] != column[:-1]
+    return np.column_stack([column[fresh] for column in columns]).astype(np.int64)
