@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,36 @@ def test_a_merger_that_never_says_is_told_of(monkeypatch: pytest.MonkeyPatch) ->
 
 class Stopped(Exception):
     """The run ends here, as by a kill."""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"worth": np.zeros(1, int)},
+            r"worth is int64 of shape \(1,\); of \d+ copies it is whole numbers of \(\d+,\)",
+        ),
+        ({"worth": None}, "worth is object of shape"),
+        ({"open": []}, "open is float64 of shape"),
+        ({"links": []}, r"links is float64 of shape \(0,\)"),
+        ({"links": np.array([[1, 0]])}, r"links has \[1, 0\]; it has two of the \d+ copies, the lower first"),
+        ({"links": np.array([[-1, 0]])}, r"links has \[-1, 0\]"),
+        ({"links": np.array([[0, 10**9]])}, r"links has \[0, 1000000000\]"),
+        (None, "returned dict from decide, not a Decision"),
+    ],
+)
+def test_a_decision_that_is_none_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any] | None, said: str
+) -> None:
+    whole = Overlap.decide
+
+    def decide(self: Overlap, copies: Copies, evidence: Evidence) -> Any:
+        return {} if change is None else replace(whole(self, copies, evidence), **change)
+
+    monkeypatch.setattr(Overlap, "decide", decide)
+    pipeline = Pipeline(segmenter=instances, tiler=Grid(tile=9, halo=6), merger="overlap")
+    with pytest.raises(InvalidLabels, match=f"merger 'overlap' .*{said}"):
+        pipeline.run(voronoi((30, 30), cells=20, seed=1), workers=1)
 
 
 @pytest.mark.parametrize("stage", ["decide", "settle"])

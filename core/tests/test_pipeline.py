@@ -330,6 +330,11 @@ def test_a_destination_that_is_no_local_path_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_no_path_is_refused_as_a_destination() -> None:
+    with pytest.raises(InvalidOption, match="5 is int, no path to write labels to"):
+        to_array().run(mask(), 5)  # type: ignore[arg-type]
+
+
 def test_a_suffix_that_no_writer_claims_is_refused_with_the_writers_there_are(tmp_path: Path) -> None:
     with pytest.raises(UnknownComponent, match=r"no installed writer claims the suffix .*labels\.npy"):
         Pipeline(segmenter=Lab()).run(mask(), tmp_path / "labels.npy")

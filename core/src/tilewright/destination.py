@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Callable
@@ -57,13 +58,15 @@ class Destination:
             raise InvalidOption(f"name {name!r} is no name for labels; use letters, digits, '-', '_' and '.'")
         if said is None and not source:
             return cls._temporary(name, component("writer", writer or "zarr-array"), stage_dir)
+        if said is not None:
+            check_local(said)
         chosen = component("writer", writer) if writer is not None else choose_writer(str(said or source))
         if said is None:
             place = getattr(chosen, "destination", None)
             if place is None:
                 raise InvalidOption(f"writer {name_of('writer', chosen)!r} needs a destination; give an output path")
             said = place(source, name)
-        check_local(said)
+            check_local(said)
         path = str(Path(said).absolute())
         stage, beside = _folders(path, chosen, stage_dir)
         return cls(path=path, writer=chosen, stage=stage, beside=beside)
@@ -114,7 +117,9 @@ def _folders(path: str, writer: Callable[..., Any], stage_dir: str | Path | None
 
 
 def check_local(path: str | Path) -> None:
-    """InvalidOption for a URL, which would become a folder of that name here."""
+    """InvalidOption for what is no path, and for a URL, which would become a folder of that name here."""
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidOption(f"{path!r} is {type(path).__name__}, no path to write labels to; give one, or None")
     if "://" in str(path):
         raise InvalidOption(f"{path} is a URL, but labels are written to local folders only; copy them there after")
 

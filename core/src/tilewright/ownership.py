@@ -98,6 +98,18 @@ class Decision:
     open: Bools
     links: Ints
 
+    def fault(self, count: int) -> str:
+        """What is wrong with it as a decision on so many copies; empty if nothing is."""
+        links = np.asarray(self.links)
+        shapes = {"worth": (count,), "open": (count,), "links": (len(links), 2)}
+        for name, shape in shapes.items():
+            found, flags = np.asarray(getattr(self, name)), name == "open"
+            if found.dtype.kind not in ("b" if flags else "iu") or found.shape != shape:
+                wanted = "booleans" if flags else "whole numbers"
+                return f"{name} is {found.dtype} of shape {found.shape}; of {count} copies it is {wanted} of {shape}"
+        wrong = links[(links[:, 0] >= links[:, 1]) | (links < 0).any(axis=1) | (links >= count).any(axis=1)]
+        return f"links has {wrong[0].tolist()}; it has two of the {count} copies, the lower first" if len(wrong) else ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:

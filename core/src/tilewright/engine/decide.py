@@ -51,12 +51,11 @@ def decide(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
     while True:
         view = _View.around(plan, numbers, rings)
         asked = np.repeat(np.isin(view.shown, numbers), view.objects)
-        decision: Decision = plan.merger.decide(view.copies, view.evidence)  # type: ignore[attr-defined]
+        decision = _decided(plan, view)
         if not decision.open[asked].any():
             return list(_staged(plan, view, decision, numbers))
         if view.copies.known.all():
-            merger = name_of("merger", plan.merger)
-            raise InvalidLabels(f"merger {merger!r} left open what is drawn, although it was shown all that there is")
+            raise InvalidLabels(f"{_merger(plan)} left open what is drawn, although it was shown all that there is")
         rings *= 2
 
 
@@ -95,6 +94,20 @@ class _View:
             copies=Copies(area=area, core_area=core_area, margin=margin, known=known),
             evidence=Evidence(lower=lower, upper=upper, shared=shared, seen_lower=seen_lower, seen_upper=seen_upper),
         )
+
+
+def _decided(plan: Plan, view: _View) -> Decision:
+    decision = plan.merger.decide(view.copies, view.evidence)  # type: ignore[attr-defined]
+    if not isinstance(decision, Decision):
+        raise InvalidLabels(f"{_merger(plan)} returned {type(decision).__name__} from decide, not a Decision")
+    fault = decision.fault(len(view.copies))
+    if fault:
+        raise InvalidLabels(f"{_merger(plan)} returned a wrong Decision: {fault}")
+    return decision
+
+
+def _merger(plan: Plan) -> str:
+    return f"merger {name_of('merger', plan.merger)!r}"
 
 
 def _staged(plan: Plan, view: _View, decision: Decision, numbers: Sequence[int]) -> Iterator[Staged]:
