@@ -123,6 +123,7 @@ class Stopped(Exception):
         ),
         ({"worth": None}, "worth is object of shape"),
         ({"open": []}, "open is float64 of shape"),
+        ({"links": None}, "links is object of shape"),
         ({"links": []}, r"links is float64 of shape \(0,\)"),
         ({"links": np.array([[1, 0]])}, r"links has \[1, 0\]; it has two of the \d+ copies, the lower first"),
         ({"links": np.array([[-1, 0]])}, r"links has \[-1, 0\]"),

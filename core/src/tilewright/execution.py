@@ -20,7 +20,7 @@ from .engine.claim import claimed, empty
 from .engine.fingerprint import fingerprint, identity
 from .engine.plan import Plan, Source, needed_axes
 from .engine.run import Outcome, Progress, Run
-from .engine.schedule import crew
+from .engine.schedule import cpus, crew
 from .engine.write import label_spec, try_writer
 from .errors import InvalidOption, TilewrightError
 from .forecast import Forecast, forecast
@@ -150,8 +150,9 @@ class Execution:
 
     def _through(self, plan: Plan, home: Destination, progress: Progress) -> Result:
         started = datetime.datetime.now(datetime.UTC)
-        with crew(self.workers, processes=self.processes) as workers:  # processes start while the writer is tried
-            self._try_writer(plan, home)
+        count = min(self.workers or cpus(), max(1, len(plan.grid)))
+        with crew(count, processes=self.processes) as workers:
+            self._try_writer(plan, home)  # while processes start
             run = Run(plan=plan, crew=workers, progress=progress)
             run.segment()
             outcome = run.join()

@@ -100,7 +100,7 @@ class Decision:
 
     def fault(self, count: int) -> str:
         """What is wrong with it as a decision on so many copies; empty if nothing is."""
-        links = np.asarray(self.links)
+        links = np.atleast_1d(self.links)
         shapes = {"worth": (count,), "open": (count,), "links": (len(links), 2)}
         for name, shape in shapes.items():
             found, flags = np.asarray(getattr(self, name)), name == "open"

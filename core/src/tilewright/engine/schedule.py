@@ -117,9 +117,9 @@ class _Threads:
 
 
 @contextmanager
-def crew(workers: int | None, *, processes: bool = False) -> Iterator[Crew]:
-    """The active `distributed` client's workers if there is one, else so many threads or processes (one a CPU)."""
-    client, count = _active_client(), workers or cpus()
+def crew(count: int, *, processes: bool = False) -> Iterator[Crew]:
+    """The active `distributed` client's workers if there is one, else so many threads or processes."""
+    client = _active_client()
     if client is not None:
         from .cluster import Cluster
 
