@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tilewright import AlreadyExists, StageMismatch
 from tilewright.engine.claim import claimed, remove
+from tilewright.engine.sections import decode, encode
 from tilewright.engine.stage import Record, Stage
 
 ARRAYS = hnp.arrays(
@@ -65,6 +66,13 @@ def test_large_arrays_are_compressed_and_read_alone(tmp_path: Path) -> None:
     for name, array in (("few", np.arange(3)), ("noise", noise), ("labels", labels)):
         np.testing.assert_array_equal(stage.read(place, name)[name], array)
     stage.close()
+
+
+@pytest.mark.parametrize("count", [1, 10_000])
+def test_a_record_that_claims_to_hold_pointers_is_not_read(count: int) -> None:
+    table, data = encode({"first": np.arange(1, count + 1)})
+    with pytest.raises(ValueError, match="OBJECT array"):
+        decode(table.replace(b"<i8", b"|O"), [], lambda at, size: data[at : at + size])
 
 
 def test_a_record_with_a_long_table_is_read(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ segments gives it back takes longer than to compress them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,16 +47,19 @@ def decode(table: bytes, names: Collection[str], data: Callable[[int, int], byte
     for name, (dtype, shape, how, size) in sections.items():
         if how == "together":
             if name in wanted:
-                arrays[name] = np.ndarray(shape, dtype, together, at)
+                arrays[name] = _array(together, dtype, shape, at)
             at += size
             continue
         if name in wanted:
             zeros = how == "zeros"
-            arrays[name] = (
-                np.zeros(shape, dtype) if zeros else np.ndarray(shape, dtype, _unpacked(how, data(end, size)))
-            )
+            arrays[name] = np.zeros(shape, dtype) if zeros else _array(_unpacked(how, data(end, size)), dtype, shape)
         end += size
     return arrays
+
+
+def _array(raw: bytes, dtype: str, shape: Sequence[int], at: int = 0) -> NDArray[Any]:
+    # numpy's frombuffer refuses types that are pointers; its ndarray would follow those of a record that somebody made.
+    return np.frombuffer(raw, dtype, math.prod(shape), at).reshape(shape)
 
 
 def _packed(raw: bytes) -> tuple[str, bytes]:
