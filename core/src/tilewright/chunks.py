@@ -11,6 +11,7 @@ import itertools
 import os
 import secrets
 import sys
+import zlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .regions import Region
+from .storage import file_state
 
 if TYPE_CHECKING:
     from .views import Array
@@ -52,10 +54,11 @@ class ChunkFiles:
         """The file of one of them, by its place in their grid. It is there if any of its pixels was ever written."""
         return f"{self._root}/{self._key(place)}"
 
-    def of(self, region: Region) -> Iterator[str]:
-        """Those in which pixels of a region are kept."""
+    def state(self, region: Region) -> int:
+        """A number that changes when the stored pixels of a region may have: by the size and time of their files."""
         spans = [range(part.start // n, -(-part.stop // n)) for part, n in zip(region, self._unit, strict=True)]
-        return map(self.at, itertools.product(*spans))
+        states = [file_state(self.at(place)) for place in itertools.product(*spans)]
+        return zlib.crc32(repr(states).encode())
 
     def gone(self) -> bool:
         """Whether the folder is no array any more."""

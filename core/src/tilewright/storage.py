@@ -1,4 +1,4 @@
-"""What the system says of its disks: no, and since when it may not have kept what it was given."""
+"""What the system says of its disks: no, what has changed, and since when it may not have kept what it was given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import NotWritable, TilewrightError
 
-__all__ = ["boot_id", "discard", "writing_to"]
+__all__ = ["boot_id", "discard", "file_state", "writing_to"]
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -61,6 +61,15 @@ def discard(folder: Path) -> None:
     if folder.exists():
         folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def file_state(path: str | Path) -> tuple[int, int] | None:
+    """Size and time of change, in bytes and nanoseconds; None where there is no file."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a million tiles have a few million chunks; Path.stat is slower
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def boot_id() -> str:

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..behind import files_behind
 from ..chunks import chunk_files
+from ..storage import file_state
 from ..views import Array, beneath
 from .behaviour import behaviour, pieces
-from .guard import file_state
 
 __all__ = ["content", "files_state"]
 

@@ -20,7 +20,6 @@ from ..labels import checked
 from ..placement import Placement, widened
 from ..regions import Region, lengths, relative
 from ..tiles import Tile, TileGrid
-from .guard import guard, is_gone
 from .stage import Stage
 
 __all__ = ["Plan", "Source", "needed_axes", "separate_axes"]
@@ -56,7 +55,8 @@ class Source:
 
     def check(self) -> None:
         """NotReadable if the image is gone: chunks that are not there read as background, and nobody would notice."""
-        if is_gone(self.whole):
+        files = self.whole.chunk_files
+        if files is not None and files.gone():
             raise NotReadable(
                 f"{self.whole.source or self.whole.name} has gone; put it back, and repeat the run to go on"
             )
@@ -137,11 +137,17 @@ class Plan:
         return widened(tile.outer, self.context, self.grid.shape) if any(self.context) else tile.outer
 
     def guard(self, tile: Tile) -> int:
-        """A number that changes when the tile's stored pixels do."""
+        """A number that changes when the tile's stored pixels do.
+
+        0 for what has no files of its own for a region: arrays in memory, remote stores, and single files, whose state
+        is part of the run's record.
+        """
         whole, channels = self.source.whole, self.source.channels
+        if whole.chunk_files is None:
+            return 0
         parts = dict(zip(self.grid.axes, self.seen(tile), strict=True))
         parts["c"] = slice(channels, channels + 1) if isinstance(channels, int) else slice(0, whole.size("c"))
-        return guard(whole, tuple(parts[axis] for axis in whole.axes))
+        return whole.chunk_files.state(tuple(parts[axis] for axis in whole.axes))
 
     def pixels(self, tile: Tile) -> NDArray[Any]:
         """Read what the segmenter is handed of a tile, in its axes."""
