@@ -267,3 +267,26 @@ def test_a_killed_run_goes_on_and_one_with_another_state_is_refused(tmp_path: Pa
         tile_process(image, Bright(20), tile_shape=(4, 4), write_to=out)
     labels = tile_process(image, Bright(20), tile_shape=(4, 4), write_to=out, resume=False, compute=True)
     np.testing.assert_array_equal(labels, components(image > 20))
+
+
+class Planes(Seen):
+    """Connected components of planes."""
+
+    axes = "yx"
+
+
+@pytest.mark.parametrize(("join_z", "objects"), [(False, 4), (True, 1), (0.9, 4)])
+def test_slices_are_linked_if_it_is_said(join_z: bool | float, objects: int) -> None:
+    image = np.zeros((4, 12, 12), np.uint8)
+    for z in range(4):
+        image[z, 2:8, 2 + z : 8 + z] = 1  # an IoU of 5 / 7 from slice to slice
+    planes = Planes()
+    labels = tile_process(image, planes, tile_shape=(1, 5, 5), join_z=join_z, compute=True)
+    assert labels.max() == objects
+    assert {len(shape) for shape in planes.shapes} == {2}
+    np.testing.assert_array_equal(labels > 0, image > 0)
+
+
+def test_slices_of_a_function_that_sees_z_are_not_to_be_linked() -> None:
+    with pytest.raises(InvalidOption, match="join_z links slices that a segmenter with axes 'yx'"):
+        tile_process(noise((4, 6, 6)), components, join_z=True)

@@ -42,6 +42,7 @@ def tile_process(
     resume: bool = True,
     overwrite: bool = False,
     channels: Sequence[int | str] | None = None,
+    join_z: bool | float = False,
 ) -> Any:
     """Run a function on every tile of an image, join what it finds, and return labels with one id for each object.
 
@@ -71,6 +72,8 @@ def tile_process(
         connected components; `"overlap"` what two tiles saw as one object, right for cells that touch, but only where
         there is an overlap: planes (tiles of length 1 without one) are then labelled apart. A plugin's segmenter that
         declares a merger keeps it, unless another is given than the default; `Touch()` insists.
+    join_z: for a segmenter of planes (`axes = "yx"`), whether to link the objects of consecutive slices, or from which
+        IoU.
     resume: go on with what a killed run with the same arguments has done; False discards it.
     overwrite: replace an array that is there. It stays until the new one is whole.
     compute: return a numpy array instead of a lazy dask array of the output.
@@ -114,6 +117,7 @@ def tile_process(
                 stage_dir=stage_dir,
                 keep_stage=keep_stage,
                 empty=empty,
+                join_z=join_z,
                 progress=report,
             )
         say_result(result, empty, loud=progress or verbose)
