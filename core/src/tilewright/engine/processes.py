@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,8 +55,9 @@ class Processes:
     def _made(self) -> ProcessPoolExecutor:
         # A fork of a process with threads may copy a lock that one of them holds, and wait for it for ever.
         pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=_begin)
-        for _ in range(self.count):
-            pool.submit(_ready)  # the pool starts a process when there is work for it
+        with suppress(BrokenProcessPool):  # whoever submits a task is told
+            for _ in range(self.count):
+                pool.submit(_ready)  # the pool starts a process when there is work for it
         return pool
 
 
