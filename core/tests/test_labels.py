@@ -149,7 +149,7 @@ def test_ids_looked_up_in_a_table_are_numbered_as_ids_that_are_sorted(ids: list[
         np.testing.assert_array_equal(looked_up, by_sorting)
 
 
-@given(st.lists(st.integers(0, 4), max_size=40))
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=40))
 def test_ids_that_are_in_order_already_are_taken_as_they_are(ids: list[int]) -> None:
     values = np.array(ids, np.uint8)
     *found, same = _objects(values)

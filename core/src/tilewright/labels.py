@@ -6,6 +6,7 @@ what is counted by run costs little, and nothing here is as long as the largest 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,6 +48,8 @@ class Runs:
         """The runs of a block of non-negative integers, of any dtype and with any ids."""
         flat = np.ascontiguousarray(block).ravel()
         starts = run_starts(flat)
+        if len(starts) < 2 and not flat.any():
+            return cls._of_nothing(block.shape)
         lengths = np.diff(starts, append=flat.size)
         first_run, of_run, same = _objects(flat[starts])
         values = of_run.astype(smallest_dtype(len(first_run)))
@@ -56,9 +59,17 @@ class Runs:
         return cls(
             labels=labels,
             values=values,
-            lengths=lengths.astype(smallest_dtype(int(lengths.max(initial=0)))),
+            lengths=lengths.astype(smallest_dtype(int(lengths.max()))),
             first=starts[first_run],
         )
+
+    @classmethod
+    def _of_nothing(cls, shape: tuple[int, ...]) -> Runs:
+        """Those of background, or of no pixel at all: most tiles of a sparse image."""
+        labels, size = np.zeros(shape, np.uint8), math.prod(shape)
+        labels.setflags(write=False)
+        lengths = np.full(min(1, size), size, smallest_dtype(size))
+        return cls(labels=labels, values=np.zeros_like(lengths, np.uint8), lengths=lengths, first=np.zeros(0, np.int64))
 
 
 def spread(values: NDArray[Any], lengths: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
@@ -73,8 +84,8 @@ def _objects(values: NDArray[Any]) -> tuple[IdArray, NDArray[Any], bool]:
     table, and others are sorted, which takes twice as long.
     """
     highest = np.maximum.accumulate(values)
-    first_run = run_starts(highest)[int(bool(values.size) and values[0] == 0) :]
-    if not values.size or len(first_run) == highest[-1]:  # it grew so often: each time by one
+    first_run = run_starts(highest)[int(values[0] == 0) :]
+    if len(first_run) == highest[-1]:  # it grew so often: each time by one
         return first_run, values, True
     return *(_looked_up if highest[-1] <= max(len(values), 1024) else _sorted)(values), False
 
