@@ -11,9 +11,11 @@ import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numcodecs import Blosc, GZip, Zlib
+from numpy.typing import NDArray
+from scipy import ndimage
 from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, TransposeCodec, ZstdCodec
 
-from tilewright import Image
+from tilewright import Grid, Image, Pipeline
 from tilewright.chunks import LocalChunks, direct
 
 CODECS: dict[int, list[Any]] = {
@@ -152,3 +154,33 @@ def test_a_write_that_fails_leaves_the_chunk_and_no_stray_file(tmp_path: Path) -
     with pytest.raises(IsADirectoryError):
         direct(array)[(slice(2, 4),)] = np.array([5, 6], "u2")  # type: ignore[index]  # as above
     assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["0", "1"]
+
+
+class Uneven:
+    """An array in a rectilinear grid, as newer zarrs have them."""
+
+    shape, dtype, shards, write_chunk_sizes = (60, 70), np.dtype("u1"), None, ((10, 20, 30), (30, 40))
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        raise NotImplementedError("the `chunks` attribute is only defined for arrays using regular chunk grids")
+
+    def __getitem__(self, region: Any) -> NDArray[Any]:
+        return np.zeros(self.shape, self.dtype)[region]
+
+
+def test_chunks_of_unequal_lengths_are_known_by_all_of_them() -> None:
+    image = Image(data=Uneven(), axes="yx")
+    assert image.chunks == (30, 40)
+    assert image.chunk_lengths == ((10, 20, 30), (30, 40))
+    assert image.chunk_files is None
+
+
+@pytest.mark.skipif(not hasattr(zarr.Array, "write_chunk_sizes"), reason="this zarr has regular grids only")
+def test_a_zarr_array_in_a_rectilinear_grid_is_segmented(tmp_path: Path) -> None:
+    mask = np.random.default_rng(0).random((60, 70)) < 0.4
+    with zarr.config.set({"array.rectilinear_chunks": True}):
+        array = zarr.create_array(tmp_path / "a.zarr", shape=mask.shape, dtype="u1", chunks=[[10, 20, 30], [30, 40]])
+        array[:] = mask
+        labels = Pipeline(segmenter=lambda pixels: ndimage.label(pixels)[0], tiler=Grid(tile=25)).run(array).labels
+    np.testing.assert_array_equal(np.asarray(labels), ndimage.label(mask)[0])

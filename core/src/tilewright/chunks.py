@@ -26,7 +26,7 @@ from .storage import file_state
 if TYPE_CHECKING:
     from .views import Array
 
-__all__ = ["ChunkFiles", "LocalChunks", "chunk_files", "direct", "is_zarr"]
+__all__ = ["ChunkFiles", "LocalChunks", "chunk_files", "direct", "is_zarr", "unit_of"]
 
 _SHUFFLE = ("noshuffle", "shuffle", "bitshuffle")
 
@@ -42,12 +42,24 @@ def is_zarr(data: object) -> bool:
     return zarr is not None and isinstance(data, zarr.Array)
 
 
+def unit_of(data: Any) -> tuple[Any, ...] | None:
+    """In what an array is stored: its shards, else its chunks; None if it does not say.
+
+    A length for each axis; or all lengths along each, where they are not equal, as dask's and those of zarr's
+    rectilinear grids.
+    """
+    try:
+        unit = getattr(data, "shards", None) or getattr(data, "chunks", None)
+    except NotImplementedError:  # zarr has no `chunks` for such a grid
+        unit = data.write_chunk_sizes
+    return tuple(unit) if unit else None
+
+
 class ChunkFiles:
     """The files of a zarr array in a local folder: one for each shard if it has shards, else for each chunk."""
 
-    def __init__(self, array: Any, root: Path) -> None:
-        self._root = f"{root}/{array.path}"
-        self._unit: tuple[int, ...] = array.shards or array.chunks
+    def __init__(self, array: Any, root: Path, unit: tuple[int, ...]) -> None:
+        self._root, self._unit = f"{root}/{array.path}", unit
         self._key = array.metadata.encode_chunk_key
 
     def at(self, place: tuple[int, ...]) -> str:
@@ -67,9 +79,12 @@ class ChunkFiles:
 
 
 def chunk_files(data: Any) -> ChunkFiles | None:
-    """The files of a zarr array; None for any other data, and for stores that are no folders."""
+    """The files of a zarr array in a regular grid; None for any other data, and for stores that are no folders."""
     root = getattr(getattr(data, "store", None), "root", None)
-    return ChunkFiles(data, root) if isinstance(root, Path) and hasattr(data, "metadata") else None
+    if not isinstance(root, Path) or not hasattr(data, "metadata"):
+        return None
+    unit = unit_of(data)
+    return ChunkFiles(data, root, unit) if unit and isinstance(unit[0], int) else None
 
 
 class LocalChunks:
@@ -151,7 +166,8 @@ def _plain(array: Any) -> bool:
     if array.metadata.zarr_format == 2:
         return array.metadata.order == "C" and not array.metadata.filters and array.dtype.kind in "buif"
     kinds = [type(codec).__name__ for codec in array.metadata.codecs]
-    plain = not array.metadata.storage_transformers and type(array.metadata.chunk_grid).__name__ == "RegularChunkGrid"
+    regular = type(array.metadata.chunk_grid).__name__.startswith("RegularChunkGrid")  # newer ones say "…Metadata"
+    plain = not array.metadata.storage_transformers and regular
     known = kinds[:1] == ["BytesCodec"] and kinds[1:] in ([], ["ZstdCodec"], ["BloscCodec"], ["GzipCodec"])
     return plain and known and array.dtype.kind in "buif"
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .chunks import ChunkFiles, chunk_files, direct
+from .chunks import ChunkFiles, chunk_files, direct, unit_of
 from .errors import InvalidImage, InvalidOption, NotReadable
 from .regions import Region, cut
 from .sampling import percentiles_of, sampled
@@ -121,16 +121,14 @@ class Image:
     @property
     def chunks(self) -> tuple[int, ...]:
         """The unit in which the data is best read: its shards, chunks, or (without either) its whole shape."""
-        for unit in (getattr(self.data, "shards", None), getattr(self.data, "chunks", None)):
-            if unit:
-                sizes = (max(step, default=1) if isinstance(step, tuple) else int(step) for step in unit)
-                return tuple(max(1, min(step, n)) for step, n in zip(sizes, self.shape, strict=True))
-        return tuple(max(1, length) for length in self.shape)
+        unit = unit_of(self.data) or self.shape
+        sizes = (max(step, default=1) if isinstance(step, tuple) else int(step) for step in unit)
+        return tuple(max(1, min(step, n)) for step, n in zip(sizes, self.shape, strict=True))
 
     @property
     def chunk_lengths(self) -> tuple[tuple[int, ...], ...]:
-        """For each axis the lengths of the storage chunks, one after the other; dask's need not be equal."""
-        uneven = getattr(self.data, "chunks", None)
+        """For each axis the lengths of the storage chunks, one after the other; they need not be equal."""
+        uneven = unit_of(self.data)
         if uneven and isinstance(uneven[0], tuple):
             return tuple(tuple(int(n) for n in axis if n) for axis in uneven)
         return tuple(cut(n, step) for n, step in zip(self.shape, self.chunks, strict=True))

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .chunks import LocalChunks, direct
+from .chunks import LocalChunks, direct, unit_of
 
 __all__ = ["Array", "Channel", "Channels", "beneath", "in_memory", "makes_anew"]
 
@@ -30,8 +30,8 @@ class Channel:
 
     def __init__(self, data: Array, position: int, index: int) -> None:
         self._data, self._position, self._index = direct(data), position, index
-        unit = getattr(data, "shards", None) or getattr(data, "chunks", None)
-        self.chunks = self._without(tuple(unit)) if unit else None
+        unit = unit_of(data)
+        self.chunks = self._without(unit) if unit else None
         self.shape = self._without(tuple(data.shape))
         self.dtype = data.dtype
 

@@ -119,8 +119,12 @@ def _open_level(where: str, dataset: Dataset, axes: str) -> AnyArray:
 
 
 def _check_chunks(array: AnyArray, where: str) -> None:
-    if any(n > 0 and step < 1 for n, step in zip(array.shape, array.chunks, strict=True)):
-        raise InvalidImage(f"{where!r} has shape {array.shape} in chunks of {array.chunks}; repair its metadata")
+    try:
+        chunks = array.chunks
+    except NotImplementedError:  # a rectilinear grid, whose chunks zarr has checked
+        return
+    if any(n > 0 and step < 1 for n, step in zip(array.shape, chunks, strict=True)):
+        raise InvalidImage(f"{where!r} has shape {array.shape} in chunks of {chunks}; repair its metadata")
 
 
 def _level(dataset: Dataset, array: AnyArray) -> Level:
