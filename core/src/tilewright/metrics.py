@@ -151,7 +151,8 @@ def score(table: Contingency, threshold: float) -> Score:
 
     pairs = table.pairs[table.iou() >= threshold]
     shape = len(table.reference), len(table.predicted)
-    graph = csr_array((np.ones(len(pairs), np.bool_), (pairs[:, 0], pairs[:, 1])), shape)
+    ends = pairs[:, :2].astype(np.int32).T  # scipy's graphs are of these; older ones do not turn others into them
+    graph = csr_array((np.ones(len(pairs), np.bool_), tuple(ends)), shape)
     matched = int((maximum_bipartite_matching(graph, perm_type="column") >= 0).sum())
     return Score(threshold=threshold, matched=matched, missed=shape[0] - matched, extra=shape[1] - matched)
 

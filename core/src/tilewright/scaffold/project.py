@@ -19,11 +19,11 @@ __all__ = ["write_project"]
 HIDDEN = ("github", "gitignore")  # these have no dot in the templates, which packaging tools might pass over
 PREFIX = "tilewright-"
 LIBRARIES: Mapping[Kind, Sequence[str]] = {
-    "reader": ["numpy>=1.26"],
+    "reader": ["numpy>=2.0"],
     "tiler": [],
-    "segmenter": ["numpy>=1.26", "scipy>=1.11"],
-    "merger": ["numpy>=1.26"],
-    "writer": ["numpy>=1.26"],
+    "segmenter": ["numpy>=2.0", "scipy>=1.13"],
+    "merger": ["numpy>=2.0"],
+    "writer": ["numpy>=2.0"],
 }
 
 

@@ -18,7 +18,7 @@ from tilewright.sinks import LabelSpec
 
 __all__ = ["Chunked", "FileSink", "Staging", "create", "open_staging"]
 
-Chunked: TypeAlias = "zarr.Array[Any]"  # a string, because zarr 3.1.3 cannot be subscripted when it runs
+Chunked: TypeAlias = zarr.Array[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
