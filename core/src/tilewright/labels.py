@@ -6,7 +6,6 @@ what is counted by run costs little, and nothing here is as long as the largest 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,15 +26,24 @@ Labels = NDArray[np.unsignedinteger[Any]]
 class Runs:
     """The objects of a label block, numbered 1..n by their first pixel in raster order.
 
-    labels: the block with those numbers, not to be written to: the block itself if they are its ids.
-    values, lengths: the number and the pixels of each run, whose block `spread` is again. In their smallest dtypes.
+    block: the labels that they are of. same: whether the numbers are its ids already.
+    values, lengths: the number and the pixels of each run, whose block `spread` is. In their smallest dtypes.
     first: for each object the flat position of its first pixel in the block, ascending.
     """
 
-    labels: NDArray[np.integer[Any]]
+    block: NDArray[np.integer[Any]]
+    same: bool
     values: Labels
     lengths: Labels
     first: IdArray
+
+    @cached_property
+    def labels(self) -> NDArray[np.integer[Any]]:
+        """The block with those numbers, not to be written to: it may be the one that was given."""
+        as_it_is = self.same and np.can_cast(self.block.dtype, np.int64)  # numpy reckons uint64 with others as floats
+        labels = self.block.view() if as_it_is else spread(self.values, self.lengths, self.block.shape)
+        labels.setflags(write=False)
+        return labels
 
     @cached_property
     def area(self) -> IdArray:
@@ -48,28 +56,21 @@ class Runs:
         """The runs of a block of non-negative integers, of any dtype and with any ids."""
         flat = np.ascontiguousarray(block).ravel()
         starts = run_starts(flat)
-        if len(starts) < 2 and not flat.any():
-            return cls._of_nothing(block.shape)
+        whole = flat.reshape(block.shape)
+        if len(starts) < 2 and not flat.any():  # as most tiles of a sparse image
+            lengths = np.full(len(starts), flat.size, smallest_dtype(flat.size))
+            return cls(
+                block=whole, same=True, values=np.zeros_like(lengths, np.uint8), lengths=lengths, first=starts[:0]
+            )
         lengths = np.diff(starts, append=flat.size)
         first_run, of_run, same = _objects(flat[starts])
-        values = of_run.astype(smallest_dtype(len(first_run)))
-        as_they_are = same and np.can_cast(flat.dtype, np.int64)  # numpy reckons uint64 with others as floats
-        labels = (flat if as_they_are else np.repeat(values, lengths)).reshape(block.shape)
-        labels.setflags(write=False)
         return cls(
-            labels=labels,
-            values=values,
+            block=whole,
+            same=same,
+            values=of_run.astype(smallest_dtype(len(first_run))),
             lengths=lengths.astype(smallest_dtype(int(lengths.max()))),
             first=starts[first_run],
         )
-
-    @classmethod
-    def _of_nothing(cls, shape: tuple[int, ...]) -> Runs:
-        """Those of background, or of no pixel at all: most tiles of a sparse image."""
-        labels, size = np.zeros(shape, np.uint8), math.prod(shape)
-        labels.setflags(write=False)
-        lengths = np.full(min(1, size), size, smallest_dtype(size))
-        return cls(labels=labels, values=np.zeros_like(lengths, np.uint8), lengths=lengths, first=np.zeros(0, np.int64))
 
 
 def spread(values: NDArray[Any], lengths: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .chunks import unit_of
 from .errors import InvalidOption
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Result:
 
         if self.data is None:
             raise InvalidOption(f"the writer of {self.path} cannot open what it wrote; open it with another tool")
-        chunks = getattr(self.data, "shards", None) or getattr(self.data, "chunks", "auto")
+        chunks = unit_of(self.data) or "auto"
         labels: DaskArray = dask.array.from_array(self.data, chunks=chunks)  # type: ignore[no-untyped-call]  # it is not typed
         return labels
 
