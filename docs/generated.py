@@ -12,8 +12,8 @@ import click
 
 from tilewright import builtin
 from tilewright.cli import main
-from tilewright.discovery import Component, Plugin, read_plugin
-from tilewright.specs import KINDS, FormatSpec
+from tilewright.components.discovery import Component, Plugin, read_plugin
+from tilewright.components.specs import KINDS, FormatSpec
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 

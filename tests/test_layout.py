@@ -109,8 +109,8 @@ def modules_after(code: str) -> set[str]:
     [
         "import tilewright",
         "from tilewright import FormatSpec, Spec, hookimpl",
-        "from tilewright.registry import registry; assert registry().components('segmenter')",
-        "from tilewright.registry import registry; registry().find('tiler', 'grid')",
+        "from tilewright.components.registry import registry; assert registry().components('segmenter')",
+        "from tilewright.components.registry import registry; registry().find('tiler', 'grid')",
     ],
 )
 def test_importing_tilewright_and_listing_the_plugins_imports_no_library(code: str) -> None:
@@ -118,7 +118,7 @@ def test_importing_tilewright_and_listing_the_plugins_imports_no_library(code: s
 
 
 def test_listing_the_plugins_imports_no_more_of_a_plugin_than_its_hooks() -> None:
-    found = modules_after("from tilewright.registry import registry; registry()")
+    found = modules_after("from tilewright.components.registry import registry; registry()")
     packages = [path.name for path in ROOT.glob("plugins/*/src/*") if path.is_dir() and (path / "__init__.py").exists()]
     assert {"tilewright_ome_zarr", "tilewright_stardist", "tilewright_threshold"} <= found
     for package in packages:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tilewright import registry
+from tilewright.components import registry
 
 
 @pytest.fixture

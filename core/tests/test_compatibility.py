@@ -7,8 +7,9 @@ import dataclasses
 import pytest
 
 import tilewright
-from tilewright import Spec, hookimpl, hookspecs
-from tilewright.discovery import Plugin, read_plugin
+from tilewright import Spec, hookimpl
+from tilewright.components import hookspecs
+from tilewright.components.discovery import Plugin, read_plugin
 
 VALUES = [
     name

@@ -14,9 +14,9 @@ import pytest
 from fakes import install, offers
 
 from tilewright import Auto, Grid, InvalidOption, Overlap, Pipeline, Spec, Touch, UnknownComponent, hookimpl, register
-from tilewright.components import component, configuration, declared, name_of
-from tilewright.registry import unregister
-from tilewright.specs import Kind
+from tilewright.components.registry import unregister
+from tilewright.components.resolve import component, configuration, declared, name_of
+from tilewright.components.specs import Kind
 
 
 def labels_of(pixels: Any) -> Any:

@@ -13,8 +13,8 @@ import pytest
 from fakes import HEAD, install, offers
 
 from tilewright import UnknownComponent
-from tilewright.discovery import ALLOW, DISABLE, installed_plugins
-from tilewright.registry import registry
+from tilewright.components.discovery import ALLOW, DISABLE, installed_plugins
+from tilewright.components.registry import registry
 
 BROKEN = {
     "no such import": ("import torch_of_nowhere", "ModuleNotFoundError", "torch_of_nowhere"),
@@ -278,7 +278,9 @@ def test_plugins_are_listed_in_the_order_of_their_names(site: Path) -> None:
 
 def test_a_plugin_is_found_by_a_fresh_process(tmp_path: Path) -> None:
     install(tmp_path, "lab-fine", offers("segmenter", "fine"))
-    code = "from tilewright.registry import registry; print(registry().find('segmenter', 'fine').distribution)"
+    code = (
+        "from tilewright.components.registry import registry; print(registry().find('segmenter', 'fine').distribution)"
+    )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tilewright import FormatSpec, Image, InvalidOption, NotReadable, UnknownComponent, hookimpl, open_image, register
+from tilewright.components.registry import unregister
 from tilewright.formats import SNIFFED, choose_reader, choose_writer
-from tilewright.registry import unregister
 
 seen: list[tuple[str, bytes]] = []
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tilewright import Grid, InvalidOption
-from tilewright.components import component
-from tilewright.options import Option, build, options_of, parse
+from tilewright.components.options import Option, build, options_of, parse
+from tilewright.components.resolve import component
 
 
 @dataclass(frozen=True, kw_only=True)

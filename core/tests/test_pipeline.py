@@ -40,7 +40,7 @@ from tilewright import (
     register,
 )
 from tilewright.arrays import ZarrArray
-from tilewright.registry import unregister
+from tilewright.components.registry import unregister
 
 
 @dataclass(frozen=True, kw_only=True)

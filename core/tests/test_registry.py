@@ -9,9 +9,9 @@ import pytest
 from fakes import install, offers
 
 from tilewright import FormatSpec, PluginError, Spec, Touch, UnknownComponent, hookimpl, register
-from tilewright.components import component
-from tilewright.registry import registry, unregister
-from tilewright.specs import KINDS, Kind
+from tilewright.components.registry import registry, unregister
+from tilewright.components.resolve import component
+from tilewright.components.specs import KINDS, Kind
 
 
 class Hooks:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tilewright import InvalidOption, TileGrid
-from tilewright.quantities import per_axis
+from tilewright.components.quantities import per_axis
 from tilewright.regions import common, lengths, relative
 
 

@@ -13,7 +13,7 @@ from environment import Environment
 
 from tilewright import open_image
 from tilewright.cli import main
-from tilewright.specs import KINDS
+from tilewright.components.specs import KINDS
 
 ROOT = Path(__file__).parents[2]
 TAKEN = {"reader": "image", "tiler": "needs", "segmenter": "test-spots", "merger": "seam", "writer": "sink"}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tilewright import FormatSpec, Image, InvalidOption, estimate_empty_tiles, hookimpl, load_ome_zarr, tile_process
-from tilewright.registry import register, unregister
+from tilewright.components.registry import register, unregister
 
 WHOLE = threshold(NUCLEI)
 

@@ -123,7 +123,7 @@ PARTS = """
 SCRIPT = """
     import sys
     from tilewright import Pipeline
-    from tilewright.registry import registry
+    from tilewright.components.registry import registry
 
     for component in (c for kind in ("reader", "tiler", "segmenter", "merger", "writer")
                       for c in registry().components(kind) if c.distribution == "lab-format"):
@@ -256,5 +256,5 @@ def test_the_command_line_lists_and_runs_it_too(installed: Path, tmp_path: Path)
 def test_without_it_nothing_is_left(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    code = "from tilewright.registry import registry; print(*(p.distribution for p in registry().plugins))"
+    code = "from tilewright.components.registry import registry; print(*(p.distribution for p in registry().plugins))"
     assert "lab-format" not in run(tmp_path, empty, "-c", code)

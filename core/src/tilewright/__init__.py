@@ -9,10 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .hookspecs import hookimpl
-from .specs import FormatSpec, Spec
+from .components.hookspecs import hookimpl
+from .components.specs import FormatSpec, Spec
 
 if TYPE_CHECKING:  # `as` tells type checkers that the name is public
+    from .components.events import RunFinished as RunFinished
+    from .components.events import RunPlanned as RunPlanned
+    from .components.events import TileDone as TileDone
+    from .components.registry import register as register
     from .errors import AlreadyExists as AlreadyExists
     from .errors import InvalidImage as InvalidImage
     from .errors import InvalidLabels as InvalidLabels
@@ -26,9 +30,6 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .errors import TilewrightError as TilewrightError
     from .errors import UnknownComponent as UnknownComponent
     from .errors import WorkerLost as WorkerLost
-    from .events import RunFinished as RunFinished
-    from .events import RunPlanned as RunPlanned
-    from .events import TileDone as TileDone
     from .forecast import Forecast as Forecast
     from .formats import open_image as open_image
     from .functions.cluster import make_local_cluster as make_local_cluster
@@ -51,7 +52,6 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .metrics import compare as compare
     from .pipeline import Pipeline as Pipeline
     from .placement import Placement as Placement
-    from .registry import register as register
     from .result import Result as Result
     from .seams import Seam as Seam
     from .sinks import LabelSpec as LabelSpec
@@ -81,7 +81,7 @@ _HOMES = {
         "WorkerLost",
     ),
     "forecast": ("Forecast",),
-    "events": ("RunFinished", "RunPlanned", "TileDone"),
+    "components.events": ("RunFinished", "RunPlanned", "TileDone"),
     "formats": ("open_image",),
     "functions.cluster": ("make_local_cluster",),
     "functions.emptiness": ("estimate_empty_tiles",),
@@ -95,7 +95,7 @@ _HOMES = {
     "metrics": ("Comparison", "Score", "compare"),
     "pipeline": ("Pipeline",),
     "placement": ("Placement",),
-    "registry": ("register",),
+    "components.registry": ("register",),
     "result": ("Result",),
     "seams": ("Seam",),
     "sinks": ("LabelSpec", "Sink"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .hookspecs import hookimpl
-from .specs import FormatSpec, Spec
+from .components.hookspecs import hookimpl
+from .components.specs import FormatSpec, Spec
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .components import declared, name_of
+from .components.resolve import declared, name_of
 from .engine.plan import separate_axes
 from .errors import InvalidOption
 from .image import Image

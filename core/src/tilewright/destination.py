@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .components import component, name_of
+from .components.resolve import component, name_of
 from .errors import AlreadyExists, InvalidOption
 from .formats import choose_writer
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .behind import files_behind
-from .components import configuration, declared, name_of
+from .components.resolve import configuration, declared, name_of
+from .components.specs import Kind
 from .cutting import context_of, grid_of
 from .destination import Destination
 from .engine.claim import claimed, empty
@@ -30,7 +31,6 @@ from .result import Result, remove_with
 from .sinks import Sink, read_back
 from .slices import chosen_iou
 from .sources import chosen_channels, open_source
-from .specs import Kind
 from .storage import discard, writing_to
 from .watching import Watchers
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .components import component, name_of
-from .discovery import Component
+from .components.discovery import Component
+from .components.isolation import contained, describe
+from .components.registry import registry
+from .components.resolve import component, name_of
+from .components.specs import FormatSpec
 from .errors import InvalidOption, NotReadable, UnknownComponent
 from .image import Image
-from .registry import registry
-from .specs import FormatSpec
-from .strangers import contained, describe
 
 __all__ = ["choose_reader", "choose_writer", "open_image", "read"]
 

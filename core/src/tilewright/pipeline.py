@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .components import component, configuration, declared
+from .components.resolve import component, configuration, declared
+from .components.specs import Kind
 from .errors import InvalidOption
-from .specs import Kind
 
 if TYPE_CHECKING:
     from .engine.run import Progress

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .components import component, declared, name_of
+from .components.resolve import component, declared, name_of
 from .engine.plan import Source
 from .errors import InvalidOption
 from .formats import choose_reader

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .components.quantities import numbers
 from .errors import InvalidOption
 from .image import SPATIAL, Image
-from .quantities import numbers
 from .tiles import TileGrid
 
 __all__ = ["Auto", "Grid", "Needs", "bytes_for"]

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .components import name_of
-from .discovery import Plugin
-from .events import RunFinished, RunPlanned, TileDone
-from .registry import registry
-from .strangers import describe
+from .components.discovery import Plugin
+from .components.events import RunFinished, RunPlanned, TileDone
+from .components.isolation import describe
+from .components.registry import registry
+from .components.resolve import name_of
 
 if TYPE_CHECKING:
     from .engine.plan import Plan

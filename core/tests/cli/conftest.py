@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tilewright.cli import main
-from tilewright.registry import _installed
+from tilewright.components.registry import _installed
 
 HOOKS = """
 from tilewright import FormatSpec, Spec, hookimpl

@@ -12,10 +12,10 @@ import pytest
 
 from tilewright import __version__
 from tilewright.cli.schema import written_options
-from tilewright.discovery import Component
-from tilewright.options import options_of
-from tilewright.registry import registry
-from tilewright.specs import KINDS
+from tilewright.components.discovery import Component
+from tilewright.components.options import options_of
+from tilewright.components.registry import registry
+from tilewright.components.specs import KINDS
 
 from .conftest import Invoke, install, result_of
 

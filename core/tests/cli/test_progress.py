@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tilewright.cli.bars import Bars
 from tilewright.cli.progress import Lines, duration, reporting, watching
-from tilewright.registry import registry
+from tilewright.components.registry import registry
 
 
 class Clock:

@@ -11,7 +11,7 @@ import pytest
 
 from tilewright.cli.schema import written_options
 from tilewright.cli.source import Unreadable
-from tilewright.options import options_of
+from tilewright.components.options import options_of
 
 SHAPES = '''
 from __future__ import annotations

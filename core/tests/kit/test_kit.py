@@ -9,8 +9,8 @@ from typing import ClassVar
 import pytest
 
 from tilewright import Grid, Pipeline, Seam, Spec, UnknownComponent, hookimpl
-from tilewright.components import component
-from tilewright.registry import registry as of_process
+from tilewright.components.registry import registry as of_process
+from tilewright.components.resolve import component
 from tilewright.testing import MergerTests, TilerTests
 from tilewright.testing.fixtures import Alone, registry
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from fakes import install, offers
 
-from tilewright.registry import _installed
+from tilewright.components.registry import _installed
 
 from .conftest import assert_caught
 

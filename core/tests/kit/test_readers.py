@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tilewright.registry import unregister
+from tilewright.components.registry import unregister
 
 from .conftest import Catching
 

@@ -12,8 +12,8 @@ from types import ModuleType
 
 import pytest
 
-from tilewright.components import component, configuration
-from tilewright.options import options_of
+from tilewright.components.options import options_of
+from tilewright.components.resolve import component, configuration
 from tilewright_cellpose import normalization, scaling
 from tilewright_cellpose.segmenter import Cellpose
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import tilewright_ome_zarr as plugin
+from tilewright.components.options import options_of
 from tilewright.formats import choose_reader
-from tilewright.options import options_of
 from tilewright_ome_zarr.reader import OmeZarrReader
 from tilewright_ome_zarr.writer import OmeZarrLabels
 

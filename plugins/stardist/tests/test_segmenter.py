@@ -14,8 +14,8 @@ from stardist.models import StarDist2D, StarDist3D
 from synth import make
 
 from tilewright import Auto, Grid, Image, Needs, Pipeline
+from tilewright.components.options import options_of
 from tilewright.errors import InvalidImage, InvalidOption
-from tilewright.options import options_of
 from tilewright_stardist.footprint import WORKSPACE, activations
 from tilewright_stardist.segmenter import StarDist
 

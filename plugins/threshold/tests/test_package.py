@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tilewright.components import component, configuration
-from tilewright.options import options_of
+from tilewright.components.options import options_of
+from tilewright.components.resolve import component, configuration
 from tilewright_threshold.segmenter import Threshold
 
 README = Path(__file__).parents[1] / "README.md"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import tilewright_tiff as plugin
-from tilewright.components import component, configuration
+from tilewright.components.options import options_of
+from tilewright.components.resolve import component, configuration
 from tilewright.formats import choose_writer
-from tilewright.options import options_of
 from tilewright_tiff.geojson import GeoJsonObjects
 from tilewright_tiff.reader import TiffReader
 from tilewright_tiff.writer import OmeTiffLabels

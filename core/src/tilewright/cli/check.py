@@ -17,7 +17,7 @@ from .choices import option_texts
 from .errors import debuggable, one_line
 
 if TYPE_CHECKING:
-    from ..discovery import Plugin
+    from ..components.discovery import Plugin
     from ..testing.runner import Finding
     from .parts import Texts
 
@@ -57,7 +57,7 @@ def check(name: str | None, image: Path | None, texts: Texts) -> None:
 
 
 def _chosen(name: str | None) -> list[Plugin]:
-    from ..registry import registry
+    from ..components.registry import registry
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of broken plugins, which are told of below

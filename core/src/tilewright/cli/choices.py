@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..specs import Kind
+from ..components.specs import Kind
 from .parts import Texts
 
 __all__ = ["choices", "parts", "settings"]

@@ -30,7 +30,7 @@ __all__ = ["info", "product", "size"]
 @debuggable
 def info(path: str, reader: str | None, reader_set: Texts, level: int | None, axes: str | None, as_json: bool) -> None:
     """Show what IMAGE holds: axes, shape, spacing, channels, resolutions, labels. Reads no pixels."""
-    from ..components import component
+    from ..components.resolve import component
     from ..formats import choose_reader
     from ..sources import with_options
 
@@ -42,7 +42,7 @@ def info(path: str, reader: str | None, reader_set: Texts, level: int | None, ax
 
 
 def _facts(reader: Any, image: Image, path: str) -> dict[str, Any]:
-    from ..components import configuration
+    from ..components.resolve import configuration
 
     labels = getattr(reader, "labels", None)
     return {

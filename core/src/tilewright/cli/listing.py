@@ -6,10 +6,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from ..discovery import Component, Plugin
-from ..options import Option, options_of
-from ..registry import clash, imported, registry
-from ..specs import FormatSpec
+from ..components.discovery import Component, Plugin
+from ..components.options import Option, options_of
+from ..components.registry import clash, imported, registry
+from ..components.specs import FormatSpec
 from .schema import written_options
 from .source import Unreadable
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..specs import KINDS, Kind
+from ..components.specs import KINDS, Kind
 from .errors import debuggable
 
 __all__ = ["new"]
@@ -34,7 +34,7 @@ def new(kind: Kind, name: str, folder: str) -> None:
 
 
 def _warn_of_others(kind: Kind, name: str) -> None:
-    from ..registry import registry
+    from ..components.registry import registry
 
     for other in registry().components(kind):
         if other.spec.name == name:

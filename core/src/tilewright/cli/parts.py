@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..components.specs import KINDS, Kind
 from ..errors import InvalidOption
-from ..specs import KINDS, Kind
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
@@ -47,8 +47,8 @@ def part_of(kind: Kind, name: str | None, texts: Texts, base: Record | None = No
 
     InvalidOption for options of a part that nobody names, because which component has them is then not known.
     """
-    from ..options import parse
-    from ..registry import registry
+    from ..components.options import parse
+    from ..components.registry import registry
 
     chosen = name or (base["name"] if base else None)
     if chosen is None:
@@ -71,7 +71,7 @@ def _tiler(said: Mapping[str, Any], base: Record | None) -> Record | None:
 
 
 def _installed_segmenters() -> str:
-    from ..registry import registry
+    from ..components.registry import registry
 
     names = ", ".join(sorted(each.spec.name for each in registry().components("segmenter")))
     return f"Installed are: {names or 'none'}."

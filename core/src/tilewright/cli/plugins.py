@@ -10,8 +10,8 @@ import warnings
 
 import click
 
+from ..components.specs import KINDS
 from ..errors import UnknownComponent
-from ..specs import KINDS
 from .errors import debuggable
 from .listing import Entry, Listing
 

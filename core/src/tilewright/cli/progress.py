@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import click
 
-from ..events import TileDone
-from ..hookspecs import hookimpl
-from ..registry import register, unregister
+from ..components.events import TileDone
+from ..components.hookspecs import hookimpl
+from ..components.registry import register, unregister
 
 __all__ = ["Lines", "Report", "duration", "reporting", "unit", "watching"]
 

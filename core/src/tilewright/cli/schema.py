@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from ..options import Option
+from ..components.options import Option
 from .source import CALLS, Module, Unreadable, module
 
 __all__ = ["written_options"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..components import name_of
+from ..components.resolve import name_of
 from ..errors import InvalidLabels
 from ..ownership import Copies, Decision, Evidence, upheld
 from ..tiles import TileGrid

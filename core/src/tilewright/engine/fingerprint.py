@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ..components import configuration
-from ..specs import Kind
+from ..components.resolve import configuration
+from ..components.specs import Kind
 from .behaviour import behaviour
 from .content import content, files_state
 from .plan import Plan

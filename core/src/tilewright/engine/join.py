@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..components import declared, name_of
+from ..components.resolve import declared, name_of
 from ..errors import InvalidLabels
 from ..regions import Region, common, lengths, relative
 from ..seams import Seam

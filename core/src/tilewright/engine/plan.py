@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..components import declared, name_of
+from ..components.resolve import declared, name_of
 from ..errors import InvalidImage, InvalidLabels, InvalidOption, NotReadable, SegmenterFailed
 from ..formats import read
 from ..image import SPATIAL, Image

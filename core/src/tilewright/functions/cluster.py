@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..components.quantities import whole_number
 from ..engine.schedule import cpus
 from ..errors import InvalidOption
 from ..guarded import check_guarded
-from ..quantities import whole_number
 from .memory import gpus
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..components.quantities import real_number, whole_number
 from ..engine.schedule import cpus
 from ..image import Image
-from ..quantities import real_number, whole_number
 from ..tilers import Grid, Needs
 from ..tiles import Tile
 from .inputs import UNSAID, Input

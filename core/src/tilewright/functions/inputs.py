@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ..components import component, declared
+from ..components.quantities import whole_number
+from ..components.resolve import component, declared
 from ..errors import InvalidOption
 from ..image import AXES, Image
 from ..mergers import Touch
-from ..quantities import whole_number
 from ..sources import open_source
 
 __all__ = ["UNSAID", "Input", "assumed_axes", "chosen_merger"]

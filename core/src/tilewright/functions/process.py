@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..components.quantities import real_number
 from ..pipeline import Pipeline
-from ..quantities import real_number
 from .cluster import check_travels
 from .emptiness import background_level
 from .inputs import UNSAID, Input, chosen_merger

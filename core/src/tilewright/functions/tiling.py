@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..components.quantities import whole_number
 from ..errors import InvalidOption
 from ..image import SPATIAL, Image
-from ..quantities import whole_number
 from ..tilers import Grid, Needs, spread
 from ..tiles import TileGrid
 from .shapes import TARGET_BYTES, auto_tile_shape

@@ -11,8 +11,8 @@ from pathlib import Path
 from string import Template
 
 from .. import __version__
+from ..components.specs import Kind
 from ..errors import AlreadyExists, InvalidOption
-from ..specs import Kind
 
 __all__ = ["write_project"]
 

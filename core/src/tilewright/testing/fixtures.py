@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from .. import __version__, builtin
-from ..discovery import Plugin, read_plugin
-from ..registry import Registry, register
+from ..components.discovery import Plugin, read_plugin
+from ..components.registry import Registry, register
 
 __all__ = ["Alone", "registry"]
 
-_home = importlib.import_module("tilewright.registry")  # the package has a function of that name too
+_home = importlib.import_module("tilewright.components.registry")  # the package has a function of that name too
 
 
 class Alone(Registry):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..components import component
+from ..components.resolve import component
 from ..engine.segment import facing
 from ..errors import TilewrightError
 from ..labels import Runs

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..registry import registry
-from ..specs import FormatSpec, Kind
+from ..components.registry import registry
+from ..components.specs import FormatSpec, Kind
 
 __all__ = ["format_of"]
 

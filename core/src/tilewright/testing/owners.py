@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..components import component
+from ..components.resolve import component
 from ..ownership import Copies, Decision, Evidence
 from .mergers import MergerTests
 

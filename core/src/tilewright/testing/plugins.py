@@ -12,11 +12,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any, get_type_hints
 
-from ..components import component, configuration
-from ..discovery import Component, Plugin, read_plugin
+from ..components.discovery import Component, Plugin, read_plugin
+from ..components.options import build, options_of
+from ..components.registry import registry
+from ..components.resolve import component, configuration
 from ..errors import TilewrightError
-from ..options import build, options_of
-from ..registry import registry
 from .kit import Kit
 
 __all__ = ["PluginTests"]
@@ -24,7 +24,7 @@ __all__ = ["PluginTests"]
 LOADED = """
 import json, sys
 import tilewright
-from tilewright.discovery import Plugin, read_plugin
+from tilewright.components.discovery import Plugin, read_plugin
 before = set(sys.modules)
 import importlib
 read_plugin(importlib.import_module(sys.argv[1]), Plugin(name="", distribution="", version=""))

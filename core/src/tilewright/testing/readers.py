@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..components import component
+from ..components.resolve import component
 from ..image import Image, Region
 from .foreign import first_bytes, others
 from .kit import Kit

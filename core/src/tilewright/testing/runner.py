@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from ..components import component, declared
-from ..discovery import Component, Plugin
+from ..components.discovery import Component, Plugin
+from ..components.isolation import contained, describe
+from ..components.options import build, options_of, parse
+from ..components.resolve import component, declared
 from ..formats import read
-from ..options import build, options_of, parse
-from ..strangers import contained, describe
 from .kit import Kit
 from .mergers import MergerTests
 from .owners import OwnerTests

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..components import component, declared
+from ..components.resolve import component, declared
 from ..engine.plan import needed_axes
 from ..errors import InvalidLabels, TilewrightError
 from ..image import SPATIAL, Image

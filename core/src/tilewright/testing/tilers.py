@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..components import component
+from ..components.resolve import component
 from ..image import Image
 from ..tilers import Needs
 from ..tiles import TileGrid

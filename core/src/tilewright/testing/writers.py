@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..components import component
+from ..components.resolve import component
 from ..errors import TilewrightError
 from ..regions import Region
 from ..sinks import LabelSpec, Sink, read_back

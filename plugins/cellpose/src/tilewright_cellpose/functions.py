@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tilewright.components.options import build
 from tilewright.errors import InvalidOption
-from tilewright.options import build
 
 from .segmenter import Cellpose
 

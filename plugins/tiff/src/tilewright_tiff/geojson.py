@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright.components import component
+from tilewright.components.resolve import component
 from tilewright.image import Image
 from tilewright.sinks import LabelSpec
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import SupportsFloat, SupportsIndex, TypeGuard
 
-from .errors import InvalidOption
+from ..errors import InvalidOption
 
 __all__ = ["numbers", "per_axis", "real_number", "whole_number"]
 

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import PluginError, UnknownComponent
 from .discovery import DISABLE, Component, Plugin, installed_plugins, read_plugin
-from .errors import PluginError, UnknownComponent
+from .isolation import contained, describe
 from .specs import Kind
-from .strangers import contained, describe
 
 __all__ = ["Registry", "clash", "imported", "register", "registry", "unregister"]
 

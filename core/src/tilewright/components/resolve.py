@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from .errors import InvalidOption
+from ..errors import InvalidOption
 from .options import build
 from .registry import Registry, registry
 from .specs import Kind

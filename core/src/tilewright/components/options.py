@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from .errors import InvalidOption
+from ..errors import InvalidOption
 
 __all__ = ["Option", "build", "options_of", "parse"]
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from . import hookspecs
+from .isolation import contained, describe
 from .specs import KINDS, FormatSpec, Kind, Spec
-from .strangers import contained, describe
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
