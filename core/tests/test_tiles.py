@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tilewright import InvalidOption, TileGrid
 from tilewright.components.quantities import per_axis
-from tilewright.regions import common, lengths, relative
+from tilewright.tiling.regions import common, lengths, relative
 
 
 def test_the_last_tile_is_shorter_and_halos_are_clipped_at_the_border() -> None:

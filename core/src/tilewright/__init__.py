@@ -51,7 +51,6 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .metrics import Score as Score
     from .metrics import compare as compare
     from .pipeline import Pipeline as Pipeline
-    from .placement import Placement as Placement
     from .result import Result as Result
     from .seams import Seam as Seam
     from .sinks import LabelSpec as LabelSpec
@@ -59,8 +58,9 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .tilers import Auto as Auto
     from .tilers import Grid as Grid
     from .tilers import Needs as Needs
-    from .tiles import Tile as Tile
-    from .tiles import TileGrid as TileGrid
+    from .tiling.grid import Tile as Tile
+    from .tiling.grid import TileGrid as TileGrid
+    from .tiling.placement import Placement as Placement
 
 __version__ = "0.1.0"
 
@@ -94,13 +94,13 @@ _HOMES = {
     "mergers": ("Overlap", "Touch"),
     "metrics": ("Comparison", "Score", "compare"),
     "pipeline": ("Pipeline",),
-    "placement": ("Placement",),
+    "tiling.placement": ("Placement",),
     "components.registry": ("register",),
     "result": ("Result",),
     "seams": ("Seam",),
     "sinks": ("LabelSpec", "Sink"),
     "tilers": ("Auto", "Grid", "Needs"),
-    "tiles": ("Tile", "TileGrid"),
+    "tiling.grid": ("Tile", "TileGrid"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .regions import Region
 from .storage import file_state
+from .tiling.regions import Region
 
 if TYPE_CHECKING:
     from .views import Array

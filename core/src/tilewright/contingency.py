@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from .errors import InvalidImage, InvalidLabels
 from .image import Image
 from .pairs import paired_runs
-from .regions import Region, lengths
-from .tiles import TileGrid
+from .tiling.grid import TileGrid
+from .tiling.regions import Region, lengths
 
 __all__ = ["Contingency", "aligned"]
 

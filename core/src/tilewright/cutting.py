@@ -10,7 +10,7 @@ from .engine.plan import separate_axes
 from .errors import InvalidOption
 from .image import Image
 from .tilers import Needs, spread
-from .tiles import TileGrid
+from .tiling.grid import TileGrid
 
 __all__ = ["context_of", "grid_of"]
 

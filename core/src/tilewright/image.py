@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from .chunks import ChunkFiles, chunk_files, direct, unit_of
 from .errors import InvalidImage, InvalidOption, NotReadable
-from .regions import Region, cut
 from .sampling import percentiles_of, sampled
+from .tiling.regions import Region, cut
 from .views import Array, Channel, Channels, in_memory, makes_anew
 
 __all__ = ["AXES", "SPATIAL", "Array", "Image", "Level", "Region"]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidOption
-from .tiles import TileGrid
+from .tiling.grid import TileGrid
 
 __all__ = ["chosen_iou", "links"]
 

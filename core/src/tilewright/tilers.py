@@ -11,7 +11,7 @@ import numpy as np
 from .components.quantities import numbers
 from .errors import InvalidOption
 from .image import SPATIAL, Image
-from .tiles import TileGrid
+from .tiling.grid import TileGrid
 
 __all__ = ["Auto", "Grid", "Needs", "bytes_for"]
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from synth import make
 
 from tilewright import Image, Needs, Pipeline, TileGrid, compare
-from tilewright.tiles import cut
+from tilewright.tiling.grid import cut
 from tilewright_stardist.segmenter import StarDist
 
 MODELS = Path(__file__).parents[1] / "tests" / "models"

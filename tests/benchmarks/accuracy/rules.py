@@ -18,7 +18,7 @@ from scipy import ndimage
 from tilewright import Grid, Overlap, Pipeline, Seam, TileGrid
 from tilewright.engine.objects import united
 from tilewright.ownership import Evidence
-from tilewright.regions import common, relative
+from tilewright.tiling.regions import common, relative
 
 __all__ = ["RULES", "Views"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels import run_starts
-from ..tiles import Tile, TileGrid
+from ..tiling.grid import Tile, TileGrid
 
 __all__ = ["copies"]
 

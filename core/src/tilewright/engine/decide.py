@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..components.resolve import name_of
 from ..errors import InvalidLabels
 from ..ownership import Copies, Decision, Evidence, upheld
-from ..tiles import TileGrid
+from ..tiling.grid import TileGrid
 from .objects import linked, united
 from .plan import Plan
 from .segment import Staged

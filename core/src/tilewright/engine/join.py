@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..components.resolve import declared, name_of
 from ..errors import InvalidLabels
-from ..regions import Region, common, lengths, relative
 from ..seams import Seam
-from ..tiles import Tile
+from ..tiling.grid import Tile
+from ..tiling.regions import Region, common, lengths, relative
 from .plan import Plan
 from .segment import Staged, facing, strip
 from .tables import record, strips

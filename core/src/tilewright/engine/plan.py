@@ -17,9 +17,9 @@ from ..errors import InvalidImage, InvalidLabels, InvalidOption, NotReadable, Se
 from ..formats import read
 from ..image import SPATIAL, Image
 from ..labels import checked
-from ..placement import Placement, widened
-from ..regions import Region, lengths, relative
-from ..tiles import Tile, TileGrid
+from ..tiling.grid import Tile, TileGrid
+from ..tiling.placement import Placement, widened
+from ..tiling.regions import Region, lengths, relative
 from .stage import Stage
 
 __all__ = ["Plan", "Source", "needed_axes", "separate_axes"]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidLabels, NotReadable, SegmenterFailed
 from ..labels import Runs, smallest_dtype
-from ..regions import Region, relative
-from ..tiles import Tile, TileGrid
+from ..tiling.grid import Tile, TileGrid
+from ..tiling.regions import Region, relative
 from .copies import copies
 from .plan import Plan
 from .stage import Place

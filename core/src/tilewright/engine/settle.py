@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..labels import Runs, smallest_dtype
 from ..ownership import NOTHING
-from ..regions import Region, common, lengths, relative
-from ..tiles import Tile
+from ..tiling.grid import Tile
+from ..tiling.regions import Region, common, lengths, relative
 from .join import part
 from .plan import Plan
 from .segment import Staged, whole_image

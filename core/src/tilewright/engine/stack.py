@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..pairs import count_pairs
 from ..slices import links
-from ..tiles import TileGrid
+from ..tiling.grid import TileGrid
 from .objects import Objects, united
 from .plan import Plan
 from .segment import Staged

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels import spread
-from ..regions import Region, lengths
+from ..tiling.regions import Region, lengths
 from .plan import Plan
 from .segment import Staged
 from .stage import Place, Stage

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels import spread
-from ..regions import Region, common, lengths, relative
 from ..sinks import LabelSpec, Sink
-from ..tiles import TileGrid
+from ..tiling.grid import TileGrid
+from ..tiling.regions import Region, common, lengths, relative
 from .plan import Plan
 from .segment import Staged
 from .tables import place_of

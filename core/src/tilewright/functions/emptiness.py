@@ -14,7 +14,7 @@ from ..components.quantities import real_number, whole_number
 from ..engine.schedule import cpus
 from ..image import Image
 from ..tilers import Grid, Needs
-from ..tiles import Tile
+from ..tiling.grid import Tile
 from .inputs import UNSAID, Input
 from .tiling import numbers_by_axis
 

@@ -11,7 +11,7 @@ from ..components.quantities import whole_number
 from ..errors import InvalidOption
 from ..image import SPATIAL, Image
 from ..tilers import Grid, Needs, spread
-from ..tiles import TileGrid
+from ..tiling.grid import TileGrid
 from .shapes import TARGET_BYTES, auto_tile_shape
 
 __all__ = ["Planes", "TileShape", "numbers_by_axis", "tiler"]

@@ -15,10 +15,10 @@ from ..engine.segment import facing
 from ..errors import TilewrightError
 from ..labels import Runs
 from ..pipeline import Pipeline
-from ..regions import common
 from ..seams import Seam
 from ..tilers import Grid
-from ..tiles import TileGrid
+from ..tiling.grid import TileGrid
+from ..tiling.regions import common
 from .kit import Kit, sent
 
 __all__ = ["MergerTests"]

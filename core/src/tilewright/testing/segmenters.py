@@ -15,8 +15,8 @@ from ..errors import InvalidLabels, TilewrightError
 from ..image import SPATIAL, Image
 from ..labels import checked
 from ..pipeline import Pipeline
-from ..placement import Placement
 from ..tilers import Grid, spread
+from ..tiling.placement import Placement
 from .kit import Kit, sent
 from .pictures import agreement, crop, discs
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..components.resolve import component
 from ..image import Image
 from ..tilers import Needs
-from ..tiles import TileGrid
+from ..tiling.grid import TileGrid
 from .kit import Kit, sent
 
 __all__ = ["TilerTests"]

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ..components.resolve import component
 from ..errors import TilewrightError
-from ..regions import Region
 from ..sinks import LabelSpec, Sink, read_back
+from ..tiling.regions import Region
 from .kit import Kit
 from .offers import format_of
 

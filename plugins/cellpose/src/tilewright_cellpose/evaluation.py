@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright import Placement, Region
-from tilewright.regions import relative
+from tilewright.tiling.regions import relative
 
 from . import patches, weights
 from .diameters import KNOWN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import InvalidOption
+from ..errors import InvalidOption
 
 __all__ = ["Region", "common", "cut", "lengths", "relative"]
 
