@@ -11,7 +11,8 @@ import zarr
 from runs import CALLS, components, expect, run
 from stores import labels_of, make_image
 
-from tilewright import AlreadyExists, InvalidOption, swap, tile_process
+from tilewright import AlreadyExists, InvalidOption, tile_process
+from tilewright.storage import replace as swap
 
 
 def names(folder: Path) -> list[str]:

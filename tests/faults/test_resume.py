@@ -478,7 +478,7 @@ def test_after_a_power_cut_what_was_written_is_written_again(
     for file in lost:
         file.unlink()
     (tmp_path / "boot_id").write_text("another start of the machine")
-    monkeypatch.setattr("tilewright.storage.BOOT", tmp_path / "boot_id")
+    monkeypatch.setattr("tilewright.storage.disk.BOOT", tmp_path / "boot_id")
     run(tmp_path)
     expect(labels_of(tmp_path), pixels)
     assert len(CALLS) == TILES

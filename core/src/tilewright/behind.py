@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .chunks import is_zarr
 from .image import Image
-from .views import beneath
+from .storage.arrays import beneath
+from .storage.local import is_zarr
 
 __all__ = ["files_behind"]
 

@@ -31,7 +31,7 @@ from .result import Result, remove_with
 from .sinks import Sink, read_back
 from .slices import chosen_iou
 from .sources import chosen_channels, open_source
-from .storage import discard, writing_to
+from .storage.disk import discard, writing_to
 from .watching import Watchers
 
 if TYPE_CHECKING:

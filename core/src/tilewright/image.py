@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .chunks import ChunkFiles, chunk_files, direct, unit_of
 from .errors import InvalidImage, InvalidOption, NotReadable
 from .sampling import percentiles_of, sampled
+from .storage.arrays import Array, Channel, Channels, in_memory, makes_anew
+from .storage.local import ChunkFiles, chunk_files, direct, unit_of
 from .tiling.regions import Region, cut
-from .views import Array, Channel, Channels, in_memory, makes_anew
 
 __all__ = ["AXES", "SPATIAL", "Array", "Image", "Level", "Region"]
 

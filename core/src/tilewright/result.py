@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .chunks import unit_of
 from .errors import InvalidOption
+from .storage.local import unit_of
 
 if TYPE_CHECKING:
     from dask.array import Array as DaskArray

@@ -15,7 +15,7 @@ from typing import Any
 from filelock import BaseFileLock, FileLock, Timeout
 
 from ..errors import AlreadyExists, OutputBusy, StageMismatch
-from ..storage import discard
+from ..storage.disk import discard
 
 __all__ = ["LOCK", "claimed", "empty", "is_busy", "locked", "record_of", "remove", "remove_idle"]
 

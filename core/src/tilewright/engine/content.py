@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ..behind import files_behind
-from ..chunks import chunk_files
-from ..storage import file_state
-from ..views import Array, beneath
+from ..storage.arrays import Array, beneath
+from ..storage.disk import file_state
+from ..storage.local import chunk_files
 from .behaviour import behaviour, pieces
 
 __all__ = ["content", "files_state"]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..sinks import Sink
-from ..storage import boot_id, discard
+from ..storage.disk import boot_id, discard
 from .objects import numbered
 from .plan import Plan
 from .schedule import Crew, batched

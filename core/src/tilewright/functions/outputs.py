@@ -15,7 +15,7 @@ from ..behind import files_behind
 from ..destination import check_local, would_destroy
 from ..errors import AlreadyExists, InvalidOption
 from ..sinks import LabelSpec
-from ..storage import discard
+from ..storage.disk import discard
 from .temporary import TemporaryArray
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..engine.claim import LOCK, locked
 from ..errors import AlreadyExists, InvalidLabels, NotReadable, OutputBusy
-from ..swap import recover, replace_folder
+from ..storage.replace import recover, replace_folder
 from .ids import SortedIds
 from .stored import stored_array
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import NotReadable
 from ..image import Array
-from ..storage import discard
+from ..storage.disk import discard
 
 __all__ = ["TemporaryArray"]
 

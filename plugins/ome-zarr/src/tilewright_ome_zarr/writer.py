@@ -13,7 +13,7 @@ import zarr
 from tilewright.errors import InvalidImage, InvalidOption, StageMismatch
 from tilewright.image import Image, Level
 from tilewright.sinks import LabelSpec
-from tilewright.swap import check_replaceable, recover
+from tilewright.storage.replace import check_replaceable, recover
 
 from .attributes import label_attributes
 from .layout import LevelLayout, halved, plan, spaced

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import NotWritable, TilewrightError
+from ..errors import NotWritable, TilewrightError
 
 __all__ = ["boot_id", "discard", "file_state", "writing_to"]
 

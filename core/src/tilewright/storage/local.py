@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .storage import file_state
-from .tiling.regions import Region
+from ..tiling.regions import Region
+from .disk import file_state
 
 if TYPE_CHECKING:
-    from .views import Array
+    from .arrays import Array
 
 __all__ = ["ChunkFiles", "LocalChunks", "chunk_files", "direct", "is_zarr", "unit_of"]
 

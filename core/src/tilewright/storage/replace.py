@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from .errors import AlreadyExists
+from ..errors import AlreadyExists
 
 __all__ = ["check_replaceable", "recover", "replace_folder"]
 

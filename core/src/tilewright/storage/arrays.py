@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .chunks import LocalChunks, direct, unit_of
+from .local import LocalChunks, direct, unit_of
 
 __all__ = ["Array", "Channel", "Channels", "beneath", "in_memory", "makes_anew"]
 

@@ -1,0 +1,1 @@
+"""Arrays and files: what is read region by region, local zarr chunks, atomic replacement of outputs."""
