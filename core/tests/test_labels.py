@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from truth import raster_order
 
 from tilewright import InvalidLabels
-from tilewright.labels import Runs, _looked_up, _objects, _sorted, checked, smallest_dtype, spread
+from tilewright.labels.runs import Runs, _looked_up, _objects, _sorted, checked, smallest_dtype, spread
 
 HUGE = 2**64 - 1
 INTEGERS = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", ">u2", ">u4", ">u8", ">i4", ">i8"]

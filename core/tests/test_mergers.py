@@ -14,7 +14,7 @@ from scipy import ndimage
 from truth import instances, voronoi
 
 from tilewright import Grid, InvalidLabels, InvalidOption, Overlap, Pipeline, Seam, TileGrid, Touch
-from tilewright.pairs import count_pairs
+from tilewright.labels.pairs import count_pairs
 
 
 def run(truth: NDArray[Any], merger: Any, tile: Any, halo: Any = 0, **options: Any) -> NDArray[Any]:

@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from tilewright.engine.objects import Objects, numbered, united
+from tilewright.labels.objects import Objects, numbered, united
 
 
 def main(labels: int, pairs: int) -> None:

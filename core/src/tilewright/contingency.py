@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .errors import InvalidImage, InvalidLabels
 from .image import Image
-from .pairs import paired_runs
+from .labels.pairs import paired_runs
 from .tiling.grid import TileGrid
 from .tiling.regions import Region, lengths
 

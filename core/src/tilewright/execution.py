@@ -27,9 +27,9 @@ from .errors import InvalidOption, TilewrightError
 from .forecast import Forecast, forecast
 from .guarded import check_guarded
 from .image import Image
+from .labels.slices import chosen_iou
 from .result import Result, remove_with
 from .sinks import Sink, read_back
-from .slices import chosen_iou
 from .sources import chosen_channels, open_source
 from .storage.disk import discard, writing_to
 from .watching import Watchers

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InvalidOption
+from .labels.pairs import count_pairs
 from .ownership import Copies, Decision, Evidence, Rule, decide
-from .pairs import count_pairs
 from .seams import Seam
 
 __all__ = ["Overlap", "Touch"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tilewright import Grid, Overlap, Pipeline, Seam, TileGrid
-from tilewright.engine.objects import united
+from tilewright.labels.objects import united
 from tilewright.ownership import Evidence
 from tilewright.tiling.regions import common, relative
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels import run_starts
+from ..labels.runs import run_starts
 from ..tiling.grid import Tile, TileGrid
 
 __all__ = ["copies"]

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ..components.resolve import name_of
 from ..errors import InvalidLabels
+from ..labels.objects import linked, united
 from ..ownership import Copies, Decision, Evidence, upheld
 from ..tiling.grid import TileGrid
-from .objects import linked, united
 from .plan import Plan
 from .segment import Staged
 from .tables import columns, rows_of

@@ -16,7 +16,7 @@ from ..components.resolve import declared, name_of
 from ..errors import InvalidImage, InvalidLabels, InvalidOption, NotReadable, SegmenterFailed
 from ..formats import read
 from ..image import SPATIAL, Image
-from ..labels import checked
+from ..labels.runs import checked
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.placement import Placement, widened
 from ..tiling.regions import Region, lengths, relative

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..labels.objects import numbered
 from ..sinks import Sink
 from ..storage.disk import boot_id, discard
-from .objects import numbered
 from .plan import Plan
 from .schedule import Crew, batched
 from .segment import Staged, segment

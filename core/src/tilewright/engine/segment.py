@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidLabels, NotReadable, SegmenterFailed
-from ..labels import Runs, smallest_dtype
+from ..labels.runs import Runs, smallest_dtype
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.regions import Region, relative
 from .copies import copies

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels import Runs, smallest_dtype
+from ..labels.runs import Runs, smallest_dtype
 from ..ownership import NOTHING
 from ..tiling.grid import Tile
 from ..tiling.regions import Region, common, lengths, relative

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..pairs import count_pairs
-from ..slices import links
+from ..labels.objects import Objects, united
+from ..labels.pairs import count_pairs
+from ..labels.slices import links
 from ..tiling.grid import TileGrid
-from .objects import Objects, united
 from .plan import Plan
 from .segment import Staged
 from .tables import labels_of

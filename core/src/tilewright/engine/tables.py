@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels import spread
+from ..labels.runs import spread
 from ..tiling.regions import Region, lengths
 from .plan import Plan
 from .segment import Staged

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..labels.objects import Objects, alike, linked, rooted, united
 from .decide import blocks, decide, drawn_together
 from .join import compare
-from .objects import Objects, alike, linked, rooted, united
 from .plan import Plan
 from .segment import Staged
 from .settle import settle

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels import spread
+from ..labels.runs import spread
 from ..sinks import LabelSpec, Sink
 from ..tiling.grid import TileGrid
 from ..tiling.regions import Region, common, lengths, relative

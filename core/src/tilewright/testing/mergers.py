@@ -13,7 +13,7 @@ from scipy import ndimage
 from ..components.resolve import component
 from ..engine.segment import facing
 from ..errors import TilewrightError
-from ..labels import Runs
+from ..labels.runs import Runs
 from ..pipeline import Pipeline
 from ..seams import Seam
 from ..tilers import Grid

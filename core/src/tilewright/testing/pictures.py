@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..image import SPATIAL, Image
-from ..labels import Runs
-from ..pairs import count_pairs
+from ..labels.pairs import count_pairs
+from ..labels.runs import Runs
 
 __all__ = ["agreement", "crop", "discs"]
 

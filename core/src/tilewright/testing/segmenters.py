@@ -13,7 +13,7 @@ from ..components.resolve import component, declared
 from ..engine.plan import needed_axes
 from ..errors import InvalidLabels, TilewrightError
 from ..image import SPATIAL, Image
-from ..labels import checked
+from ..labels.runs import checked
 from ..pipeline import Pipeline
 from ..tilers import Grid, spread
 from ..tiling.placement import Placement

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InvalidLabels
+from ..errors import InvalidLabels
 
 __all__ = ["Runs", "checked", "run_starts", "smallest_dtype", "spread"]
 

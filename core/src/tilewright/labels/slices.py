@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InvalidOption
-from .tiling.grid import TileGrid
+from ..errors import InvalidOption
+from ..tiling.grid import TileGrid
 
 __all__ = ["chosen_iou", "links"]
 

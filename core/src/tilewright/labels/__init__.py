@@ -1,0 +1,1 @@
+"""Label images: runs of equal labels, pairs of labels, objects and their numbers, objects across slices."""
