@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InvalidImage, InvalidOption, NotReadable
+from ..errors import InvalidImage, InvalidOption, NotReadable
+from ..storage.arrays import Array, Channel, Channels, in_memory, makes_anew
+from ..storage.local import ChunkFiles, chunk_files, direct, unit_of
+from ..tiling.regions import Region, cut
 from .sampling import percentiles_of, sampled
-from .storage.arrays import Array, Channel, Channels, in_memory, makes_anew
-from .storage.local import ChunkFiles, chunk_files, direct, unit_of
-from .tiling.regions import Region, cut
 
 __all__ = ["AXES", "SPATIAL", "Array", "Image", "Level", "Region"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .tiling.regions import Region
+from ..tiling.regions import Region
 
 __all__ = ["percentiles_of", "sampled"]
 
