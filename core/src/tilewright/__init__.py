@@ -13,6 +13,9 @@ from .components.hookspecs import hookimpl
 from .components.specs import FormatSpec, Spec
 
 if TYPE_CHECKING:  # `as` tells type checkers that the name is public
+    from .abc.merger import Seam as Seam
+    from .abc.writer import LabelSpec as LabelSpec
+    from .abc.writer import Sink as Sink
     from .components.events import RunFinished as RunFinished
     from .components.events import RunPlanned as RunPlanned
     from .components.events import TileDone as TileDone
@@ -52,9 +55,6 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .metrics import compare as compare
     from .pipeline import Pipeline as Pipeline
     from .result import Result as Result
-    from .seams import Seam as Seam
-    from .sinks import LabelSpec as LabelSpec
-    from .sinks import Sink as Sink
     from .tilers import Auto as Auto
     from .tilers import Grid as Grid
     from .tilers import Needs as Needs
@@ -97,8 +97,8 @@ _HOMES = {
     "tiling.placement": ("Placement",),
     "components.registry": ("register",),
     "result": ("Result",),
-    "seams": ("Seam",),
-    "sinks": ("LabelSpec", "Sink"),
+    "abc.merger": ("Seam",),
+    "abc.writer": ("LabelSpec", "Sink"),
     "tilers": ("Auto", "Grid", "Needs"),
     "tiling.grid": ("Tile", "TileGrid"),
 }

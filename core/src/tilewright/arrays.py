@@ -11,8 +11,8 @@ from typing import Any, Literal, cast
 
 from numpy.typing import NDArray
 
+from .abc.writer import LabelSpec
 from .image import Array, Region
-from .sinks import LabelSpec
 from .storage.local import direct
 from .storage.replace import check_replaceable, recover, replace_folder
 

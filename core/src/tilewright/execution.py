@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .abc.writer import Sink, read_back
 from .behind import files_behind
 from .components.resolve import configuration, declared, name_of
 from .components.specs import Kind
@@ -29,7 +30,6 @@ from .guarded import check_guarded
 from .image import Image
 from .labels.slices import chosen_iou
 from .result import Result, remove_with
-from .sinks import Sink, read_back
 from .sources import chosen_channels, open_source
 from .storage.disk import discard, writing_to
 from .watching import Watchers

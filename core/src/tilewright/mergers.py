@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from .abc.merger import Seam
 from .errors import InvalidOption
 from .labels.pairs import count_pairs
 from .ownership import Copies, Decision, Evidence, Rule, decide
-from .seams import Seam
 
 __all__ = ["Overlap", "Touch"]
 

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tilewright.abc.writer import LabelSpec
 from tilewright.image import Level
-from tilewright.sinks import LabelSpec
 from tilewright_ome_zarr import pyramid
 from tilewright_ome_zarr.layout import plan
 from tilewright_ome_zarr.sampling import Sampling, downsample, extent, sampling

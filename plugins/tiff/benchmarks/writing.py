@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from tilewright.sinks import LabelSpec
+from tilewright.abc.writer import LabelSpec
 from tilewright_tiff.geojson import GeoJsonObjects
 from tilewright_tiff.writer import OmeTiffLabels
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..abc.merger import Seam
 from ..components.resolve import declared, name_of
 from ..errors import InvalidLabels
-from ..seams import Seam
 from ..tiling.grid import Tile
 from ..tiling.regions import Region, common, lengths, relative
 from .plan import Plan

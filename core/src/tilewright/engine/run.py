@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..abc.writer import Sink
 from ..labels.objects import numbered
-from ..sinks import Sink
 from ..storage.disk import boot_id, discard
 from .plan import Plan
 from .schedule import Crew, batched

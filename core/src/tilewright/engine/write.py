@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..abc.writer import LabelSpec, Sink
 from ..labels.runs import spread
-from ..sinks import LabelSpec, Sink
 from ..tiling.grid import TileGrid
 from ..tiling.regions import Region, common, lengths, relative
 from .plan import Plan

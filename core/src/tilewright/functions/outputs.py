@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..abc.writer import LabelSpec
 from ..arrays import ZarrArray, ZarrArraySink
 from ..behind import files_behind
 from ..destination import check_local, would_destroy
 from ..errors import AlreadyExists, InvalidOption
-from ..sinks import LabelSpec
 from ..storage.disk import discard
 from .temporary import TemporaryArray
 

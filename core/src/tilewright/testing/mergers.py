@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..abc.merger import Seam
 from ..components.resolve import component
 from ..engine.segment import facing
 from ..errors import TilewrightError
 from ..labels.runs import Runs
 from ..pipeline import Pipeline
-from ..seams import Seam
 from ..tilers import Grid
 from ..tiling.grid import TileGrid
 from ..tiling.regions import common

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..abc.writer import LabelSpec, Sink, read_back
 from ..components.resolve import component
 from ..errors import TilewrightError
-from ..sinks import LabelSpec, Sink, read_back
 from ..tiling.regions import Region
 from .kit import Kit
 from .offers import format_of

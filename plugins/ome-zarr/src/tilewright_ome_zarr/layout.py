@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from tilewright.abc.writer import LabelSpec
 from tilewright.errors import InvalidImage, InvalidOption
 from tilewright.image import SPATIAL, Level
-from tilewright.sinks import LabelSpec
 
 from .sampling import Sampling, sampling
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tilewright.abc.writer import LabelSpec
 from tilewright.errors import InvalidImage, InvalidOption, TilewrightError
 from tilewright.image import Image
-from tilewright.sinks import LabelSpec
 
 from .reader import OmeZarrReader
 from .registration import FORMATS

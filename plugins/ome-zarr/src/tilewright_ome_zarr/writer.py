@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import zarr
 
+from tilewright.abc.writer import LabelSpec
 from tilewright.errors import InvalidImage, InvalidOption, StageMismatch
 from tilewright.image import Image, Level
-from tilewright.sinks import LabelSpec
 from tilewright.storage.replace import check_replaceable, recover
 
 from .attributes import label_attributes

@@ -14,7 +14,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from tilewright.sinks import LabelSpec
+from tilewright.abc.writer import LabelSpec
 
 from .pyramid import tiles
 from .spacing import in_units

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright.abc.writer import LabelSpec
 from tilewright.components.resolve import component
 from tilewright.image import Image
-from tilewright.sinks import LabelSpec
 
 from .assembly import Block, objects
 from .export import place

@@ -14,8 +14,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright.abc.writer import LabelSpec
 from tilewright.image import Region
-from tilewright.sinks import LabelSpec
 
 from .staging import Chunked, create
 

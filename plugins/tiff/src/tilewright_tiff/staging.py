@@ -12,9 +12,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from tilewright.abc.writer import LabelSpec
 from tilewright.errors import InvalidOption
 from tilewright.image import Region
-from tilewright.sinks import LabelSpec
 
 __all__ = ["Chunked", "FileSink", "Staging", "create", "open_staging"]
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tilewright.abc.writer import LabelSpec
 from tilewright.errors import InvalidOption
 from tilewright.image import Array
-from tilewright.sinks import LabelSpec
 
 from .export import Export, place
 from .paths import beside_image, check_file

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .image import Array, Level, Region
+from ..image import Array, Level, Region
 
 __all__ = ["LabelSpec", "Sink", "Writer"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .tiling.grid import Tile
-from .tiling.regions import Region
+from ..tiling.grid import Tile
+from ..tiling.regions import Region
 
 __all__ = ["Seam"]
 
