@@ -12,7 +12,7 @@ import pytest
 
 from tilewright import FormatSpec, Image, InvalidOption, NotReadable, UnknownComponent, hookimpl, open_image, register
 from tilewright.components.registry import unregister
-from tilewright.formats import SNIFFED, choose_reader, choose_writer
+from tilewright.io.formats import SNIFFED, choose_reader, choose_writer
 
 seen: list[tuple[str, bytes]] = []
 

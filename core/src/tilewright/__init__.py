@@ -34,7 +34,6 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .errors import UnknownComponent as UnknownComponent
     from .errors import WorkerLost as WorkerLost
     from .forecast import Forecast as Forecast
-    from .formats import open_image as open_image
     from .functions.cluster import make_local_cluster as make_local_cluster
     from .functions.emptiness import estimate_empty_tiles as estimate_empty_tiles
     from .functions.loading import load_ome_zarr as load_ome_zarr
@@ -48,6 +47,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .image import Image as Image
     from .image import Level as Level
     from .image import Region as Region
+    from .io.formats import open_image as open_image
     from .mergers import Overlap as Overlap
     from .mergers import Touch as Touch
     from .metrics import Comparison as Comparison
@@ -82,7 +82,7 @@ _HOMES = {
     ),
     "forecast": ("Forecast",),
     "components.events": ("RunFinished", "RunPlanned", "TileDone"),
-    "formats": ("open_image",),
+    "io.formats": ("open_image",),
     "functions.cluster": ("make_local_cluster",),
     "functions.emptiness": ("estimate_empty_tiles",),
     "functions.loading": ("load_ome_zarr",),

@@ -17,7 +17,6 @@ from .behind import files_behind
 from .components.resolve import configuration, declared, name_of
 from .components.specs import Kind
 from .cutting import context_of, grid_of
-from .destination import Destination
 from .engine.claim import claimed, empty
 from .engine.fingerprint import fingerprint, identity
 from .engine.plan import Plan, Source, needed_axes
@@ -28,9 +27,10 @@ from .errors import InvalidOption, TilewrightError
 from .forecast import Forecast, forecast
 from .guarded import check_guarded
 from .image import Image
+from .io.destination import Destination
+from .io.source import chosen_channels, open_source
 from .labels.slices import chosen_iou
 from .result import Result, remove_with
-from .sources import chosen_channels, open_source
 from .storage.disk import discard, writing_to
 from .watching import Watchers
 

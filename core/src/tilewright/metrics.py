@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from .contingency import Contingency
 from .errors import InvalidOption
-from .formats import open_image
 from .image import AXES, Image
+from .io.formats import open_image
 
 __all__ = ["Comparison", "Score", "compare", "compared", "score"]
 

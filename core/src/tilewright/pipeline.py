@@ -152,7 +152,7 @@ class Pipeline:
 
     def open(self, source: Any, *, level: int | None = None, axes: str | None = None) -> Image:
         """The image that a run on this source would segment, opened lazily, with all its channels."""
-        from .sources import open_source
+        from .io.source import open_source
 
         return open_source(source, reader=self.reader, level=level, axes=axes).opened
 

@@ -10,7 +10,7 @@ import pytest
 
 import tilewright_ome_zarr as plugin
 from tilewright.components.options import options_of
-from tilewright.formats import choose_reader
+from tilewright.io.formats import choose_reader
 from tilewright_ome_zarr.reader import OmeZarrReader
 from tilewright_ome_zarr.writer import OmeZarrLabels
 

@@ -14,7 +14,7 @@ import pytest
 import tilewright_tiff as plugin
 from tilewright.components.options import options_of
 from tilewright.components.resolve import component, configuration
-from tilewright.formats import choose_writer
+from tilewright.io.formats import choose_writer
 from tilewright_tiff.geojson import GeoJsonObjects
 from tilewright_tiff.reader import TiffReader
 from tilewright_tiff.writer import OmeTiffLabels

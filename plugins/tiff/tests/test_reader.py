@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tilewright import Pipeline
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable, SegmenterFailed, StageMismatch
-from tilewright.formats import choose_reader
+from tilewright.io.formats import choose_reader
 from tilewright_tiff import pages, retiling
 from tilewright_tiff.lazy import Arranged
 from tilewright_tiff.pages import Planes

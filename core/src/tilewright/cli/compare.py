@@ -47,7 +47,7 @@ def compare(reference: str, labels: str, thresholds: tuple[float, ...], reader: 
     tilewright compare truth.tif cells.ome.zarr/labels/cells
     tilewright compare untiled.zarr tiled.zarr --thresholds 0.5,0.75,0.95 --json
     """
-    from ..formats import open_image
+    from ..io.formats import open_image
     from ..metrics import compare as compare_images
 
     paths = {"reference": reference, "labels": labels}

@@ -31,8 +31,8 @@ __all__ = ["info", "product", "size"]
 def info(path: str, reader: str | None, reader_set: Texts, level: int | None, axes: str | None, as_json: bool) -> None:
     """Show what IMAGE holds: axes, shape, spacing, channels, resolutions, labels. Reads no pixels."""
     from ..components.resolve import component
-    from ..formats import choose_reader
-    from ..sources import with_options
+    from ..io.formats import choose_reader
+    from ..io.source import with_options
 
     said = part_of("reader", reader, reader_set)
     chosen = choose_reader(path) if said is None else component("reader", said)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ..components.resolve import declared, name_of
 from ..errors import InvalidImage, InvalidLabels, InvalidOption, NotReadable, SegmenterFailed
-from ..formats import read
 from ..image import SPATIAL, Image
+from ..io.formats import read
 from ..labels.runs import checked
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.placement import Placement, widened

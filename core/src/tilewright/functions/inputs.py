@@ -14,8 +14,8 @@ from ..components.quantities import whole_number
 from ..components.resolve import component, declared
 from ..errors import InvalidOption
 from ..image import AXES, Image
+from ..io.source import open_source
 from ..mergers import Touch
-from ..sources import open_source
 
 __all__ = ["UNSAID", "Input", "assumed_axes", "chosen_merger"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..abc.writer import LabelSpec
 from ..arrays import ZarrArray, ZarrArraySink
 from ..behind import files_behind
-from ..destination import check_local, would_destroy
 from ..errors import AlreadyExists, InvalidOption
+from ..io.destination import check_local, would_destroy
 from ..storage.disk import discard
 from .temporary import TemporaryArray
 

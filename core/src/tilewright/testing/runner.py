@@ -15,7 +15,7 @@ from ..components.discovery import Component, Plugin
 from ..components.isolation import contained, describe
 from ..components.options import build, options_of, parse
 from ..components.resolve import component, declared
-from ..formats import read
+from ..io.formats import read
 from .kit import Kit
 from .mergers import MergerTests
 from .owners import OwnerTests

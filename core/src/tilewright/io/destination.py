@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .components.resolve import component, name_of
-from .errors import AlreadyExists, InvalidOption
+from ..components.resolve import component, name_of
+from ..errors import AlreadyExists, InvalidOption
 from .formats import choose_writer
 
 __all__ = ["Destination", "check_local", "would_destroy"]

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .components.resolve import component, declared, name_of
-from .engine.plan import Source
-from .errors import InvalidOption
+from ..components.resolve import component, declared, name_of
+from ..engine.plan import Source
+from ..errors import InvalidOption
+from ..image import Image
 from .formats import choose_reader
-from .image import Image
 
 __all__ = ["chosen_channels", "open_source", "with_options"]
 

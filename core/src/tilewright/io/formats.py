@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .components.discovery import Component
-from .components.isolation import contained, describe
-from .components.registry import registry
-from .components.resolve import component, name_of
-from .components.specs import FormatSpec
-from .errors import InvalidOption, NotReadable, UnknownComponent
-from .image import Image
+from ..components.discovery import Component
+from ..components.isolation import contained, describe
+from ..components.registry import registry
+from ..components.resolve import component, name_of
+from ..components.specs import FormatSpec
+from ..errors import InvalidOption, NotReadable, UnknownComponent
+from ..image import Image
 
 __all__ = ["choose_reader", "choose_writer", "open_image", "read"]
 
