@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from truth import instances, voronoi
 
 from tilewright import Grid, InvalidLabels, Overlap, Pipeline, TileGrid
+from tilewright.builtin.ownership import Copies, Decision, Evidence
 from tilewright.engine import decide as deciding
 from tilewright.engine.decide import blocks
-from tilewright.ownership import Copies, Decision, Evidence
 
 
 def shaky(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from tilewright.builtin.ownership import Rule, _weighed, decide
 from tilewright.labels.objects import united
-from tilewright.ownership import Rule, _weighed, decide
 from tilewright.testing.owners import part, scene
 
 

@@ -39,7 +39,7 @@ from tilewright import (
     hookimpl,
     register,
 )
-from tilewright.arrays import ZarrArray
+from tilewright.builtin.zarr_array import ZarrArray
 from tilewright.components.registry import unregister
 
 

@@ -84,7 +84,7 @@ def test_every_kind_can_be_listed(kind: Kind) -> None:
     ("target", "said"),
     [
         ("nowhere_at_all:Thing", "nowhere_at_all"),
-        ("tilewright.mergers:Missing", "Missing"),
+        ("tilewright.builtin.mergers:Missing", "Missing"),
         ("lab_raises:Thing", "no GPU here"),
         ("lab_syntax:Thing", "SyntaxError"),
         ("lab_exits:Thing", "SystemExit: no licence"),

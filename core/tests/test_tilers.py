@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tilewright import Auto, Grid, Image, InvalidOption, Needs, Pipeline, TileGrid
-from tilewright.tilers import spread
+from tilewright.builtin.tilers import spread
 
 
 def lazy(shape: tuple[int, ...], axes: str, chunks: tuple[int, ...] | None = None, dtype: str = "u2") -> Image:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tilewright import LabelSpec, Seam, Sink, Touch
-from tilewright.arrays import ZarrArray
+from tilewright.builtin.zarr_array import ZarrArray
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,7 +68,7 @@ def _whole(tile: int, folder: Path, label: Any) -> None:
 
 def _run(tile: int, folder: Path, segment: Any) -> None:
     from tilewright import Grid, Pipeline
-    from tilewright.arrays import ZarrArray
+    from tilewright.builtin.zarr_array import ZarrArray
 
     pipeline = Pipeline(segmenter=segment, tiler=Grid(tile=tile), writer=ZarrArray())
     pipeline.run(str(folder / f"mask{tile}.zarr"), folder / "labels.zarr", workers=WORKERS, overwrite=True)

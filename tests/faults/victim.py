@@ -17,7 +17,7 @@ from scipy import ndimage
 from stores import LEVEL, TILE
 
 from tilewright import Grid, LabelSpec, Overlap, Pipeline, Seam, Sink, Touch
-from tilewright.arrays import ZarrArray, ZarrArraySink
+from tilewright.builtin.zarr_array import ZarrArray, ZarrArraySink
 from tilewright_ome_zarr.sink import OmeZarrSink
 from tilewright_ome_zarr.writer import OmeZarrLabels
 

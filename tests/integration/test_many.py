@@ -26,7 +26,7 @@ HEAVY = (
     "distributed",
     "rich",
     "email.parser",
-    "tilewright.tilers",
+    "tilewright.builtin.tilers",
     "tilewright.image",
 )
 

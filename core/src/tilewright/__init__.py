@@ -16,6 +16,11 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .abc.merger import Seam as Seam
     from .abc.writer import LabelSpec as LabelSpec
     from .abc.writer import Sink as Sink
+    from .builtin.mergers import Overlap as Overlap
+    from .builtin.mergers import Touch as Touch
+    from .builtin.tilers import Auto as Auto
+    from .builtin.tilers import Grid as Grid
+    from .builtin.tilers import Needs as Needs
     from .components.events import RunFinished as RunFinished
     from .components.events import RunPlanned as RunPlanned
     from .components.events import TileDone as TileDone
@@ -48,16 +53,11 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .image import Level as Level
     from .image import Region as Region
     from .io.formats import open_image as open_image
-    from .mergers import Overlap as Overlap
-    from .mergers import Touch as Touch
     from .metrics import Comparison as Comparison
     from .metrics import Score as Score
     from .metrics import compare as compare
     from .pipeline import Pipeline as Pipeline
     from .result import Result as Result
-    from .tilers import Auto as Auto
-    from .tilers import Grid as Grid
-    from .tilers import Needs as Needs
     from .tiling.grid import Tile as Tile
     from .tiling.grid import TileGrid as TileGrid
     from .tiling.placement import Placement as Placement
@@ -91,7 +91,7 @@ _HOMES = {
     "functions.relabel": ("relabel_sequential_array", "relabel_sequential_zarr"),
     "functions.shapes": ("auto_overlap", "auto_tile_shape", "auto_tile_shape_cellpose"),
     "image": ("Image", "Level", "Region"),
-    "mergers": ("Overlap", "Touch"),
+    "builtin.mergers": ("Overlap", "Touch"),
     "metrics": ("Comparison", "Score", "compare"),
     "pipeline": ("Pipeline",),
     "tiling.placement": ("Placement",),
@@ -99,7 +99,7 @@ _HOMES = {
     "result": ("Result",),
     "abc.merger": ("Seam",),
     "abc.writer": ("LabelSpec", "Sink"),
-    "tilers": ("Auto", "Grid", "Needs"),
+    "builtin.tilers": ("Auto", "Grid", "Needs"),
     "tiling.grid": ("Tile", "TileGrid"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

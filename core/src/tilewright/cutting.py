@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .builtin.tilers import Needs, spread
 from .components.resolve import declared, name_of
 from .engine.plan import separate_axes
 from .errors import InvalidOption
 from .image import Image
-from .tilers import Needs, spread
 from .tiling.grid import TileGrid
 
 __all__ = ["context_of", "grid_of"]

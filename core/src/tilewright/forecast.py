@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from .builtin.tilers import Needs, bytes_for
 from .engine.plan import Plan
 from .engine.schedule import cpus
 from .engine.segment import Staged, segment
-from .tilers import Needs, bytes_for
 
 __all__ = ["Forecast", "forecast"]
 

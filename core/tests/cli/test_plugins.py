@@ -21,7 +21,7 @@ from .conftest import Invoke, install, result_of
 
 Start = Callable[..., subprocess.Popen[str]]
 
-HEAVY = ("numpy", "scipy", "zarr", "dask", "distributed", "rich", "clilab.parts", "tilewright.tilers")
+HEAVY = ("numpy", "scipy", "zarr", "dask", "distributed", "rich", "clilab.parts", "tilewright.builtin.tilers")
 
 WHAT_IS_IMPORTED = f"""
 import sys

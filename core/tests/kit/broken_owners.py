@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tilewright import Overlap, Seam
-from tilewright.ownership import Copies, Decision, Evidence
+from tilewright.builtin.ownership import Copies, Decision, Evidence
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ __all__ = ["registry"]
 class Hooks:
     @hookimpl
     def tilewright_tilers(self) -> list[Spec]:
-        return [Spec(name="kit-grid", target="tilewright.tilers:Grid")]
+        return [Spec(name="kit-grid", target="tilewright.builtin.tilers:Grid")]
 
 
 def test_a_test_that_is_left_out_is_skipped_with_its_reason(pytester: pytest.Pytester) -> None:

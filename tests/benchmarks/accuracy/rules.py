@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tilewright import Grid, Overlap, Pipeline, Seam, TileGrid
+from tilewright.builtin.ownership import Evidence
 from tilewright.labels.objects import united
-from tilewright.ownership import Evidence
 from tilewright.tiling.regions import common, relative
 
 __all__ = ["RULES", "Views"]

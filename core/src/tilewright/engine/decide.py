@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..builtin.ownership import Copies, Decision, Evidence, upheld
 from ..components.resolve import name_of
 from ..errors import InvalidLabels
 from ..labels.objects import linked, united
-from ..ownership import Copies, Decision, Evidence, upheld
 from ..tiling.grid import TileGrid
 from .plan import Plan
 from .segment import Staged

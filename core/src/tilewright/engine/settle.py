@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..builtin.ownership import NOTHING
 from ..labels.runs import Runs, smallest_dtype
-from ..ownership import NOTHING
 from ..tiling.grid import Tile
 from ..tiling.regions import Region, common, lengths, relative
 from .join import part

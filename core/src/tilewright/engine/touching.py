@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..mergers import Touch
+from ..builtin.mergers import Touch
 from .plan import Plan
 from .tables import record, strips
 

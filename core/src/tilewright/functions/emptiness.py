@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..builtin.tilers import Grid, Needs
 from ..components.quantities import real_number, whole_number
 from ..engine.schedule import cpus
 from ..image import Image
-from ..tilers import Grid, Needs
 from ..tiling.grid import Tile
 from .inputs import UNSAID, Input
 from .tiling import numbers_by_axis

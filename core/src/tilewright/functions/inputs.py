@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ..builtin.mergers import Touch
 from ..components.quantities import whole_number
 from ..components.resolve import component, declared
 from ..errors import InvalidOption
 from ..image import AXES, Image
 from ..io.source import open_source
-from ..mergers import Touch
 
 __all__ = ["UNSAID", "Input", "assumed_axes", "chosen_merger"]
 

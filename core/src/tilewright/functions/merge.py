@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..builtin.tilers import Grid, spread
 from ..errors import InvalidOption
 from ..image import Image
 from ..pipeline import Pipeline
-from ..tilers import Grid, spread
 from .haloed import HaloedTiles
 from .inputs import assumed_axes, chosen_merger
 from .outputs import GroupArray, Output

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..abc.writer import LabelSpec
-from ..arrays import ZarrArray, ZarrArraySink
 from ..behind import files_behind
+from ..builtin.zarr_array import ZarrArray, ZarrArraySink
 from ..errors import AlreadyExists, InvalidOption
 from ..io.destination import check_local, would_destroy
 from ..storage.disk import discard

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..builtin.tilers import Grid, Needs, spread
 from ..components.quantities import whole_number
 from ..errors import InvalidOption
 from ..image import SPATIAL, Image
-from ..tilers import Grid, Needs, spread
 from ..tiling.grid import TileGrid
 from .shapes import TARGET_BYTES, auto_tile_shape
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..abc.merger import Seam
+from ..builtin.tilers import Grid
 from ..components.resolve import component
 from ..engine.segment import facing
 from ..errors import TilewrightError
 from ..labels.runs import Runs
 from ..pipeline import Pipeline
-from ..tilers import Grid
 from ..tiling.grid import TileGrid
 from ..tiling.regions import common
 from .kit import Kit, sent

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..builtin.ownership import Copies, Decision, Evidence
 from ..components.resolve import component
-from ..ownership import Copies, Decision, Evidence
 from .mergers import MergerTests
 
 __all__ = ["OwnerTests", "part", "scene"]

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..builtin.tilers import Grid, spread
 from ..components.resolve import component, declared
 from ..engine.plan import needed_axes
 from ..errors import InvalidLabels, TilewrightError
 from ..image import SPATIAL, Image
 from ..labels.runs import checked
 from ..pipeline import Pipeline
-from ..tilers import Grid, spread
 from ..tiling.placement import Placement
 from .kit import Kit, sent
 from .pictures import agreement, crop, discs

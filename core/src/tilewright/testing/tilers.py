@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..builtin.tilers import Needs
 from ..components.resolve import component
 from ..image import Image
-from ..tilers import Needs
 from ..tiling.grid import TileGrid
 from .kit import Kit, sent
 

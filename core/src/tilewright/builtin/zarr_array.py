@@ -11,10 +11,10 @@ from typing import Any, Literal, cast
 
 from numpy.typing import NDArray
 
-from .abc.writer import LabelSpec
-from .image import Array, Region
-from .storage.local import direct
-from .storage.replace import check_replaceable, recover, replace_folder
+from ..abc.writer import LabelSpec
+from ..image import Array, Region
+from ..storage.local import direct
+from ..storage.replace import check_replaceable, recover, replace_folder
 
 __all__ = ["ZarrArray"]
 

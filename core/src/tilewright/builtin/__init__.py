@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .components.hookspecs import hookimpl
-from .components.specs import FormatSpec, Spec
+from ..components.hookspecs import hookimpl
+from ..components.specs import FormatSpec, Spec
 
 
 @hookimpl
@@ -11,12 +11,12 @@ def tilewright_tilers() -> list[Spec]:
     return [
         Spec(
             name="grid",
-            target="tilewright.tilers:Grid",
+            target="tilewright.builtin.tilers:Grid",
             summary="Tiles of one fixed shape with a fixed halo.",
         ),
         Spec(
             name="auto",
-            target="tilewright.tilers:Auto",
+            target="tilewright.builtin.tilers:Auto",
             summary="Tiles as large as a memory budget allows, aligned to the storage chunks.",
         ),
     ]
@@ -27,12 +27,12 @@ def tilewright_mergers() -> list[Spec]:
     return [
         Spec(
             name="touch",
-            target="tilewright.mergers:Touch",
+            target="tilewright.builtin.mergers:Touch",
             summary="What touches across a seam is one object (exact for connected components).",
         ),
         Spec(
             name="overlap",
-            target="tilewright.mergers:Overlap",
+            target="tilewright.builtin.mergers:Overlap",
             summary="What two tiles saw as the same object is one; the best view is drawn (for instances).",
         ),
     ]
@@ -43,7 +43,7 @@ def tilewright_writers() -> list[FormatSpec]:
     return [
         FormatSpec(
             name="zarr-array",
-            target="tilewright.arrays:ZarrArray",
+            target="tilewright.builtin.zarr_array:ZarrArray",
             summary="One plain zarr array, without metadata of an image.",
         )
     ]

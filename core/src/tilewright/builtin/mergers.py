@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .abc.merger import Seam
-from .errors import InvalidOption
-from .labels.pairs import count_pairs
+from ..abc.merger import Seam
+from ..errors import InvalidOption
+from ..labels.pairs import count_pairs
 from .ownership import Copies, Decision, Evidence, Rule, decide
 
 __all__ = ["Overlap", "Touch"]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .components.quantities import numbers
-from .errors import InvalidOption
-from .image import SPATIAL, Image
-from .tiling.grid import TileGrid
+from ..components.quantities import numbers
+from ..errors import InvalidOption
+from ..image import SPATIAL, Image
+from ..tiling.grid import TileGrid
 
 __all__ = ["Auto", "Grid", "Needs", "bytes_for"]
 
