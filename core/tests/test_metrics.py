@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from tilewright import Image, InvalidImage, InvalidLabels, InvalidOption, NotReadable, compare
-from tilewright.metrics import Comparison
+from tilewright.metrics.comparison import Comparison
 
 Labels = NDArray[Any]
 
@@ -161,7 +161,7 @@ def test_tables_are_added_up_before_they_pile_up(monkeypatch: pytest.MonkeyPatch
     random = np.random.default_rng(1)
     reference, predicted = random.integers(0, 9, (2, 40, 40))
     expected = of_each(compare(reference, predicted))
-    monkeypatch.setattr("tilewright.contingency.COMPACT", 1)
+    monkeypatch.setattr("tilewright.metrics.contingency.COMPACT", 1)
     assert of_each(compare(reference, predicted, block=(3, 3))) == expected
 
 

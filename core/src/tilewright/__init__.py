@@ -53,9 +53,9 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .image import Level as Level
     from .image import Region as Region
     from .io.formats import open_image as open_image
-    from .metrics import Comparison as Comparison
-    from .metrics import Score as Score
-    from .metrics import compare as compare
+    from .metrics.comparison import Comparison as Comparison
+    from .metrics.comparison import Score as Score
+    from .metrics.comparison import compare as compare
     from .pipeline import Pipeline as Pipeline
     from .result import Result as Result
     from .tiling.grid import Tile as Tile
@@ -92,7 +92,7 @@ _HOMES = {
     "functions.shapes": ("auto_overlap", "auto_tile_shape", "auto_tile_shape_cellpose"),
     "image": ("Image", "Level", "Region"),
     "builtin.mergers": ("Overlap", "Touch"),
-    "metrics": ("Comparison", "Score", "compare"),
+    "metrics.comparison": ("Comparison", "Score", "compare"),
     "pipeline": ("Pipeline",),
     "tiling.placement": ("Placement",),
     "components.registry": ("register",),

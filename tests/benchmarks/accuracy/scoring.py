@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright import Image
-from tilewright.contingency import Contingency
-from tilewright.metrics import compared
+from tilewright.metrics.comparison import compared
+from tilewright.metrics.contingency import Contingency
 
 __all__ = ["scores"]
 

@@ -10,7 +10,7 @@ import click
 from .errors import debuggable
 
 if TYPE_CHECKING:
-    from ..metrics import Comparison
+    from ..metrics.comparison import Comparison
 
 __all__ = ["compare"]
 
@@ -48,7 +48,7 @@ def compare(reference: str, labels: str, thresholds: tuple[float, ...], reader: 
     tilewright compare untiled.zarr tiled.zarr --thresholds 0.5,0.75,0.95 --json
     """
     from ..io.formats import open_image
-    from ..metrics import compare as compare_images
+    from ..metrics.comparison import compare as compare_images
 
     paths = {"reference": reference, "labels": labels}
     one, other = (open_image(path, reader=reader) for path in paths.values())

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InvalidImage, InvalidLabels
-from .image import Image
-from .labels.pairs import paired_runs
-from .tiling.grid import TileGrid
-from .tiling.regions import Region, lengths
+from ..errors import InvalidImage, InvalidLabels
+from ..image import Image
+from ..labels.pairs import paired_runs
+from ..tiling.grid import TileGrid
+from ..tiling.regions import Region, lengths
 
 __all__ = ["Contingency", "aligned"]
 

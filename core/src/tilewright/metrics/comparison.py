@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InvalidOption
+from ..image import AXES, Image
+from ..io.formats import open_image
 from .contingency import Contingency
-from .errors import InvalidOption
-from .image import AXES, Image
-from .io.formats import open_image
 
 __all__ = ["Comparison", "Score", "compare", "compared", "score"]
 
