@@ -7,9 +7,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from tilewright.cli.bars import Bars
-from tilewright.cli.progress import Lines, duration, reporting, watching
 from tilewright.components.registry import registry
+from tilewright.progress.bars import Bars
+from tilewright.progress.report import Lines, duration, reporting, watching
 
 
 class Clock:

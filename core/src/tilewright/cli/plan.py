@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..progress.report import duration
 from .choices import parts
 from .errors import debuggable
 from .info import product, size
 from .parts import pipeline_of
-from .progress import duration
 
 if TYPE_CHECKING:
     from ..forecast import Forecast

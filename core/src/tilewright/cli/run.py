@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..progress.report import duration, watching
 from .choices import choices
 from .errors import debuggable
 from .interrupt import interruptible
 from .parts import pipeline_of
 from .plan import foretold
-from .progress import duration, watching
 from .scheduler import connected
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ Progress = Callable[[str, int, int], None]
 @contextmanager
 def reporting(*, progress: bool, verbose: bool) -> Iterator[Progress | None]:
     """What to call as a run goes on: bars or lines on stderr, and with `verbose` a line in the log for each step."""
-    from ..cli.progress import reporting as bars
+    from ..progress.report import reporting as bars
 
     with bars(quiet=not progress) as shown:
 

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from .progress import unit
+from .report import unit
 
 __all__ = ["Bars"]
 
