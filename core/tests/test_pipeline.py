@@ -439,7 +439,7 @@ def segmenters_that_differ() -> Iterator[tuple[Any, Any]]:
 
 @pytest.mark.parametrize("pair", list(segmenters_that_differ()))
 def test_segmenters_that_differ_in_what_they_hold_are_told_apart(pair: tuple[Any, Any]) -> None:
-    from tilewright.engine.fingerprint import identity
+    from tilewright.engine.checkpoint.fingerprint import identity
 
     one, other = (identity("segmenter", segmenter) for segmenter in pair)
     assert one == identity("segmenter", pair[0])
@@ -449,7 +449,7 @@ def test_segmenters_that_differ_in_what_they_hold_are_told_apart(pair: tuple[Any
 def test_the_identity_of_a_large_map_is_found_in_little_memory(tmp_path: Path) -> None:
     import tracemalloc
 
-    from tilewright.engine.content import content
+    from tilewright.engine.checkpoint.content import content
 
     path = tmp_path / "pixels.raw"
     with path.open("wb") as file:

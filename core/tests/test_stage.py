@@ -16,9 +16,9 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from tilewright import AlreadyExists, StageMismatch
-from tilewright.engine.claim import claimed, remove
-from tilewright.engine.sections import decode, encode
-from tilewright.engine.stage import Record, Stage
+from tilewright.engine.checkpoint.codec import decode, encode
+from tilewright.engine.checkpoint.lock import claimed, remove
+from tilewright.engine.checkpoint.log import Record, Stage
 
 ARRAYS = hnp.arrays(
     st.sampled_from(["u1", "u2", "u4", "u8", "i8", "f4", "?", ">u2"]),

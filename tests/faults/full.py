@@ -26,7 +26,7 @@ from runs import Components, components
 from stores import TILE, labels_of, make_image
 
 from tilewright import Grid, NotWritable, Pipeline
-from tilewright.engine.stage import _Pack
+from tilewright.engine.checkpoint.log import _Pack
 
 EVENTS = {"open", "os.mkdir", "os.rename", "os.link", "os.symlink", "os.truncate"}
 

@@ -22,7 +22,7 @@ from stores import TILE, labels_of, make_image
 from victim import Slow, SlowLabels, SlowTouch
 
 from tilewright import Grid, OutputBusy, Pipeline
-from tilewright.engine.claim import claimed
+from tilewright.engine.checkpoint.lock import claimed
 
 COMMAND = [sys.executable, "-m", "tilewright.cli", "run", "image.ome.zarr", "--name", "cells", "--overwrite"]
 COMMAND += ["--segmenter", "threshold", "--set", "threshold=100"]

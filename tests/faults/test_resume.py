@@ -18,7 +18,7 @@ from runs import CALLS, Components, Stopped, components, expect, run, stopping_a
 from stores import LEVEL, TILE, labels_of, make_image, multiscales
 
 from tilewright import AlreadyExists, Grid, Image, InvalidOption, Overlap, StageMismatch
-from tilewright.engine.stage import Stage
+from tilewright.engine.checkpoint.log import Stage
 
 TILES = 6
 

@@ -17,8 +17,8 @@ from .behind import files_behind
 from .components.resolve import configuration, declared, name_of
 from .components.specs import Kind
 from .cutting import context_of, grid_of
-from .engine.claim import claimed, empty
-from .engine.fingerprint import fingerprint, identity
+from .engine.checkpoint.fingerprint import fingerprint, identity
+from .engine.checkpoint.lock import claimed, empty
 from .engine.plan import Plan, Source, needed_axes
 from .engine.run import Outcome, Progress, Run
 from .engine.schedule import cpus, crew

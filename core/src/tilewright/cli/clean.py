@@ -25,7 +25,7 @@ def clean(folder: str, delete: bool) -> None:
 
     Only folders with a record that tilewright wrote count, whatever their name; those of running runs are left alone.
     """
-    from ..engine.claim import is_busy, remove_idle
+    from ..engine.checkpoint.lock import is_busy, remove_idle
 
     found = 0
     for stage, record in _stages(Path(folder)):
@@ -39,7 +39,7 @@ def clean(folder: str, delete: bool) -> None:
 
 def _stages(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The stages in a folder, without looking into stages or following links."""
-    from ..engine.claim import record_of
+    from ..engine.checkpoint.lock import record_of
 
     if not folder.is_dir():
         raise click.BadParameter(f"{folder} is no folder", param_hint="FOLDER")

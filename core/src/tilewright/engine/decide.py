@@ -16,9 +16,9 @@ from ..components.resolve import name_of
 from ..errors import InvalidLabels
 from ..labels.objects import linked, united
 from ..tiling.grid import TileGrid
+from .checkpoint.tables import columns, rows_of
 from .plan import Plan
 from .segment import Staged
-from .tables import columns, rows_of
 
 __all__ = ["blocks", "decide", "drawn_together"]
 

@@ -15,9 +15,9 @@ from ..components.resolve import declared, name_of
 from ..errors import InvalidLabels
 from ..tiling.grid import Tile
 from ..tiling.regions import Region, common, lengths, relative
+from .checkpoint.tables import record, strips
 from .plan import Plan
 from .segment import Staged, facing, strip
-from .tables import record, strips
 from .touching import can_batch, faces, touching
 
 __all__ = ["compare", "part"]

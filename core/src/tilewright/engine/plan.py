@@ -20,7 +20,7 @@ from ..labels.runs import checked
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.placement import Placement, widened
 from ..tiling.regions import Region, lengths, relative
-from .stage import Stage
+from .checkpoint.log import Stage
 
 __all__ = ["Plan", "Source", "needed_axes", "separate_axes"]
 

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from ..abc.writer import Sink
 from ..labels.objects import numbered
 from ..storage.disk import boot_id, discard
+from .checkpoint.log import Place
+from .checkpoint.tables import index_of
 from .plan import Plan
 from .schedule import Crew, batched
 from .segment import Staged, segment
-from .stage import Place
-from .tables import index_of
 from .union import Union
 from .write import Writing, blocks_of, write
 

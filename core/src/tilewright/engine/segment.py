@@ -13,9 +13,9 @@ from ..errors import InvalidLabels, NotReadable, SegmenterFailed
 from ..labels.runs import Runs, smallest_dtype
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.regions import Region, relative
+from .checkpoint.log import Place
 from .copies import copies
 from .plan import Plan
-from .stage import Place
 
 __all__ = ["Staged", "facing", "segment", "strip", "strips_of"]
 

@@ -12,10 +12,10 @@ from ..builtin.ownership import NOTHING
 from ..labels.runs import Runs, smallest_dtype
 from ..tiling.grid import Tile
 from ..tiling.regions import Region, common, lengths, relative
+from .checkpoint.tables import labels_of, place_of
 from .join import part
 from .plan import Plan
 from .segment import Staged, whole_image
-from .tables import labels_of, place_of
 
 __all__ = ["settle"]
 

@@ -13,9 +13,9 @@ from ..labels.objects import Objects, united
 from ..labels.pairs import count_pairs
 from ..labels.slices import links
 from ..tiling.grid import TileGrid
+from .checkpoint.tables import labels_of
 from .plan import Plan
 from .segment import Staged
-from .tables import labels_of
 
 __all__ = ["below", "count", "stacked", "step"]
 

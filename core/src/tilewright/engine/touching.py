@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..builtin.mergers import Touch
+from .checkpoint.tables import record, strips
 from .plan import Plan
-from .tables import record, strips
 
 __all__ = ["Face", "can_batch", "faces", "touching"]
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.objects import Objects, alike, linked, rooted, united
+from .checkpoint.tables import columns, index_of, rows_of
 from .decide import blocks, decide, drawn_together
 from .join import compare
 from .plan import Plan
 from .segment import Staged
 from .settle import settle
 from .stack import below, count, stacked
-from .tables import columns, index_of, rows_of
 
 __all__ = ["Union"]
 

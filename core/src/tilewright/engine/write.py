@@ -15,9 +15,9 @@ from ..abc.writer import LabelSpec, Sink
 from ..labels.runs import spread
 from ..tiling.grid import TileGrid
 from ..tiling.regions import Region, common, lengths, relative
+from .checkpoint.tables import place_of
 from .plan import Plan
 from .segment import Staged
-from .tables import place_of
 
 __all__ = ["Writing", "blocks_of", "label_spec", "try_writer", "write"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from filelock import Timeout
 from numpy.typing import NDArray
 
-from ..engine.claim import LOCK, locked
+from ..engine.checkpoint.lock import LOCK, locked
 from ..errors import AlreadyExists, InvalidLabels, NotReadable, OutputBusy
 from ..storage.replace import recover, replace_folder
 from .ids import SortedIds

@@ -14,8 +14,8 @@ from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from ..errors import AlreadyExists, OutputBusy, StageMismatch
-from ..storage.disk import discard
+from ...errors import AlreadyExists, OutputBusy, StageMismatch
+from ...storage.disk import discard
 
 __all__ = ["LOCK", "claimed", "empty", "is_busy", "locked", "record_of", "remove", "remove_idle"]
 

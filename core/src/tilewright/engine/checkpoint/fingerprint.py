@@ -8,18 +8,18 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ..components.resolve import configuration
-from ..components.specs import Kind
-from .behaviour import behaviour
+from ...components.resolve import configuration
+from ...components.specs import Kind
+from ..plan import Plan
+from .code_identity import behaviour
 from .content import content, files_state
-from .plan import Plan
 
 __all__ = ["fingerprint", "identity"]
 
 
 def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
     """The record of a run, in plain JSON values."""
-    from .. import __version__
+    from ... import __version__
 
     grid = plan.grid
     record = {

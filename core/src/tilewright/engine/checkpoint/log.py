@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .sections import decode, encode
+from .codec import decode, encode
 
 __all__ = ["Place", "Record", "Stage"]
 

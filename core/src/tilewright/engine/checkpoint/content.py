@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..behind import files_behind
-from ..storage.arrays import Array, beneath
-from ..storage.disk import file_state
-from ..storage.local import chunk_files
-from .behaviour import behaviour, pieces
+from ...behind import files_behind
+from ...storage.arrays import Array, beneath
+from ...storage.disk import file_state
+from ...storage.local import chunk_files
+from .code_identity import behaviour, pieces
 
 __all__ = ["content", "files_state"]
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.runs import spread
-from ..tiling.regions import Region, lengths
-from .plan import Plan
-from .segment import Staged
-from .stage import Place, Stage
+from ...labels.runs import spread
+from ...tiling.regions import Region, lengths
+from ..plan import Plan
+from ..segment import Staged
+from .log import Place, Stage
 
 __all__ = ["columns", "index_of", "labels_of", "place_of", "record", "rows_of", "strips"]
 
