@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tilewright.engine.schedule import crew
+from tilewright.engine.workers.crew import crew
 
 
 class Counted:

@@ -21,8 +21,8 @@ from tilewright import Overlap, TileGrid
 from tilewright.engine.checkpoint.tables import index_of
 from tilewright.engine.decide import blocks, decide
 from tilewright.engine.plan import Plan, Source
-from tilewright.engine.schedule import crew
 from tilewright.engine.segment import Staged
+from tilewright.engine.workers.crew import crew
 
 COPIES, SHARED = 1000, 100  # of a tile, of a seam
 

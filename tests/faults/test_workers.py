@@ -19,7 +19,7 @@ from runs import components
 from stores import make_image
 
 from tilewright import Grid, Pipeline, WorkerLost
-from tilewright.engine import parcel
+from tilewright.engine.workers import transport as parcel
 
 
 def test_a_run_ends_right_without_the_workers_that_were_killed() -> None:
@@ -87,7 +87,7 @@ def test_an_array_in_memory_that_goes_with_its_workers_is_sent_again(
 def test_a_cluster_that_loses_its_workers_for_good_ends_the_run_and_what_is_done_is_kept(
     client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("tilewright.engine.schedule.PULSE", 0.5)
+    monkeypatch.setattr("tilewright.engine.workers.crew.PULSE", 0.5)
     pixels, out = make_image(tmp_path), tmp_path / "out.zarr"
     pipeline = Pipeline(segmenter=components, tiler=Grid(tile=16))
 

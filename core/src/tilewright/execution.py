@@ -21,11 +21,11 @@ from .engine.checkpoint.fingerprint import fingerprint, identity
 from .engine.checkpoint.lock import claimed, empty
 from .engine.plan import Plan, Source, needed_axes
 from .engine.run import Outcome, Progress, Run
-from .engine.schedule import cpus, crew
+from .engine.workers.crew import cpus, crew
+from .engine.workers.main_guard import check_guarded
 from .engine.write import label_spec, try_writer
 from .errors import InvalidOption, TilewrightError
 from .forecast import Forecast, forecast
-from .guarded import check_guarded
 from .image import Image
 from .io.destination import Destination
 from .io.source import chosen_channels, open_source

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 from .builtin.tilers import Needs, bytes_for
 from .engine.plan import Plan
-from .engine.schedule import cpus
 from .engine.segment import Staged, segment
+from .engine.workers.crew import cpus
 
 __all__ = ["Forecast", "forecast"]
 

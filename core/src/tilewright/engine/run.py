@@ -21,9 +21,9 @@ from ..storage.disk import boot_id, discard
 from .checkpoint.log import Place
 from .checkpoint.tables import index_of
 from .plan import Plan
-from .schedule import Crew, batched
 from .segment import Staged, segment
 from .union import Union
+from .workers.crew import Crew, batched
 from .write import Writing, blocks_of, write
 
 __all__ = ["Outcome", "Progress", "Run"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..builtin.tilers import Grid, Needs
 from ..components.quantities import real_number, whole_number
-from ..engine.schedule import cpus
+from ..engine.workers.crew import cpus
 from ..image import Image
 from ..tiling.grid import Tile
 from .inputs import UNSAID, Input

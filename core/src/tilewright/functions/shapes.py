@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..components.quantities import real_number, whole_number
-from ..engine.schedule import cpus
+from ..engine.workers.crew import cpus
 from ..errors import InvalidOption
 from .memory import available_memory as memory_left
 from .memory import gpu_memory as gpu_left

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tilewright.engine.schedule import cpus
+from tilewright.engine.workers.crew import cpus
 from tilewright.image import Array, Region
 
 from .layout import LevelLayout

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from ..errors import WorkerLost
+from ...errors import WorkerLost
 
 __all__ = ["Crew", "Workers", "batched", "cpus", "crew"]
 
@@ -121,7 +121,7 @@ def crew(count: int, *, processes: bool = False) -> Iterator[Crew]:
     """The active `distributed` client's workers if there is one, else so many threads or processes."""
     client = _active_client()
     if client is not None:
-        from .cluster import Cluster
+        from .distributed import Cluster
 
         yield Crew(Cluster(client))
         return

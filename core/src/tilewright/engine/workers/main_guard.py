@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from .errors import InvalidOption
+from ...errors import InvalidOption
 
 __all__ = ["check_guarded"]
 

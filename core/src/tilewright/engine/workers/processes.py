@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .parcel import Parcel, opened, packed
+from .transport import Parcel, opened, packed
 
 __all__ = ["Processes", "local_processes"]
 
@@ -79,7 +79,7 @@ def _begin() -> None:
 
 def _ready() -> None:
     """What a process can do before it is told anything: import the stages."""
-    from . import join, segment, write  # noqa: F401
+    from .. import join, segment, write  # noqa: F401
 
 
 def _end_with_parent() -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import cloudpickle  # type: ignore[import-untyped]  # it ships no types
 
-from ..errors import NotReadable
+from ...errors import NotReadable
 
 __all__ = ["Parcel", "drop", "opened", "packed"]
 

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from distributed import KilledWorker, LocalCluster
 
-from ..errors import WorkerLost
-from .parcel import Parcel, drop, opened, packed
+from ...errors import WorkerLost
+from .transport import Parcel, drop, opened, packed
 
 __all__ = ["Cluster"]
 

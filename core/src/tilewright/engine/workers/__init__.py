@@ -1,0 +1,1 @@
+"""Who does the tasks: threads, processes, or a cluster."""
