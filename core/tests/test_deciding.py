@@ -16,8 +16,8 @@ from truth import instances, voronoi
 
 from tilewright import Grid, InvalidLabels, Overlap, Pipeline, TileGrid
 from tilewright.builtin.ownership import Copies, Decision, Evidence
-from tilewright.engine import decide as deciding
-from tilewright.engine.decide import blocks
+from tilewright.engine.steps import decide as deciding
+from tilewright.engine.steps.decide import blocks
 
 
 def shaky(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tilewright import Overlap, Seam, TileGrid, Touch
-from tilewright.engine.touching import Face, can_batch, touching
+from tilewright.engine.steps.touching import Face, can_batch, touching
 
 GRID = TileGrid.regular("zyx", shape=(2, 2, 2), tile=(1, 1, 1), halo=(0, 0, 0))
 

@@ -19,9 +19,9 @@ import numpy as np
 
 from tilewright import Overlap, TileGrid
 from tilewright.engine.checkpoint.tables import index_of
-from tilewright.engine.decide import blocks, decide
 from tilewright.engine.plan import Plan, Source
-from tilewright.engine.segment import Staged
+from tilewright.engine.steps.decide import blocks, decide
+from tilewright.engine.steps.segment import Staged
 from tilewright.engine.workers.crew import crew
 
 COPIES, SHARED = 1000, 100  # of a tile, of a seam

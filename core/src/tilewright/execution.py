@@ -21,9 +21,9 @@ from .engine.checkpoint.fingerprint import fingerprint, identity
 from .engine.checkpoint.lock import claimed, empty
 from .engine.plan import Plan, Source, needed_axes
 from .engine.run import Outcome, Progress, Run
+from .engine.steps.write import label_spec, try_writer
 from .engine.workers.crew import cpus, crew
 from .engine.workers.main_guard import check_guarded
-from .engine.write import label_spec, try_writer
 from .errors import InvalidOption, TilewrightError
 from .forecast import Forecast, forecast
 from .image import Image

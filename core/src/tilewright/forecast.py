@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from .builtin.tilers import Needs, bytes_for
 from .engine.plan import Plan
-from .engine.segment import Staged, segment
+from .engine.steps.segment import Staged, segment
 from .engine.workers.crew import cpus
 
 __all__ = ["Forecast", "forecast"]

@@ -21,10 +21,10 @@ from ..storage.disk import boot_id, discard
 from .checkpoint.log import Place
 from .checkpoint.tables import index_of
 from .plan import Plan
-from .segment import Staged, segment
-from .union import Union
+from .steps.segment import Staged, segment
+from .steps.union import Union
+from .steps.write import Writing, blocks_of, write
 from .workers.crew import Crew, batched
-from .write import Writing, blocks_of, write
 
 __all__ = ["Outcome", "Progress", "Run"]
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 from ..abc.merger import Seam
 from ..builtin.tilers import Grid
 from ..components.resolve import component
-from ..engine.segment import facing
+from ..engine.steps.segment import facing
 from ..errors import TilewrightError
 from ..labels.runs import Runs
 from ..pipeline import Pipeline

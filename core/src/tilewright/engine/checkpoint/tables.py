@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...labels.runs import spread
 from ...tiling.regions import Region, lengths
 from ..plan import Plan
-from ..segment import Staged
+from ..steps.segment import Staged
 from .log import Place, Stage
 
 __all__ = ["columns", "index_of", "labels_of", "place_of", "record", "rows_of", "strips"]

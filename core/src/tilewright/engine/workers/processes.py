@@ -79,7 +79,7 @@ def _begin() -> None:
 
 def _ready() -> None:
     """What a process can do before it is told anything: import the stages."""
-    from .. import join, segment, write  # noqa: F401
+    from ..steps import join, segment, write  # noqa: F401
 
 
 def _end_with_parent() -> None:

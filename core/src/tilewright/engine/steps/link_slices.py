@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.objects import Objects, united
-from ..labels.pairs import count_pairs
-from ..labels.slices import links
-from ..tiling.grid import TileGrid
-from .checkpoint.tables import labels_of
-from .plan import Plan
+from ...labels.objects import Objects, united
+from ...labels.pairs import count_pairs
+from ...labels.slices import links
+from ...tiling.grid import TileGrid
+from ..checkpoint.tables import labels_of
+from ..plan import Plan
 from .segment import Staged
 
 __all__ = ["below", "count", "stacked", "step"]

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..abc.merger import Seam
-from ..components.resolve import declared, name_of
-from ..errors import InvalidLabels
-from ..tiling.grid import Tile
-from ..tiling.regions import Region, common, lengths, relative
-from .checkpoint.tables import record, strips
-from .plan import Plan
+from ...abc.merger import Seam
+from ...components.resolve import declared, name_of
+from ...errors import InvalidLabels
+from ...tiling.grid import Tile
+from ...tiling.regions import Region, common, lengths, relative
+from ..checkpoint.tables import record, strips
+from ..plan import Plan
 from .segment import Staged, facing, strip
 from .touching import can_batch, faces, touching
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..builtin.ownership import Copies, Decision, Evidence, upheld
-from ..components.resolve import name_of
-from ..errors import InvalidLabels
-from ..labels.objects import linked, united
-from ..tiling.grid import TileGrid
-from .checkpoint.tables import columns, rows_of
-from .plan import Plan
+from ...builtin.ownership import Copies, Decision, Evidence, upheld
+from ...components.resolve import name_of
+from ...errors import InvalidLabels
+from ...labels.objects import linked, united
+from ...tiling.grid import TileGrid
+from ..checkpoint.tables import columns, rows_of
+from ..plan import Plan
 from .segment import Staged
 
 __all__ = ["blocks", "decide", "drawn_together"]

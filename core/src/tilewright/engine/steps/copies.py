@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.runs import run_starts
-from ..tiling.grid import Tile, TileGrid
+from ...labels.runs import run_starts
+from ...tiling.grid import Tile, TileGrid
 
 __all__ = ["copies"]
 

@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.objects import Objects, alike, linked, rooted, united
-from .checkpoint.tables import columns, index_of, rows_of
+from ...labels.objects import Objects, alike, linked, rooted, united
+from ..checkpoint.tables import columns, index_of, rows_of
+from ..plan import Plan
 from .decide import blocks, decide, drawn_together
+from .draw import settle
 from .join import compare
-from .plan import Plan
+from .link_slices import below, count, stacked
 from .segment import Staged
-from .settle import settle
-from .stack import below, count, stacked
 
 __all__ = ["Union"]
 

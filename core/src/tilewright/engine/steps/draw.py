@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..builtin.ownership import NOTHING
-from ..labels.runs import Runs, smallest_dtype
-from ..tiling.grid import Tile
-from ..tiling.regions import Region, common, lengths, relative
-from .checkpoint.tables import labels_of, place_of
+from ...builtin.ownership import NOTHING
+from ...labels.runs import Runs, smallest_dtype
+from ...tiling.grid import Tile
+from ...tiling.regions import Region, common, lengths, relative
+from ..checkpoint.tables import labels_of, place_of
+from ..plan import Plan
 from .join import part
-from .plan import Plan
 from .segment import Staged, whole_image
 
 __all__ = ["settle"]

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidLabels, NotReadable, SegmenterFailed
-from ..labels.runs import Runs, smallest_dtype
-from ..tiling.grid import Tile, TileGrid
-from ..tiling.regions import Region, relative
-from .checkpoint.log import Place
+from ...errors import InvalidLabels, NotReadable, SegmenterFailed
+from ...labels.runs import Runs, smallest_dtype
+from ...tiling.grid import Tile, TileGrid
+from ...tiling.regions import Region, relative
+from ..checkpoint.log import Place
+from ..plan import Plan
 from .copies import copies
-from .plan import Plan
 
 __all__ = ["Staged", "facing", "segment", "strip", "strips_of"]
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..builtin.mergers import Touch
-from .checkpoint.tables import record, strips
-from .plan import Plan
+from ...builtin.mergers import Touch
+from ..checkpoint.tables import record, strips
+from ..plan import Plan
 
 __all__ = ["Face", "can_batch", "faces", "touching"]
 

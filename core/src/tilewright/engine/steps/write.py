@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..abc.writer import LabelSpec, Sink
-from ..labels.runs import spread
-from ..tiling.grid import TileGrid
-from ..tiling.regions import Region, common, lengths, relative
-from .checkpoint.tables import place_of
-from .plan import Plan
+from ...abc.writer import LabelSpec, Sink
+from ...labels.runs import spread
+from ...tiling.grid import TileGrid
+from ...tiling.regions import Region, common, lengths, relative
+from ..checkpoint.tables import place_of
+from ..plan import Plan
 from .segment import Staged
 
 __all__ = ["Writing", "blocks_of", "label_spec", "try_writer", "write"]
