@@ -182,7 +182,7 @@ def test_no_modules_import_each_other_in_a_circle(root: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in SOURCES if p.is_relative_to(CORE / "engine")], ids=named)
 def test_the_engine_knows_nothing_of_the_command_line_or_the_functions(path: Path) -> None:
     imported = runtime_imports(path, "tilewright", CORE)
-    above = ("tilewright.cli", "tilewright.functions", "tilewright.pipeline", "tilewright.execution")
+    above = ("tilewright.cli", "tilewright.functions", "tilewright.pipeline", "tilewright.engine.execution")
     assert not [name for name in imported if name.startswith(above)]
 
 

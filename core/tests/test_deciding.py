@@ -145,7 +145,7 @@ def test_a_decision_that_is_none_is_told_of(
         pipeline.run(voronoi((30, 30), cells=20, seed=1), workers=1)
 
 
-@pytest.mark.parametrize("stage", ["decide", "settle"])
+@pytest.mark.parametrize("stage", ["decide", "draw"])
 def test_blocks_that_were_decided_are_not_decided_again(
     stage: str, shown: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,12 +138,12 @@ def test_the_result_does_not_depend_on_workers_or_on_having_been_stopped(merger:
 
     def stop(stage: str, done: int, total: int) -> None:
         seen.append(stage)
-        if stage == "stack" and done > total // 2:
+        if stage == "link" and done > total // 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         pipeline.run(mask, tmp_path / "labels.zarr", progress=stop, **stopped)
-    assert seen[-1] == "stack"
+    assert seen[-1] == "link"
     with pytest.raises(StageMismatch, match=r"with other .*join_z "):
         pipeline.run(mask, tmp_path / "labels.zarr", **stopped | {"join_z": 0.4})
     again = pipeline.run(mask, tmp_path / "labels.zarr", workers=3, **stopped)

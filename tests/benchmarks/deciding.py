@@ -21,7 +21,7 @@ from tilewright import Overlap, TileGrid
 from tilewright.engine.checkpoint.tables import index_of
 from tilewright.engine.plan import Plan, Source
 from tilewright.engine.steps.decide import blocks, decide
-from tilewright.engine.steps.segment import Staged
+from tilewright.engine.steps.segment import Recorded
 from tilewright.engine.workers.crew import crew
 
 COPIES, SHARED = 1000, 100  # of a tile, of a seam
@@ -33,7 +33,13 @@ def main(copies: int, workers: int) -> None:
     with tempfile.TemporaryDirectory() as folder, crew(workers) as hands:
         path = Path(folder)
         plan = Plan(
-            source=Source(), grid=grid, segmenter=len, merger=Overlap(), context=(0, 0), stage_path=path, workdir=path
+            source=Source(),
+            grid=grid,
+            segmenter=len,
+            merger=Overlap(),
+            context=(0, 0),
+            checkpoint_path=path,
+            workdir=path,
         )
         _make(plan)
         before = _peak()
@@ -55,13 +61,15 @@ def _make(plan: Plan) -> None:
         margin = np.where(random.random(COPIES) < 0.1, random.integers(0, 20, COPIES), np.iinfo(np.int64).max)
         record = {"area": area, "core_area": area * random.random(COPIES), "margin": margin}
         record = {name: values.astype(np.int64) for name, values in record.items()}
-        tiles[tile.number] = Staged(tile.number, plan.stage.append("tile", tile.number, record), COPIES)
+        tiles[tile.number] = Recorded(tile.number, plan.checkpoint.append("tile", tile.number, record), COPIES)
         pairs = np.concatenate(
             [np.zeros((0, 6), np.int64), *(_pairs(grid, tile.index, step) for step in ((0, 1), (1, 0)))]
         )
-        seams[tile.number] = Staged(tile.number, plan.stage.append("seams", tile.number, {"pairs": pairs}), len(pairs))
-    plan.stage.save("tiles", index_of(tiles, len(grid)))
-    plan.stage.save("seams", index_of(seams, len(grid)))
+        seams[tile.number] = Recorded(
+            tile.number, plan.checkpoint.append("seams", tile.number, {"pairs": pairs}), len(pairs)
+        )
+    plan.checkpoint.save("tiles", index_of(tiles, len(grid)))
+    plan.checkpoint.save("seams", index_of(seams, len(grid)))
 
 
 def _pairs(grid: TileGrid, index: Sequence[int], step: Sequence[int]) -> np.ndarray:

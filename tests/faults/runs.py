@@ -21,7 +21,7 @@ class Stopped(Exception):
 
 
 def stopping_at(stage: str, done: int = 0) -> Callable[[str, int, int], None]:
-    """A progress that stops a run as soon as so much of a stage is done."""
+    """A progress that stops a run as soon as so much of a step is done."""
 
     def progress(at: str, count: int, total: int) -> None:
         if at == stage and count >= done:

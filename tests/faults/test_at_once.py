@@ -143,7 +143,7 @@ def test_a_lock_that_a_dead_process_left_is_no_hindrance(tmp_path: Path) -> None
 
 
 def _take(folder: Path, number: int) -> int:
-    """Take the stage as often as it can be had; how often somebody else was in it at the same time."""
+    """Take the checkpoint as often as it can be had; how often somebody else was in it at the same time."""
     inside, together, taken = folder / "inside", 0, 0
     while taken < 40:
         try:

@@ -23,31 +23,31 @@ def clean(*said: object) -> str:
 
 
 def leave(folder: Path) -> Path:
-    """A stage that a stopped run left."""
+    """A checkpoint that a stopped run left."""
     make_image(folder)
     with pytest.raises(Stopped):
         run(folder, progress=stopping_at("write", 1))
-    (stage,) = folder.glob("*.tilewright")
-    return stage
+    (checkpoint,) = folder.glob("*.tilewright")
+    return checkpoint
 
 
 def test_a_stage_is_listed_and_removed_when_asked_for(tmp_path: Path) -> None:
-    stage = leave(tmp_path)
+    checkpoint = leave(tmp_path)
     said = clean(tmp_path)
-    assert said.startswith(f"{stage}  ")
+    assert said.startswith(f"{checkpoint}  ")
     assert "MB, unfinished, for " + str(tmp_path / "image.ome.zarr/labels/cells") in said
     assert "1 found; --delete removes those that no run is using" in said
-    assert stage.exists()
+    assert checkpoint.exists()
     assert ", removed, for " in clean(tmp_path, "--delete")
-    assert not stage.exists()
+    assert not checkpoint.exists()
     assert (labels_of(tmp_path) == 1).all()
     assert clean(tmp_path) == "0 found\n"
 
 
 def test_stages_further_down_are_found_and_listing_one_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
-    stage = leave(tmp_path / "a" / "b")
-    assert str(stage) in clean(tmp_path)
+    checkpoint = leave(tmp_path / "a" / "b")
+    assert str(checkpoint) in clean(tmp_path)
     run(tmp_path / "a" / "b")
     assert labels_of(tmp_path / "a" / "b").max() > 1
 
@@ -56,13 +56,13 @@ def test_both_folders_of_a_run_with_its_stage_elsewhere_are_found(tmp_path: Path
     (tmp_path / "data").mkdir()
     make_image(tmp_path / "data")
     with pytest.raises(Stopped):
-        run(tmp_path / "data", stage_dir=tmp_path / "stages", progress=stopping_at("write", 1))
+        run(tmp_path / "data", stage_dir=tmp_path / "checkpoints", progress=stopping_at("write", 1))
     said = clean(tmp_path)
     assert "2 found" in said
     assert str(tmp_path / "data" / "image.ome.zarr.labels.cells.tilewright") in said
     assert "2 found" in clean(tmp_path, "--delete")
     assert not list((tmp_path / "data").glob("*.tilewright"))
-    assert not any((tmp_path / "stages").iterdir())
+    assert not any((tmp_path / "checkpoints").iterdir())
 
 
 @pytest.mark.parametrize("record", [None, "", "[]", "{}", '{"version": 1}', "not json"])
@@ -83,22 +83,22 @@ def test_a_stage_under_another_name_stays(tmp_path: Path) -> None:
 
 
 def test_what_somebody_put_into_a_stage_stays(tmp_path: Path) -> None:
-    stage = leave(tmp_path)
-    (stage / "notes.txt").write_text("mine")
-    (stage / "mine").mkdir()
+    checkpoint = leave(tmp_path)
+    (checkpoint / "notes.txt").write_text("mine")
+    (checkpoint / "mine").mkdir()
     clean(tmp_path, "--delete")
-    assert sorted(entry.name for entry in stage.iterdir()) == ["mine", "notes.txt"]
+    assert sorted(entry.name for entry in checkpoint.iterdir()) == ["mine", "notes.txt"]
     assert clean(tmp_path, "--delete") == "0 found\n"
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "here").mkdir()
-    stage = leave(tmp_path / "elsewhere")
-    (tmp_path / "here" / "x.tilewright").symlink_to(stage)
-    (tmp_path / "here" / "folder").symlink_to(stage.parent)
+    checkpoint = leave(tmp_path / "elsewhere")
+    (tmp_path / "here" / "x.tilewright").symlink_to(checkpoint)
+    (tmp_path / "here" / "folder").symlink_to(checkpoint.parent)
     assert clean(tmp_path / "here", "--delete") == "0 found\n"
-    assert (stage / "plan.json").exists()
+    assert (checkpoint / "plan.json").exists()
 
 
 @pytest.mark.parametrize("name", ["packs", "output"])
@@ -106,11 +106,11 @@ def test_a_link_in_a_stage_costs_the_link_at_most(name: str, tmp_path: Path) -> 
     thesis = tmp_path / "thesis"
     thesis.mkdir()
     (thesis / "chapter.npy").write_text("years of work")
-    stage = tmp_path / "x.tilewright"
-    stage.mkdir()
-    (stage / "plan.json").write_text(json.dumps({"tilewright": "0.1.0"}))
-    (stage / name).symlink_to(thesis)
-    (stage / "chapter.npy").symlink_to(thesis / "chapter.npy")
+    checkpoint = tmp_path / "x.tilewright"
+    checkpoint.mkdir()
+    (checkpoint / "plan.json").write_text(json.dumps({"tilewright": "0.1.0"}))
+    (checkpoint / name).symlink_to(thesis)
+    (checkpoint / "chapter.npy").symlink_to(thesis / "chapter.npy")
     clean(tmp_path, "--delete")
     assert (thesis / "chapter.npy").read_text() == "years of work"
 

@@ -198,7 +198,7 @@ def test_a_chunk_that_cannot_be_read_names_tile_and_region_and_the_rest_is_kept(
 
 
 def test_a_cut_stage_in_a_place_of_its_own_is_as_good(tmp_path: Path) -> None:
-    """The stage may be on a disk of its own, which is full before the output's is."""
+    """The checkpoint may be on a disk of its own, which is full before the output's is."""
     pixels = make_image(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(NotWritable, match="Not a directory"):

@@ -18,7 +18,7 @@ from runs import CALLS, Components, Stopped, components, expect, run, stopping_a
 from stores import LEVEL, TILE, labels_of, make_image, multiscales
 
 from tilewright import AlreadyExists, Grid, Image, InvalidOption, Overlap, StageMismatch
-from tilewright.engine.checkpoint.log import Stage
+from tilewright.engine.checkpoint.log import Checkpoint
 
 TILES = 6
 
@@ -488,7 +488,7 @@ def test_joins_made_on_other_ids_of_a_tile_do_not_count(pixels: NDArray[Any], tm
     """A tile may be staged twice (its worker was lost), with other ids (networks on a GPU differ from call to call)."""
     with pytest.raises(Stopped):
         run(tmp_path, progress=stopping_at("write"))
-    stage, again = Stage(stage_of(tmp_path)), Stage(tmp_path / "again")
+    stage, again = Checkpoint(stage_of(tmp_path)), Checkpoint(tmp_path / "again")
     for record in stage.records():
         if record.kind == "tile":
             arrays = stage.read(record.place)

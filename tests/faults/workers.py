@@ -35,7 +35,7 @@ STAGES = ("segment", "join", "write")
 
 
 class Killer:
-    """A progress that kills a worker when so much of a stage is done."""
+    """A progress that kills a worker when so much of a step is done."""
 
     def __init__(self, client: Client, at: dict[str, float]) -> None:
         self.client, self.at, self.kills = client, dict(at), 0

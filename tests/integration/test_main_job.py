@@ -128,7 +128,7 @@ def test_other_labels_are_kept_and_labels_of_one_name_are_replaced_only_when_ask
     np.testing.assert_array_equal(open_image(path / "labels" / "cells").data[...], ndimage.label(pixels > 700)[0])
     np.testing.assert_array_equal(open_image(path / "labels" / "bright").data[...], ndimage.label(pixels > 600)[0])
     assert ome(path / "labels")["labels"] == ["cells", "bright"]
-    assert [entry.name for entry in tmp_path.iterdir()] == ["image.ome.zarr"], "no stage is left"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["image.ome.zarr"], "no checkpoint is left"
 
 
 @pytest.mark.parametrize("tile", [9, (70, 11), 500])

@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .components.events import RunPlanned as RunPlanned
     from .components.events import TileDone as TileDone
     from .components.registry import register as register
+    from .engine.forecast import Forecast as Forecast
+    from .engine.result import Result as Result
     from .errors import AlreadyExists as AlreadyExists
     from .errors import InvalidImage as InvalidImage
     from .errors import InvalidLabels as InvalidLabels
@@ -38,7 +40,6 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .errors import TilewrightError as TilewrightError
     from .errors import UnknownComponent as UnknownComponent
     from .errors import WorkerLost as WorkerLost
-    from .forecast import Forecast as Forecast
     from .functions.cluster import make_local_cluster as make_local_cluster
     from .functions.emptiness import estimate_empty_tiles as estimate_empty_tiles
     from .functions.loading import load_ome_zarr as load_ome_zarr
@@ -57,7 +58,6 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .metrics.comparison import Score as Score
     from .metrics.comparison import compare as compare
     from .pipeline import Pipeline as Pipeline
-    from .result import Result as Result
     from .tiling.grid import Tile as Tile
     from .tiling.grid import TileGrid as TileGrid
     from .tiling.placement import Placement as Placement
@@ -80,7 +80,7 @@ _HOMES = {
         "UnknownComponent",
         "WorkerLost",
     ),
-    "forecast": ("Forecast",),
+    "engine.forecast": ("Forecast",),
     "components.events": ("RunFinished", "RunPlanned", "TileDone"),
     "io.formats": ("open_image",),
     "functions.cluster": ("make_local_cluster",),
@@ -96,7 +96,7 @@ _HOMES = {
     "pipeline": ("Pipeline",),
     "tiling.placement": ("Placement",),
     "components.registry": ("register",),
-    "result": ("Result",),
+    "engine.result": ("Result",),
     "abc.merger": ("Seam",),
     "abc.writer": ("LabelSpec", "Sink"),
     "builtin.tilers": ("Auto", "Grid", "Needs"),

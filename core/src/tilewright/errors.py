@@ -42,7 +42,7 @@ class NotReadable(TilewrightError, OSError):
 
 
 class NotWritable(TilewrightError, OSError):
-    """The stage or the output cannot be written: the disk is full, or may not be written to. `errno` says which."""
+    """The checkpoint or the output cannot be written: the disk is full, or may not be written to. `errno` says which."""
 
 
 class AlreadyExists(TilewrightError, FileExistsError):
@@ -66,7 +66,7 @@ class SegmenterFailed(TilewrightError, RuntimeError):
 
 
 class StageMismatch(TilewrightError, RuntimeError):
-    """The stage of an earlier run belongs to other input or options than this run's."""
+    """The checkpoint of an earlier run belongs to other input or options than this run's."""
 
 
 class WorkerLost(TilewrightError, RuntimeError):

@@ -13,10 +13,10 @@ from .components.specs import Kind
 from .errors import InvalidOption
 
 if TYPE_CHECKING:
+    from .engine.forecast import Forecast
+    from .engine.result import Result
     from .engine.run import Progress
-    from .forecast import Forecast
     from .image import Image
-    from .result import Result
 
 __all__ = ["Pipeline"]
 
@@ -105,7 +105,7 @@ class Pipeline:
 
         Any `TilewrightError`; nothing is written to the destination before everything has succeeded.
         """
-        from .execution import Execution
+        from .engine.execution import Execution
 
         return Execution(
             pipeline=self,
@@ -144,7 +144,7 @@ class Pipeline:
 
         Nothing is written but to a temporary folder.
         """
-        from .execution import Execution
+        from .engine.execution import Execution
 
         return Execution(
             pipeline=self, channel=channel, channels=channels, level=level, axes=axes, workers=workers, empty=empty

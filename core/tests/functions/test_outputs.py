@@ -45,7 +45,7 @@ def test_labels_are_an_array_in_a_group(tmp_path: Path, component: str) -> None:
     np.testing.assert_array_equal(lazy.compute(), WHOLE)
     np.testing.assert_array_equal(zarr.open_group(out, mode="r")[component][:], WHOLE)
     np.testing.assert_array_equal(da.from_zarr(str(out), component=component).compute(), WHOLE)
-    assert [entry.name for entry in out.parent.iterdir()] == ["out.zarr"], "no stage is left"
+    assert [entry.name for entry in out.parent.iterdir()] == ["out.zarr"], "no checkpoint is left"
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
@@ -148,10 +148,10 @@ def test_two_runs_side_by_side_in_one_folder_do_not_disturb_each_other(tmp_path:
 
 
 def test_outputs_of_one_name_share_a_stage_folder_in_peace(tmp_path: Path) -> None:
-    stages = tmp_path / "stages"
+    checkpoints = tmp_path / "checkpoints"
     for folder, image in (("a", IMAGE), ("b", ~IMAGE)):
-        tile_process(image, components, write_to=tmp_path / folder / "out.zarr", stage_dir=stages, keep_stage=True)
-    assert len(list(stages.iterdir())) == 2
+        tile_process(image, components, write_to=tmp_path / folder / "out.zarr", stage_dir=checkpoints, keep_stage=True)
+    assert len(list(checkpoints.iterdir())) == 2
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "a" / "out.zarr", mode="r")["labels"][:], WHOLE)
 
 
@@ -159,7 +159,7 @@ def test_a_folder_with_a_stage_s_name_is_left_alone(tmp_path: Path) -> None:
     mine = tmp_path / "out.zarr.labels.tilewright"
     mine.mkdir()
     (mine / "thesis.tex").write_text("mine")
-    with pytest.raises(AlreadyExists, match=r"out.zarr.labels.tilewright is no stage of tilewright"):
+    with pytest.raises(AlreadyExists, match=r"out.zarr.labels.tilewright is not a checkpoint of tilewright"):
         tile_process(IMAGE, components, write_to=tmp_path / "out.zarr", resume=False, overwrite=True)
     assert (mine / "thesis.tex").read_text() == "mine"
 
@@ -168,18 +168,18 @@ def test_a_folder_with_a_stage_s_name_is_left_alone(tmp_path: Path) -> None:
 def test_the_stage_may_lie_on_another_file_system(tmp_path: Path) -> None:
     import tempfile
 
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as stages:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as checkpoints:
         for image, overwrite in ((IMAGE, False), (~IMAGE, True)):
             labels = tile_process(
                 image,
                 components,
                 tile_shape=(8, 8),
                 write_to=tmp_path / "out.zarr",
-                stage_dir=stages,
+                stage_dir=checkpoints,
                 overwrite=overwrite,
             )
             np.testing.assert_array_equal(labels.compute(), components(image))
-        assert list(Path(stages).iterdir()) == []
+        assert list(Path(checkpoints).iterdir()) == []
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.zarr"]
 
 

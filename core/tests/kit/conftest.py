@@ -9,11 +9,11 @@ from pathlib import Path
 import importlib_metadata
 import pytest
 
-import tilewright.execution
+import tilewright.engine.execution
 import tilewright.testing.runner
 
 # The inner run forgets what it imports. These can be imported only once in a process, or bring others that can.
-ONCE = (importlib_metadata, tilewright.execution, tilewright.testing.runner)
+ONCE = (importlib_metadata, tilewright.engine.execution, tilewright.testing.runner)
 
 HEAD = "import pytest\nfrom tilewright.testing import {kit}\nimport {module}\n"
 CLASS = """

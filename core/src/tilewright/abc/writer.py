@@ -66,8 +66,8 @@ class Writer(Protocol):
 
     It may also have `destination(image, name) -> str`: where labels of that name go that belong to the image at that
     path, when the user gives no destination; and `exists(path) -> bool`, if a path can be taken in another way than by
-    a file or folder of that name; and `beside(path) -> Path`, the file or folder that the run's stage is put next to,
-    if that is not the path itself.
+    a file or folder of that name; and `beside(path) -> Path`, the file or folder that the run's checkpoint is put next
+    to, if that is not the path itself.
     """
 
     def __call__(self, path: str, spec: LabelSpec) -> Sink: ...

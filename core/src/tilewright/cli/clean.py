@@ -21,24 +21,24 @@ __all__ = ["clean"]
 @click.option("--delete", is_flag=True, help="Remove them; what is done in them will have to be done again.")
 @debuggable
 def clean(folder: str, delete: bool) -> None:
-    """List the stages that unfinished runs left in FOLDER and below it, with their size and what they belong to.
+    """List the checkpoints that unfinished runs left in FOLDER and below it, with their size and what they belong to.
 
     Only folders with a record that tilewright wrote count, whatever their name; those of running runs are left alone.
     """
     from ..engine.checkpoint.lock import is_busy, remove_idle
 
     found = 0
-    for stage, record in _stages(Path(folder)):
+    for checkpoint, record in _checkpoints(Path(folder)):
         found += 1
-        size = sum(file.stat().st_size for file in stage.rglob("*") if file.is_file())
-        busy = not remove_idle(stage) if delete else is_busy(stage)
+        size = sum(file.stat().st_size for file in checkpoint.rglob("*") if file.is_file())
+        busy = not remove_idle(checkpoint) if delete else is_busy(checkpoint)
         state = "a run is at work in it" if busy else "removed" if delete else "unfinished"
-        click.echo(f"{stage}  {size / 1e6:,.1f} MB, {state}, for {record.get('destination', 'an unknown output')}")
+        click.echo(f"{checkpoint}  {size / 1e6:,.1f} MB, {state}, for {record.get('destination', 'an unknown output')}")
     click.echo(f"{found:,} found" + ("" if delete or not found else "; --delete removes those that no run is using"))
 
 
-def _stages(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The stages in a folder, without looking into stages or following links."""
+def _checkpoints(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The checkpoints in a folder, without looking into checkpoints or following links."""
     from ..engine.checkpoint.lock import record_of
 
     if not folder.is_dir():
@@ -50,4 +50,4 @@ def _stages(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         if record is not None:
             yield entry, record
         else:
-            yield from _stages(entry)
+            yield from _checkpoints(entry)

@@ -19,7 +19,7 @@ SHOW_CURSOR = "\x1b[?25h"
 def interruptible(advice: str) -> Iterator[None]:
     """Raise KeyboardInterrupt with the advice at the first Ctrl-C, and leave the process at the second.
 
-    A stage outlives any kill, so leaving at once loses the tiles under way and nothing else. Where Ctrl-C is not
+    A checkpoint outlives any kill, so leaving at once loses the tiles under way and nothing else. Where Ctrl-C is not
     Python's to handle (outside the main thread, or ignored as under nohup) nothing changes.
     """
     main = threading.current_thread() is threading.main_thread()

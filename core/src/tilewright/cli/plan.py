@@ -17,7 +17,7 @@ from .info import product, size
 from .parts import pipeline_of
 
 if TYPE_CHECKING:
-    from ..forecast import Forecast
+    from ..engine.forecast import Forecast
     from ..pipeline import Pipeline
 
 __all__ = ["foretold", "plan"]
@@ -56,7 +56,7 @@ def _lines(told: Forecast) -> list[str]:
     ]
     if told.sampled:
         lines += [
-            f"stage:   {size(told.stage)} of disk until the labels are written",
+            f"stage:   {size(told.checkpoint)} of disk until the labels are written",
             f"objects: about {told.objects:,}, those in several tiles counted in each",
             f"time:    {duration(told.seconds)} to read and segment, from {told.sampled} tiles",
         ]

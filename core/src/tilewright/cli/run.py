@@ -18,8 +18,8 @@ from .plan import foretold
 from .scheduler import connected
 
 if TYPE_CHECKING:
+    from ..engine.result import Result
     from ..pipeline import Pipeline
-    from ..result import Result
 
 __all__ = ["run"]
 
@@ -92,13 +92,13 @@ def _plain(result: Result) -> dict[str, Any]:
         "n_tiles": result.n_tiles,
         "n_skipped": result.n_skipped,
         "failed": list(result.failed),
-        "seconds": {stage: round(spent, 3) for stage, spent in result.seconds.items()},
+        "seconds": {step: round(spent, 3) for step, spent in result.seconds.items()},
     }
 
 
 def _told(result: Result) -> str:
     empty = f", {result.n_skipped:,} of which were empty" if result.n_skipped else ""
-    spent = ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in result.seconds.items())
+    spent = ", ".join(f"{step} {duration(seconds)}" for step, seconds in result.seconds.items())
     return "\n".join(
         (
             f"{_counted(result.n_objects, 'object')} in {_counted(result.n_tiles, 'tile')}{empty}",

@@ -26,10 +26,10 @@ class RunPlanned:
 
 @dataclass(frozen=True, kw_only=True)
 class TileDone:
-    """One more tile of a stage is done, or several small ones that shared a task.
+    """One more tile of a step is done, or several small ones that shared a task.
 
-    stage: `segment`, `join`, `settle`, `write` (which counts blocks of the output) or `finish` (one step).
-    done, total: so many of so many. The first event of a stage says what an earlier, killed run had done already.
+    stage: `segment`, `join`, `decide`, `draw`, `link`, `write` (which counts blocks of the output) or `finish` (once).
+    done, total: so many of so many. The first event of a step says what an earlier, killed run had done already.
     """
 
     stage: str
@@ -43,7 +43,7 @@ class RunFinished:
 
     error: why it ended early, on one line; empty if it succeeded, and the other values are 0 or empty if it did not.
     objects, tiles: how many there are; skipped: tiles that were empty; failed: tiles that were left as background.
-    seconds: spent, by stage.
+    seconds: spent, by step.
     """
 
     destination: str

@@ -56,7 +56,7 @@ def tilewright_run_planned(event: RunPlanned) -> None:
 
 @hookspec
 def tilewright_tile_done(event: TileDone) -> None:
-    """A tile, or several small ones, went through a stage. Progress bars are drawn from these."""
+    """A tile, or several small ones, went through a step. Progress bars are drawn from these."""
 
 
 @hookspec

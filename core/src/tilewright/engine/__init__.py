@@ -1,1 +1,1 @@
-"""The engine: plan, segment, join, write; one module a stage of the data's way."""
+"""The engine: plan, segment, join, write; one module a step of the data's way."""

@@ -20,7 +20,7 @@ from ..labels.runs import checked
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.placement import Placement, widened
 from ..tiling.regions import Region, lengths, relative
-from .checkpoint.log import Stage
+from .checkpoint.log import Checkpoint
 
 __all__ = ["Plan", "Source", "needed_axes", "separate_axes"]
 
@@ -67,7 +67,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One run: the source, the grid of its tiles, the components, and the stage that keeps what is done.
+    """One run: the source, the grid of its tiles, the components, and the checkpoint that keeps what is done.
 
     workdir: where the writer builds its output, on the destination's file system.
     context: by axis of the grid, pixels around a tile's outer region that the segmenter sees too. Their labels are
@@ -77,7 +77,7 @@ class Plan:
     same_ids: objects to which the segmenter gave equal ids in different tiles are one.
     join_z: the IoU from which objects of consecutive slices are one; None if slices are not linked.
     on_error, retries: whether a tile that fails ends the run or is left as background, and how often it is tried again.
-    basis: a number that stands for the tiles as they are staged; joins that were made on another basis do not count.
+    basis: a number that stands for the tiles as they are recorded; joins that were made on another basis do not count.
     """
 
     source: Source
@@ -85,7 +85,7 @@ class Plan:
     segmenter: Callable[..., Any]
     merger: Callable[..., Any]
     context: tuple[int, ...]
-    stage_path: Path
+    checkpoint_path: Path
     workdir: Path
     min_size: int = 0
     empty: float | None = None
@@ -96,13 +96,13 @@ class Plan:
     basis: int = 0
 
     @cached_property
-    def stage(self) -> Stage:
-        return Stage(self.stage_path)
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint(self.checkpoint_path)
 
     @cached_property
     def tiles(self) -> NDArray[Any]:
-        """The table of staged tiles (`Index`), once all are: for the stages after segmenting."""
-        return self.stage.load("tiles")
+        """The table of recorded tiles (`Index`), once all are: for the step after segmenting."""
+        return self.checkpoint.load("tiles")
 
     @cached_property
     def wanted(self) -> str:
@@ -111,7 +111,7 @@ class Plan:
         return needed_axes(self.segmenter, image.spatial_axes)
 
     def segmented(self, basis: int) -> Plan:
-        """The plan of the stages after segmenting, without an array or weights that need not be sent to them."""
+        """The plan of the step after segmenting, without an array or weights that need not be sent to them."""
         return replace(self, source=Source(), segmenter=_not_needed, basis=basis)
 
     @property
@@ -213,7 +213,7 @@ class Plan:
         return f"tile {tile.index} ({', '.join(f'{axis} {part.start}:{part.stop}' for axis, part in spans)})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("stage", "tiles", "wanted")}
+        return {name: value for name, value in vars(self).items() if name not in ("checkpoint", "tiles", "wanted")}
 
 
 def _not_needed(*_: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One run through the stages, each going on from what the stage folder holds already."""
+"""One run through the steps, each going on from what the checkpoint holds already."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..storage.disk import boot_id, discard
 from .checkpoint.log import Place
 from .checkpoint.tables import index_of
 from .plan import Plan
-from .steps.segment import Staged, segment
+from .steps.segment import Recorded, segment
 from .steps.union import Union
 from .steps.write import Writing, blocks_of, write
 from .workers.crew import Crew, batched
@@ -29,7 +29,7 @@ from .workers.crew import Crew, batched
 __all__ = ["Outcome", "Progress", "Run"]
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage's name, how much of it is done, and how much there is."""
+"""Called with the step's name, how much of it is done, and how much there is."""
 
 ATTEMPT, BASIS = "attempt.txt", "basis.txt"
 
@@ -46,7 +46,7 @@ class Outcome:
 class Run:
     """One execution of a plan by a crew.
 
-    `seconds` fills up by stage; `skipped` counts the empty tiles; `failed` says why each tile failed that may.
+    `seconds` fills up by step; `skipped` counts the empty tiles; `failed` says why each tile failed that may.
     """
 
     plan: Plan
@@ -59,29 +59,29 @@ class Run:
     def __post_init__(self) -> None:
         self._source = self.plan.source
         self._earlier: dict[str, dict[int, Place]] = {}
-        for record in self.plan.stage.records():
+        for record in self.plan.checkpoint.records():
             self._earlier.setdefault(record.kind, {})[record.number] = record.place
 
     def segment(self) -> None:
-        """Segment every tile that is not staged yet."""
+        """Segment every tile that is not recorded yet."""
         with self._timed("segment"):
             everything = range(len(self.plan.grid))
-            staged = self._do("segment", "tile", segment, self.plan, everything)
-            self.skipped = sum(each.skipped for each in staged.values())
-            self.failed = [each.failed for _, each in sorted(staged.items()) if each.failed]
+            recorded = self._do("segment", "tile", segment, self.plan, everything)
+            self.skipped = sum(each.skipped for each in recorded.values())
+            self.failed = [each.failed for _, each in sorted(recorded.items()) if each.failed]
             self._source.check()
             # By the records themselves: a tile that was segmented twice (its worker was lost, its record torn) may have
             # other ids the second time, and what was joined on the first ones says nothing of them.
-            basis = [(number, *each.place, each.failed) for number, each in sorted(staged.items())]
+            basis = [(number, *each.place, each.failed) for number, each in sorted(recorded.items())]
             self.plan = self.plan.segmented(zlib.crc32(repr(basis).encode()))
-            self.plan.stage.save("tiles", index_of(staged, len(everything)))
+            self.plan.checkpoint.save("tiles", index_of(recorded, len(everything)))
 
     def join(self) -> Outcome:
         """Compare the seams, unite what is one object, and give every object its number."""
         with self._timed("join"):
             objects = Union(plan=self.plan, do=self._do).objects()
             numbers, count = numbered(objects, self.plan.min_size)
-            self.plan.stage.save("numbers", numbers)
+            self.plan.checkpoint.save("numbers", numbers)
         return Outcome(n_objects=count, dtype=numbers.dtype)
 
     def prepare(self, writer: Mapping[str, Any]) -> None:
@@ -133,54 +133,54 @@ class Run:
 
     def _do(
         self,
-        stage: str,
+        step: str,
         kind: str,
-        work: Callable[[Any, Sequence[int]], list[Staged]],
+        work: Callable[[Any, Sequence[int]], list[Recorded]],
         shared: Any,
         numbers: Sequence[int],
         batches: Iterable[Sequence[int]] | None = None,
-    ) -> dict[int, Staged]:
-        """Do the numbers that no earlier run did, and return what is staged of all. `batches`: as they go together."""
-        staged = self._reuse(kind, numbers)
-        self.progress(stage, len(staged), len(numbers))
+    ) -> dict[int, Recorded]:
+        """Do the numbers that no earlier run did; return the records of all. `batches`: as they go together."""
+        recorded = self._reuse(kind, numbers)
+        self.progress(step, len(recorded), len(numbers))
         if batches is None:
-            batches = batched(numbers, self._batch(stage, len(numbers) - len(staged)))
-        rest = ([number for number in batch if number not in staged] for batch in batches) if staged else batches
-        for done in self.crew.each(work, shared, filter(len, rest), self.plan.stage_path):
-            staged.update((each.number, each) for each in done)
-            self.progress(stage, len(staged), len(numbers))
-        return staged
+            batches = batched(numbers, self._batch(step, len(numbers) - len(recorded)))
+        rest = ([number for number in batch if number not in recorded] for batch in batches) if recorded else batches
+        for done in self.crew.each(work, shared, filter(len, rest), self.plan.checkpoint_path):
+            recorded.update((each.number, each) for each in done)
+            self.progress(step, len(recorded), len(numbers))
+        return recorded
 
-    def _reuse(self, kind: str, numbers: Sequence[int]) -> dict[int, Staged]:
+    def _reuse(self, kind: str, numbers: Sequence[int]) -> dict[int, Recorded]:
         earlier = self._earlier.get(kind, {})
         places = [(number, earlier[number]) for number in numbers if number in earlier]
-        heads = (self.plan.stage.read(place, "pairs", "objects", "attempt") for _, place in places)
+        heads = (self.plan.checkpoint.read(place, "pairs", "objects", "attempt") for _, place in places)
         found = [(number, place, head) for (number, place), head in zip(places, heads, strict=True)]
         attempt = self._attempt() if kind == "written" else self.plan.basis
         return {
-            number: Staged(number, place, _count(head), *_skipped_and_guard(head))
+            number: Recorded(number, place, _count(head), *_skipped_and_guard(head))
             for number, place, head in found
             if (_unchanged(self.plan, number, head) if kind == "tile" else head["attempt"] == attempt)
         }
 
-    def _batch(self, stage: str, count: int) -> int:
+    def _batch(self, step: str, count: int) -> int:
         """Tiles to a task: many where they are small, but enough tasks to keep everybody busy to the end.
 
         Fewer where a task may take long, since whoever stops a run waits for those under way, and where it keeps what
         its tiles share: overlaps can be larger than the tiles. More where faces are all that is read, since those
         between two tasks are read twice.
         """
-        if stage == "join" and not self.plan.owning:
+        if step == "join" and not self.plan.owning:
             most, tasks = 2**25, 2
         else:
-            most, tasks = 2**20 if stage in ("segment", "join") else 2**23, 8
+            most, tasks = 2**20 if step in ("segment", "join") else 2**23, 8
         return max(1, min(self.plan.batch(most), count // (tasks * self.crew.workers)))
 
     @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
+    def _timed(self, step: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
-        self.seconds[stage] = time.perf_counter() - start
+        self.seconds[step] = time.perf_counter() - start
 
 
 def _keep(file: Path, text: str) -> None:

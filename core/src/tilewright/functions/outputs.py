@@ -21,7 +21,7 @@ from .temporary import TemporaryArray
 if TYPE_CHECKING:
     from dask.array import Array as DaskArray
 
-    from ..result import Result
+    from ..engine.result import Result
 
 __all__ = ["GroupArray", "Output"]
 

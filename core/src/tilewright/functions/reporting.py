@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ..result import Result
+from ..engine.result import Result
 
 __all__ = ["Progress", "reporting", "say", "say_result"]
 
@@ -23,10 +23,10 @@ def reporting(*, progress: bool, verbose: bool) -> Iterator[Progress | None]:
 
     with bars(quiet=not progress) as shown:
 
-        def both(stage: str, done: int, total: int) -> None:
+        def both(step: str, done: int, total: int) -> None:
             if shown is not None:
-                shown(stage, done, total)
-            say(f"{stage}: {done:,} of {total:,}", loud=True)
+                shown(step, done, total)
+            say(f"{step}: {done:,} of {total:,}", loud=True)
 
         yield both if verbose else shown
 

@@ -1,4 +1,4 @@
-"""Where the labels go: the path, its writer, and the stage beside it, with nothing of the user's in danger."""
+"""Where the labels go: the path, its writer, and the checkpoint beside it, with nothing of the user's in danger."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ __all__ = ["Destination", "check_local", "would_destroy"]
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """A path for labels, the writer that makes it, and the folder of the run's stage.
+    """A path for labels, the writer that makes it, and the folder of the run's checkpoint.
 
-    stage: where the run keeps what it has done: `beside`, or in a folder of the user's choice.
-    beside: the folder beside the output that a run holds while it is at work, wherever its stage lies: so an output has
-        one run at a time, and what is built there is found after a kill.
+    checkpoint: where the run keeps what it has done: `beside`, or in a folder of the user's choice.
+    beside: the folder beside the output that a run holds while it is at work, wherever its checkpoint lies: so an
+        output has one run at a time, and what is built there is found after a kill.
     temporary: the folder to remove once nobody needs the labels any more, if the user named no destination.
     """
 
     path: str
     writer: Callable[..., Any]
-    stage: Path
+    checkpoint: Path
     beside: Path
     temporary: Path | None = None
 
@@ -68,15 +68,15 @@ class Destination:
             said = place(source, name)
             check_local(said)
         path = str(Path(said).absolute())
-        stage, beside = _folders(path, chosen, stage_dir)
-        return cls(path=path, writer=chosen, stage=stage, beside=beside)
+        checkpoint, beside = _folders(path, chosen, stage_dir)
+        return cls(path=path, writer=chosen, checkpoint=checkpoint, beside=beside)
 
     @classmethod
     def _temporary(cls, name: str, writer: Callable[..., Any], stage_dir: str | Path | None) -> Destination:
         folder = Path(tempfile.mkdtemp(prefix="tilewright-"))
         path = str(folder / name)
-        stage, beside = _folders(path, writer, stage_dir)
-        return cls(path=path, writer=writer, stage=stage, beside=beside, temporary=folder)
+        checkpoint, beside = _folders(path, writer, stage_dir)
+        return cls(path=path, writer=writer, checkpoint=checkpoint, beside=beside, temporary=folder)
 
     def check(self, *sources: str, overwrite: bool) -> None:
         """Refuse, before any work, a destination that is taken or that would destroy a source."""
@@ -98,9 +98,9 @@ class Destination:
 
 
 def _folders(path: str, writer: Callable[..., Any], stage_dir: str | Path | None) -> tuple[Path, Path]:
-    """The stage folder, and the folder beside the output, or, for an output inside a larger store, beside that store.
+    """The checkpoint, and the folder beside the output, or, for an output inside a larger store, beside that store.
 
-    In a stage folder of the user's choice, outputs of one name from several folders meet; a digest keeps them apart.
+    In a folder of the user's choice, outputs of one name from several folders meet; a digest keeps them apart.
     """
     find = getattr(writer, "beside", None)
     home = Path(find(path)) if find else Path(path)

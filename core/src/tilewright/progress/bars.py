@@ -1,4 +1,4 @@
-"""Progress bars by stage, for a terminal."""
+"""Progress bars by step, for a terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Bars"]
 
 
 class Bars:
-    """A bar for each stage as it comes, with its speed and the time left."""
+    """A bar for each step as it comes, with its speed and the time left."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._progress = Progress(
@@ -45,12 +45,12 @@ class Bars:
     ) -> None:
         self._progress.stop()
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if stage not in self._tasks:
+    def __call__(self, step: str, done: int, total: int) -> None:
+        if step not in self._tasks:
             # What an earlier run has done is there from the start, and counts for no speed.
-            self._tasks[stage] = self._progress.add_task(stage, total=total, completed=done)
+            self._tasks[step] = self._progress.add_task(step, total=total, completed=done)
         else:
-            self._progress.update(self._tasks[stage], completed=done, total=total)
+            self._progress.update(self._tasks[step], completed=done, total=total)
 
 
 class _Speed(ProgressColumn):

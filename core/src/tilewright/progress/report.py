@@ -17,7 +17,7 @@ from ..components.registry import register, unregister
 __all__ = ["Lines", "Report", "duration", "reporting", "unit", "watching"]
 
 Report = Callable[[str, int, int], None]
-"""Called with the stage's name, how much of it is done, and how much there is."""
+"""Called with the step's name, how much of it is done, and how much there is."""
 
 UNITS = {"write": "blocks", "finish": "steps"}
 WATCHER = "progress"
@@ -61,8 +61,8 @@ class _Watcher:
 
 
 @dataclass(kw_only=True)
-class _Stage:
-    """When a stage began (or the run found it), with how much done, and when it was last told of."""
+class _Step:
+    """When a step began (or the run found it), with how much done, and when it was last told of."""
 
     began: float
     before: int
@@ -71,7 +71,7 @@ class _Stage:
 
 @dataclass(kw_only=True)
 class Lines:
-    """Write a line for a stage at most every `every` seconds, and one at its end.
+    """Write a line for a step at most every `every` seconds, and one at its end.
 
     The speed and the time left are those of this run: what an earlier run has done took it no time.
     """
@@ -79,33 +79,33 @@ class Lines:
     write: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     every: float = 10.0
-    _stages: dict[str, _Stage] = field(default_factory=dict)
+    _steps: dict[str, _Step] = field(default_factory=dict)
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
+    def __call__(self, step: str, done: int, total: int) -> None:
         now = self.clock()
-        seen = self._stages.get(stage)
-        so_far = f"{stage}: {done:,} of {total:,} {unit(stage)}"
+        seen = self._steps.get(step)
+        so_far = f"{step}: {done:,} of {total:,} {unit(step)}"
         if seen is None:
-            self._stages[stage] = _Stage(began=now, before=done, told=now)
+            self._steps[step] = _Step(began=now, before=done, told=now)
             if done:
                 self.write(f"{so_far} had been done before")
         elif done >= total:
             self.write(f"{so_far} in {duration(now - seen.began)}")
         elif now - seen.told >= self.every:
             seen.told = now
-            self.write(so_far + _pace(stage, done - seen.before, total - done, now - seen.began))
+            self.write(so_far + _pace(step, done - seen.before, total - done, now - seen.began))
 
 
-def _pace(stage: str, done: int, left: int, seconds: float) -> str:
+def _pace(step: str, done: int, left: int, seconds: float) -> str:
     if not done or seconds <= 0:
         return ""
     speed = done / seconds
-    return f", {speed:.3g} {unit(stage)}/s, {duration(left / speed)} left"
+    return f", {speed:.3g} {unit(step)}/s, {duration(left / speed)} left"
 
 
-def unit(stage: str) -> str:
-    """What a stage counts."""
-    return UNITS.get(stage, "tiles")
+def unit(step: str) -> str:
+    """What a step counts."""
+    return UNITS.get(step, "tiles")
 
 
 def duration(seconds: float) -> str:

@@ -19,22 +19,22 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def writing_to(stage: Path, path: Path) -> Iterator[None]:
-    """Turn what the system says of the stage and the output into NotWritable: which file, what is free, what to do."""
+def writing_to(checkpoint: Path, path: Path) -> Iterator[None]:
+    """Turn errors of the system on either into NotWritable, which says which file, what is free, and what to do."""
     try:
         yield
     except OSError as error:
         # An OSError without a number is nobody's refusal to write; a lost connection is the cluster's.
         if isinstance(error, TilewrightError | ConnectionError) or error.errno is None:
             raise
-        raise _described(error, stage, path) from error
+        raise _described(error, checkpoint, path) from error
 
 
-def _described(error: OSError, stage: Path, path: Path) -> NotWritable:
-    file = Path(os.fsdecode(error.filename2 or error.filename or stage))
+def _described(error: OSError, checkpoint: Path, path: Path) -> NotWritable:
+    file = Path(os.fsdecode(error.filename2 or error.filename or checkpoint))
     place = next(folder for folder in (file, *file.absolute().parents) if folder.is_dir())
     if error.errno in FULL:
-        advice = "free some room there, or give another place (stage_dir, --stage-dir, for the stage)"
+        advice = "free some room there, or give another place (stage_dir, --stage-dir, for the checkpoint)"
     else:
         advice = "see to it that it can be written, or choose another place"
     described = NotWritable(

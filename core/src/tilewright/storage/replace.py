@@ -88,7 +88,7 @@ def _noted(aside: Path) -> Path:
 
 
 def _old(path: Path) -> Path:
-    """Where the earlier output is between two renames: beside its place, because the stage may be discarded."""
+    """Where the earlier output is between two renames: beside its place, because the checkpoint may be discarded."""
     return path.with_name(f".{path.name}.replaced")
 
 

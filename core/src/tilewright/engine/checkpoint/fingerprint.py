@@ -1,4 +1,4 @@
-"""What decides the labels, as a record: only a run with the same record goes on from a stage."""
+"""What decides the labels, as a record: only a run with the same record goes on from a checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose stage it is: one run at a time, and only a run that would give the same labels goes on from it."""
+"""Whose checkpoint it is: one run at a time, and only a run that would give the same labels goes on from it."""
 
 from __future__ import annotations
 
@@ -24,69 +24,71 @@ TAKEN_AWAY = 5  # times that the folder may go while it is being looked at or lo
 
 
 @contextmanager
-def claimed(stage: Path, record: dict[str, Any], *, resume: bool) -> Iterator[bool]:
-    """Hold a stage folder: a new one (then True), or one that a run with the same record left.
+def claimed(checkpoint: Path, record: dict[str, Any], *, resume: bool) -> Iterator[bool]:
+    """Hold a checkpoint folder: a new one (then True), or one that a run with the same record left.
 
     OutputBusy, at once, while another run holds it; the operating system ends its hold when it dies. StageMismatch if a
     run with another record left it (saying what differs), unless `resume` is false: then it is emptied. AlreadyExists
     if the folder was not made by tilewright.
     """
-    _check_own(stage)
+    _check_own(checkpoint)
     try:
-        lock = locked(stage)
+        lock = locked(checkpoint)
     except Timeout:
-        raise OutputBusy(f"another run is at work in {stage} ({_owner(stage)}); wait until it has ended") from None
+        raise OutputBusy(
+            f"another run is at work in {checkpoint} ({_owner(checkpoint)}); wait until it has ended"
+        ) from None
     try:
-        _write(stage / OWNER, {"process": os.getpid(), "host": socket.gethostname()})
-        yield _take(stage, record, resume=resume)
+        _write(checkpoint / OWNER, {"process": os.getpid(), "host": socket.gethostname()})
+        yield _take(checkpoint, record, resume=resume)
     finally:
-        _release(stage, lock)
+        _release(checkpoint, lock)
 
 
-def _take(stage: Path, record: dict[str, Any], *, resume: bool) -> bool:
-    old = record_of(stage)
+def _take(checkpoint: Path, record: dict[str, Any], *, resume: bool) -> bool:
+    old = record_of(checkpoint)
     if old is not None and not resume:
-        empty(stage)
+        empty(checkpoint)
         old = None
     if old is None:
-        _write(stage / RECORD, record)
+        _write(checkpoint / RECORD, record)
         return True
     differs = _differences(old, record)
     if differs:
         raise StageMismatch(
-            f"an unfinished run left its stage in {stage}, with other {differs}; repeat that run, or start anew with "
-            "resume=False (--no-resume on the command line), which discards it"
+            f"an unfinished run left its checkpoint in {checkpoint}, with other {differs}; repeat that run, or start "
+            "anew with resume=False (--no-resume on the command line), which discards it"
         )
     return False
 
 
-def record_of(stage: Path) -> dict[str, Any] | None:
-    """The record of the run that made a stage; None for a folder that is no stage."""
+def record_of(checkpoint: Path) -> dict[str, Any] | None:
+    """The record of the run that made a checkpoint; None for a folder that is no checkpoint."""
     try:
-        record = json.loads((stage / RECORD).read_text(encoding="utf-8"))
+        record = json.loads((checkpoint / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):  # not there, or not ours
         return None
     return record if isinstance(record, dict) and "tilewright" in record else None
 
 
-def is_busy(stage: Path) -> bool:
-    """Whether a run is at work in a stage."""
-    with _held(stage) as held:
+def is_busy(checkpoint: Path) -> bool:
+    """Whether a run is at work in a checkpoint."""
+    with _held(checkpoint) as held:
         return not held
 
 
-def remove_idle(stage: Path) -> bool:
-    """Remove a stage unless a run is at work in it; whether it was removed."""
-    with _held(stage) as held:
+def remove_idle(checkpoint: Path) -> bool:
+    """Remove a checkpoint unless a run is at work in it; whether it was removed."""
+    with _held(checkpoint) as held:
         if held:
-            empty(stage)
+            empty(checkpoint)
         return held
 
 
 @contextmanager
-def _held(stage: Path) -> Iterator[bool]:
-    """Hold a stage's lock for a moment, if nobody else does."""
-    lock = FileLock(stage / LOCK)
+def _held(checkpoint: Path) -> Iterator[bool]:
+    """Hold a checkpoint's lock for a moment, if nobody else does."""
+    lock = FileLock(checkpoint / LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -95,15 +97,15 @@ def _held(stage: Path) -> Iterator[bool]:
     try:
         yield True
     finally:
-        _release(stage, lock)
+        _release(checkpoint, lock)
 
 
-def locked(stage: Path) -> BaseFileLock:
-    """The lock of a stage, which is made if it is not there, held. Timeout if another run holds it."""
+def locked(checkpoint: Path) -> BaseFileLock:
+    """The lock of a checkpoint, which is made if it is not there, held. Timeout if another run holds it."""
     for attempt in range(TAKEN_AWAY, -1, -1):
-        lock = FileLock(stage / LOCK)
+        lock = FileLock(checkpoint / LOCK)
         try:
-            stage.mkdir(parents=True, exist_ok=True)
+            checkpoint.mkdir(parents=True, exist_ok=True)
             lock.acquire(blocking=False)
             return lock
         except (FileNotFoundError, FileExistsError):  # a run that ended took the folder away just now
@@ -112,76 +114,76 @@ def locked(stage: Path) -> BaseFileLock:
     raise AssertionError("unreachable")
 
 
-def _release(stage: Path, lock: BaseFileLock) -> None:
-    """Let go of a stage, and take away what is left of one that is done.
+def _release(checkpoint: Path, lock: BaseFileLock) -> None:
+    """Let go of a checkpoint, and take away what is left of one that is done.
 
     The lock file goes while it is held: removed afterwards, it might be the next run's, and a third one would make
     another. Windows cannot remove it then; there nobody else can have opened it either.
     """
     if os.name == "posix":
-        _leave_if_done(stage)
+        _leave_if_done(checkpoint)
     lock.release()
     if os.name != "posix":
-        _leave_if_done(stage)
+        _leave_if_done(checkpoint)
 
 
-def _leave_if_done(stage: Path) -> None:
-    if record_of(stage) is None:
-        leave(stage)
+def _leave_if_done(checkpoint: Path) -> None:
+    if record_of(checkpoint) is None:
+        leave(checkpoint)
 
 
-def remove(stage: Path) -> None:
-    """Remove what tilewright made in a stage; its record goes last, so that a kill leaves it recognisable.
+def remove(checkpoint: Path) -> None:
+    """Remove what tilewright made in a checkpoint; its record goes last, so that a kill leaves it recognisable.
 
-    Files that are not its own stay, and then so does the folder. A folder that is no stage is left alone.
+    Files that are not its own stay, and then so does the folder. A folder that is no checkpoint is left alone.
     """
-    if record_of(stage) is not None:
-        empty(stage)
-        leave(stage)
+    if record_of(checkpoint) is not None:
+        empty(checkpoint)
+        leave(checkpoint)
 
 
-def empty(stage: Path) -> None:
-    """Remove what runs keep in a stage, and then its record: what is left is what holds it."""
+def empty(checkpoint: Path) -> None:
+    """Remove what runs keep in a checkpoint, and then its record: what is left is what holds it."""
     for name in ("packs", "output"):
-        discard(stage / name)
-    for folder in stage.glob("*.gone"):
+        discard(checkpoint / name)
+    for folder in checkpoint.glob("*.gone"):
         shutil.rmtree(folder, ignore_errors=True)
     for pattern in ("*.npy", "*.partial"):
-        for file in stage.glob(pattern):
+        for file in checkpoint.glob(pattern):
             file.unlink()
-    (stage / RECORD).unlink()
+    (checkpoint / RECORD).unlink()
 
 
-def leave(stage: Path) -> None:
-    """Take the lock out of a stage that is no more, and the folder unless it holds something of somebody's."""
+def leave(checkpoint: Path) -> None:
+    """Take the lock out of a checkpoint that is no more, and the folder unless it holds something of somebody's."""
     for name in (LOCK, OWNER):
-        (stage / name).unlink(missing_ok=True)
+        (checkpoint / name).unlink(missing_ok=True)
     with suppress(OSError):  # it holds something of somebody's, or a new run has taken it
-        stage.rmdir()
+        checkpoint.rmdir()
 
 
-def _check_own(stage: Path) -> None:
+def _check_own(checkpoint: Path) -> None:
     for _ in range(TAKEN_AWAY):
-        if not _is_foreign(stage):
+        if not _is_foreign(checkpoint):
             return
-        time.sleep(0.01)  # a run that is just taking its stage away may have been seen half-way
-    raise AlreadyExists(f"{stage} is no stage of tilewright; move it away, or choose another stage folder")
+        time.sleep(0.01)  # a run that is just taking its checkpoint away may have been seen half-way
+    raise AlreadyExists(f"{checkpoint} is not a checkpoint of tilewright; move it away, or choose another folder")
 
 
-def _is_foreign(stage: Path) -> bool:
+def _is_foreign(checkpoint: Path) -> bool:
     begun = {LOCK, OWNER, *(f"{name}.partial" for name in (RECORD, OWNER))}  # what a kill in its making leaves
     try:
-        found = {each.name for each in stage.iterdir()}
+        found = {each.name for each in checkpoint.iterdir()}
     except FileNotFoundError:
         return False
     except NotADirectoryError:
-        return stage.exists()
-    return bool(found - begun) and record_of(stage) is None
+        return checkpoint.exists()
+    return bool(found - begun) and record_of(checkpoint) is None
 
 
-def _owner(stage: Path) -> str:
+def _owner(checkpoint: Path) -> str:
     try:
-        owner = json.loads((stage / OWNER).read_text(encoding="utf-8"))
+        owner = json.loads((checkpoint / OWNER).read_text(encoding="utf-8"))
         return f"process {owner['process']} on {owner['host']}"
     except (OSError, ValueError, KeyError):  # it is just being written
         return "of which nothing is known yet"

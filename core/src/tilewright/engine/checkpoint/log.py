@@ -1,4 +1,4 @@
-"""The stage: the folder in which a run keeps what it has done, so that a killed run goes on.
+"""The checkpoint: the folder in which a run keeps what it has done, so that a killed run goes on.
 
 Everything is a record appended to a pack, one pack for each process that works on the run. A record is a header with
 a checksum and its data, so what a kill cut short is recognised and done again; nothing is ever rewritten, and a record
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from .codec import decode, encode
 
-__all__ = ["Place", "Record", "Stage"]
+__all__ = ["Checkpoint", "Place", "Record"]
 
 _HEAD = struct.Struct("<4sIQQI")  # magic, kind, number, payload length, table length
 _CHECKSUM = struct.Struct("<I")  # of all else
@@ -31,7 +31,7 @@ _HEADER_SIZE = _HEAD.size + _CHECKSUM.size
 _MAGIC = b"TWr3"
 _READ_AT_ONCE = 2**14  # bytes, in which all but the labels of a common tile are
 _SYNC_EVERY = 2**26  # bytes that a power cut may cost
-_KINDS = ("tile", "seams", "settled", "written", "slices", "decided")
+_KINDS = ("tile", "seams", "drawn", "written", "slices", "decided")
 
 
 class Place(NamedTuple):
@@ -50,8 +50,8 @@ class Record(NamedTuple):
     place: Place
 
 
-class Stage:
-    """A stage folder: append records, read them, and list what earlier runs appended."""
+class Checkpoint:
+    """A checkpoint folder: append records, read them, and list what earlier runs appended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -91,7 +91,7 @@ class Stage:
             yield from _scan(path)
 
     def save(self, name: str, array: NDArray[Any]) -> None:
-        """Keep a table for the workers of later stages, whole or not at all."""
+        """Keep a table for the workers of later steps, whole or not at all."""
         aside = self.path / f"{name}.{secrets.token_hex(4)}.partial"
         with aside.open("wb") as file:
             np.save(file, array)

@@ -1,4 +1,4 @@
-"""The stage that decides which copies are drawn: block by block of tiles, each from what is staged around it."""
+"""The step that decides which copies are drawn: block by block of tiles, each from what is recorded around it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...labels.objects import linked, united
 from ...tiling.grid import TileGrid
 from ..checkpoint.tables import columns, rows_of
 from ..plan import Plan
-from .segment import Staged
+from .segment import Recorded
 
 __all__ = ["blocks", "decide", "drawn_together"]
 
@@ -42,8 +42,8 @@ def blocks(grid: TileGrid, objects: Ints) -> Iterator[Sequence[int]]:
             yield numbers.tolist()
 
 
-def decide(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
-    """Stage what each copy of these tiles is worth, and with which ones it is linked.
+def decide(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
+    """Record what each copy of these tiles is worth, and with which ones it is linked.
 
     The merger is shown the tiles around them, and more of them as long as it leaves open what was asked.
     """
@@ -53,7 +53,7 @@ def decide(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
         asked = np.repeat(np.isin(view.shown, numbers), view.objects)
         decision = _decided(plan, view)
         if not decision.open[asked].any():
-            return list(_staged(plan, view, decision, numbers))
+            return list(_recorded(plan, view, decision, numbers))
         if view.copies.known.all():
             raise InvalidLabels(f"{_merger(plan)} left open what is drawn, although it was shown all that there is")
         rings *= 2
@@ -71,16 +71,16 @@ class _View:
     @classmethod
     def around(cls, plan: Plan, numbers: Sequence[int], rings: int) -> _View:
         """Of so many rings of tiles around these all is known, and of one more what it has to do with them."""
-        grid, seams = plan.grid, plan.stage.load("seams")
+        grid, seams = plan.grid, plan.checkpoint.load("seams")
         box = _box(grid, numbers)
         inner, outer = (_wider(grid, box, more) for more in (rings, rings + 1))
         shown = _busy(grid, outer, plan.tiles["objects"])
         index = plan.tiles[shown]
         objects = index["objects"].astype(np.int64)
         known = np.repeat(np.isin(shown, _busy(grid, inner, plan.tiles["objects"])), objects)
-        area, core_area, margin = columns(plan.stage, index, "area", "core_area", "margin")
+        area, core_area, margin = columns(plan.checkpoint, index, "area", "core_area", "margin")
 
-        pairs = rows_of(plan.stage, seams[shown], 6)
+        pairs = rows_of(plan.checkpoint, seams[shown], 6)
         lower = np.repeat(np.arange(len(shown)), seams[shown]["objects"].astype(np.int64))
         upper = np.searchsorted(shown, pairs[:, 0])
         there = shown[np.minimum(upper, len(shown) - 1)] == pairs[:, 0]
@@ -110,8 +110,8 @@ def _merger(plan: Plan) -> str:
     return f"merger {name_of('merger', plan.merger)!r}"
 
 
-def _staged(plan: Plan, view: _View, decision: Decision, numbers: Sequence[int]) -> Iterator[Staged]:
-    """Stage of each tile what its copies are worth, and the links of which they are the lower end."""
+def _recorded(plan: Plan, view: _View, decision: Decision, numbers: Sequence[int]) -> Iterator[Recorded]:
+    """Record of each tile what its copies are worth, and the links of which they are the lower end."""
     ends, copies = np.cumsum(view.objects), view.copies
     starts, links = ends - view.objects, decision.links[np.argsort(decision.links[:, 0], kind="stable")]
     tiles = np.searchsorted(ends, links, side="right")
@@ -121,7 +121,7 @@ def _staged(plan: Plan, view: _View, decision: Decision, numbers: Sequence[int])
     for number, at in zip(numbers, np.searchsorted(view.shown, numbers), strict=True):
         own = rows[slice(*np.searchsorted(links[:, 0], [starts[at], ends[at]]))]
         arrays = {"worth": decision.worth[starts[at] : ends[at]], "pairs": own, "attempt": np.array(plan.basis)}
-        yield Staged(number, plan.stage.append("decided", number, arrays), len(own))
+        yield Recorded(number, plan.checkpoint.append("decided", number, arrays), len(own))
 
 
 def drawn_together(rows: Ints) -> Ints:

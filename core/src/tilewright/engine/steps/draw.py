@@ -1,4 +1,4 @@
-"""The stage that draws: each pixel of a core goes to the best copy that is drawn there, whichever tile saw it."""
+"""The step that draws: each pixel of a core goes to the best copy that is drawn there, whichever tile saw it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ...tiling.regions import Region, common, lengths, relative
 from ..checkpoint.tables import labels_of, place_of
 from ..plan import Plan
 from .join import part
-from .segment import Staged, whole_image
+from .segment import Recorded, whole_image
 
-__all__ = ["settle"]
+__all__ = ["draw"]
 
 Ints = NDArray[np.signedinteger[Any]]
 
 
-def settle(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
-    """Draw the cores of tiles, and stage them with their objects."""
-    decided, together = plan.stage.load("decided"), plan.stage.load("together")
-    return [_stage(plan, plan.grid[number], *_drawn(plan, plan.grid[number], decided, together)) for number in numbers]
+def draw(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
+    """Draw the cores of tiles, and record them with their objects."""
+    decided, together = plan.checkpoint.load("decided"), plan.checkpoint.load("together")
+    return [_record(plan, plan.grid[number], *_drawn(plan, plan.grid[number], decided, together)) for number in numbers]
 
 
 def _drawn(plan: Plan, tile: Tile, decided: NDArray[Any], together: Ints) -> tuple[NDArray[Any], Ints]:
@@ -61,7 +61,7 @@ def _judged(plan: Plan, tile: Tile, decided: NDArray[Any], together: Ints) -> tu
     """Of each copy of a tile its place among all, its worth, and the group that it belongs to."""
     row = plan.tiles[tile.number]
     place = np.arange(int(row["before"]), int(row["before"] + row["objects"]))
-    worth = plan.stage.read(place_of(decided[tile.number]), "worth")["worth"]
+    worth = plan.checkpoint.read(place_of(decided[tile.number]), "worth")["worth"]
     linked = slice(*np.searchsorted(together[0], [place[0], place[-1] + 1]))
     group = place.copy()
     group[together[0, linked] - place[0]] = together[1, linked]
@@ -81,10 +81,10 @@ def _views(plan: Plan, tile: Tile) -> list[tuple[tuple[int, ...], Tile, Region]]
 def _labels(plan: Plan, other: Tile, offset: Sequence[int], region: Region) -> NDArray[Any]:
     if any(offset):
         return part(plan, other, [-step for step in offset], region, {})
-    return labels_of(plan.stage, plan.tiles[other.number], other.outer)[relative(region, other.outer)]
+    return labels_of(plan.checkpoint, plan.tiles[other.number], other.outer)[relative(region, other.outer)]
 
 
-def _stage(plan: Plan, tile: Tile, drawn: NDArray[Any], group: Ints) -> Staged:
+def _record(plan: Plan, tile: Tile, drawn: NDArray[Any], group: Ints) -> Recorded:
     runs = Runs.of(drawn)
     arrays: dict[str, NDArray[Any]] = {
         "objects": np.array([len(runs.first), 0, 0]),
@@ -98,4 +98,4 @@ def _stage(plan: Plan, tile: Tile, drawn: NDArray[Any], group: Ints) -> Staged:
             "area": runs.area,
             "group": group[drawn.ravel()[runs.first]],
         }
-    return Staged(tile.number, plan.stage.append("settled", tile.number, arrays), len(runs.first))
+    return Recorded(tile.number, plan.checkpoint.append("drawn", tile.number, arrays), len(runs.first))

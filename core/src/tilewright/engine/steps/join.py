@@ -1,4 +1,4 @@
-"""The stage that joins: the merger is shown every seam, in parallel."""
+"""The step that joins: the merger is shown every seam, in parallel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ...tiling.grid import Tile
 from ...tiling.regions import Region, common, lengths, relative
 from ..checkpoint.tables import record, strips
 from ..plan import Plan
-from .segment import Staged, facing, strip
+from .segment import Recorded, facing, strip
 from .touching import can_batch, faces, touching
 
 __all__ = ["compare", "part"]
@@ -27,16 +27,16 @@ Strips = dict[str, NDArray[Any]]
 Kept = dict[int, Strips | None]
 
 
-def compare(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
-    """Show the merger every seam between these tiles and those after them; stage what it says.
+def compare(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
+    """Show the merger every seam between these tiles and those after them; record what it says.
 
     A seam of which one side is all background is not shown: there is nothing that could be said of it.
     """
     done = []
     for number, found in (_together if can_batch(plan.merger) else _one_by_one)(plan, numbers):
         pairs = np.concatenate(found) if found else np.zeros((0, 3), np.int64)
-        place = plan.stage.append("seams", number, {"pairs": pairs, "attempt": np.array(plan.basis)})
-        done.append(Staged(number, place, len(pairs)))
+        place = plan.checkpoint.append("seams", number, {"pairs": pairs, "attempt": np.array(plan.basis)})
+        done.append(Recorded(number, place, len(pairs)))
     return done
 
 

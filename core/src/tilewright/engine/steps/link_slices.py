@@ -1,4 +1,4 @@
-"""The stage that links slices: what lies on the same pixels of consecutive slices is counted, then decided at once."""
+"""The step that links slices: what lies on the same pixels of consecutive slices is counted, then decided at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...labels.slices import links
 from ...tiling.grid import TileGrid
 from ..checkpoint.tables import labels_of
 from ..plan import Plan
-from .segment import Staged
+from .segment import Recorded
 
 __all__ = ["below", "count", "stacked", "step"]
 
@@ -36,17 +36,17 @@ def below(grid: TileGrid, objects: Ints) -> list[int]:
     return found
 
 
-def count(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
-    """Stage which objects of these tiles' cores share pixels with which of the next slice, and how many."""
-    pieces, done = plan.stage.load("pieces"), []
+def count(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
+    """Record which objects of these tiles' cores share pixels with which of the next slice, and how many."""
+    pieces, done = plan.checkpoint.load("pieces"), []
     for number in numbers:
         other = number + step(plan.grid)
-        slices = (labels_of(plan.stage, pieces[tile], plan.grid[tile].core) for tile in (number, other))
+        slices = (labels_of(plan.checkpoint, pieces[tile], plan.grid[tile].core) for tile in (number, other))
         counts = count_pairs(*slices)
         counts = counts[(counts[:, :2] > 0).all(axis=1)]
         pairs = np.column_stack([np.full(len(counts), other), counts])
-        place = plan.stage.append("slices", number, {"pairs": pairs, "attempt": np.array(plan.basis)})
-        done.append(Staged(number, place, len(pairs)))
+        place = plan.checkpoint.append("slices", number, {"pairs": pairs, "attempt": np.array(plan.basis)})
+        done.append(Recorded(number, place, len(pairs)))
     return done
 
 

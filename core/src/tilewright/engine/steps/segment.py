@@ -1,4 +1,4 @@
-"""The stage that segments: each tile is read once, segmented once, checked, and staged with ids of its own."""
+"""The step that segments: each tile is read once, segmented once, checked, and recorded with ids of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..checkpoint.log import Place
 from ..plan import Plan
 from .copies import copies
 
-__all__ = ["Staged", "facing", "segment", "strip", "strips_of"]
+__all__ = ["Recorded", "facing", "segment", "strip", "strips_of"]
 
 Labels = NDArray[np.unsignedinteger[Any]]
 
@@ -26,10 +26,10 @@ NOWHERE = Place(0, 0, 0)
 LONGEST_PAUSE = 30.0  # seconds
 
 
-class Staged(NamedTuple):
-    """A record in the stage and the number of objects that it holds.
+class Recorded(NamedTuple):
+    """A record in the checkpoint and the number of objects that it holds.
 
-    skipped: 1 for a tile that was empty. guard: stands for the tile's pixels. failed: why nothing is staged of it.
+    skipped: 1 for a tile that was empty. guard: stands for the tile's pixels. failed: why nothing is recorded of it.
     """
 
     number: int
@@ -40,15 +40,15 @@ class Staged(NamedTuple):
     failed: str = ""
 
 
-def segment(plan: Plan, numbers: Sequence[int]) -> list[Staged]:
-    """Segment tiles and stage what comes out: their labels, their objects, and the strips that their seams need.
+def segment(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
+    """Segment tiles and record what comes out: their labels, their objects, and the strips that their seams need.
 
     What fails is tried again as often as the plan says, after a pause that doubles: a GPU may have memory again then.
     """
     return [_tried(plan, plan.grid[number]) for number in numbers]
 
 
-def _tried(plan: Plan, tile: Tile) -> Staged:
+def _tried(plan: Plan, tile: Tile) -> Recorded:
     for pause in (0.5 * 2**attempt for attempt in range(plan.retries)):
         try:
             return _segment_tile(plan, tile)
@@ -59,14 +59,14 @@ def _tried(plan: Plan, tile: Tile) -> Staged:
     except (SegmenterFailed, NotReadable, InvalidLabels) as error:
         if plan.on_error == "raise":
             raise
-        return Staged(tile.number, NOWHERE, 0, failed=str(error))
+        return Recorded(tile.number, NOWHERE, 0, failed=str(error))
 
 
-def _segment_tile(plan: Plan, tile: Tile) -> Staged:
+def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
     guard = plan.guard(tile)
     labels = plan.segment(tile)
     if labels is None:
-        return _stage(plan, tile, {}, 0, 1, guard)
+        return _record(plan, tile, {}, 0, 1, guard)
     kept = tile.outer if plan.owning else tile.core
     runs = Runs.of(labels) if plan.owning else _core_runs(plan, tile, labels)
     count = len(runs.first)
@@ -84,12 +84,14 @@ def _segment_tile(plan: Plan, tile: Tile) -> Staged:
             arrays[name] = runs.labels[relative(region, kept)].astype(runs.values.dtype)
         # They come last: what seams need is read in one go.
         arrays |= {"values": runs.values, "lengths": runs.lengths}
-    return _stage(plan, tile, arrays, count, 0, guard)
+    return _record(plan, tile, arrays, count, 0, guard)
 
 
-def _stage(plan: Plan, tile: Tile, arrays: dict[str, NDArray[Any]], objects: int, skipped: int, guard: int) -> Staged:
+def _record(
+    plan: Plan, tile: Tile, arrays: dict[str, NDArray[Any]], objects: int, skipped: int, guard: int
+) -> Recorded:
     head = {"objects": np.array([objects, skipped, guard])}
-    return Staged(tile.number, plan.stage.append("tile", tile.number, head | arrays), objects, skipped, guard)
+    return Recorded(tile.number, plan.checkpoint.append("tile", tile.number, head | arrays), objects, skipped, guard)
 
 
 def _core_runs(plan: Plan, tile: Tile, labels: NDArray[Any]) -> Runs:

@@ -1,4 +1,4 @@
-"""The stage that writes: every block of the output is put together from the staged tiles, renumbered, and written."""
+"""The step that writes: every block of the output is put together from the recorded tiles, renumbered, and written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ...tiling.grid import TileGrid
 from ...tiling.regions import Region, common, lengths, relative
 from ..checkpoint.tables import place_of
 from ..plan import Plan
-from .segment import Staged
+from .segment import Recorded
 
 __all__ = ["Writing", "blocks_of", "label_spec", "try_writer", "write"]
 
@@ -54,7 +54,7 @@ def try_writer(writer: Callable[..., Any], path: str, plan: Plan, name: str) -> 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Writing:
-    """What the tasks of this stage share. `attempt` is the number of the output that is being filled."""
+    """What the tasks of this step share. `attempt` is the number of the output that is being filled."""
 
     plan: Plan
     sink: Sink
@@ -70,17 +70,17 @@ def blocks_of(sink: Sink, grid: TileGrid) -> TileGrid:
     return TileGrid.regular(grid.axes, shape=grid.shape, tile=size, halo=[0] * len(unit))
 
 
-def write(writing: Writing, numbers: Sequence[int]) -> list[Staged]:
-    """Write blocks, and note in the stage that they are written. A block without objects is left as it is."""
-    stage = writing.plan.stage
-    index, final = stage.load("pieces"), stage.load("numbers")
+def write(writing: Writing, numbers: Sequence[int]) -> list[Recorded]:
+    """Write blocks, and note in the checkpoint that they are written. A block without objects is left as it is."""
+    checkpoint = writing.plan.checkpoint
+    index, final = checkpoint.load("pieces"), checkpoint.load("numbers")
     done = []
     for number in numbers:
         region = writing.blocks[number].core
         labels = _block(writing, region, index, final)
         if labels is not None:
             writing.sink.write(region, labels)
-        done.append(Staged(number, stage.append("written", number, {"attempt": np.array(writing.attempt)}), 0))
+        done.append(Recorded(number, checkpoint.append("written", number, {"attempt": np.array(writing.attempt)}), 0))
     return done
 
 
@@ -91,7 +91,7 @@ def _block(writing: Writing, region: Region, index: NDArray[Any], final: NDArray
         shared = common(region, tile.core)
         if shared is None or not row["objects"]:
             continue
-        runs = writing.plan.stage.read(place_of(row), "values", "lengths")
+        runs = writing.plan.checkpoint.read(place_of(row), "values", "lengths")
         numbers = np.zeros(int(row["objects"]) + 1, writing.dtype)
         numbers[1:] = final[int(row["before"]) : int(row["before"] + row["objects"])]
         renumbered = spread(numbers[runs["values"]], runs["lengths"], lengths(tile.core))[relative(shared, tile.core)]

@@ -75,7 +75,7 @@ class Cluster:
             )
 
     def forget(self, shared: Parcel) -> None:
-        """Have the workers drop it, and close its files with it, before the stage is removed.
+        """Have the workers drop it, and close its files with it, before the checkpoint is removed.
 
         A worker that has just died is not told, and is waited for no longer than PATIENCE.
         """

@@ -78,7 +78,7 @@ def _begin() -> None:
 
 
 def _ready() -> None:
-    """What a process can do before it is told anything: import the stages."""
+    """What a process can do before it is told anything: import the steps."""
     from ..steps import join, segment, write  # noqa: F401
 
 

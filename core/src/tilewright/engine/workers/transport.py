@@ -15,8 +15,8 @@ from ...errors import NotReadable
 __all__ = ["Parcel", "drop", "opened", "packed"]
 
 # A plan of this size or less goes along with every task; it takes some 2 kB. One with an array in memory goes through
-# a file in the stage, which all workers see. Data that dask holds for the workers is gone with the last one that has
-# it, and tasks that need it then wait for ever (measured: `scatter`, and every worker killed).
+# a file in the checkpoint, which all workers see. Data that dask holds for the workers is gone with the last one that
+# has it, and tasks that need it then wait for ever (measured: `scatter`, and every worker killed).
 SENT = 2**18  # bytes
 
 
@@ -34,7 +34,7 @@ def packed(plan: Any, folder: Path) -> Parcel:
     name, data = secrets.token_hex(8), cloudpickle.dumps(plan)
     if len(data) <= SENT:
         return Parcel(name, data, None, b"")
-    file = folder / f"{name}.partial"  # a run that is killed leaves it; its like is cleared away with the stage
+    file = folder / f"{name}.partial"  # a run that is killed leaves it; its like is cleared away with the checkpoint
     file.write_bytes(data)
     return Parcel(name, b"", file, _digest(data))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .builtin.tilers import Needs, spread
-from .components.resolve import declared, name_of
-from .engine.plan import separate_axes
-from .errors import InvalidOption
-from .image import Image
-from .tiling.grid import TileGrid
+from ..builtin.tilers import Needs, spread
+from ..components.resolve import declared, name_of
+from ..errors import InvalidOption
+from ..image import Image
+from ..tiling.grid import TileGrid
+from .plan import separate_axes
 
 __all__ = ["context_of", "grid_of"]
 

@@ -9,23 +9,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidOption
-from .storage.local import unit_of
+from ..errors import InvalidOption
+from ..storage.local import unit_of
 
 if TYPE_CHECKING:
     from dask.array import Array as DaskArray
 
-    from .image import Array
+    from ..image import Array
 
 __all__ = ["Result"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
-    """A finished run: where the labels are, how many objects and tiles there were, and the seconds by stage.
+    """A finished run: where the labels are, how many objects and tiles there were, and the seconds by step.
 
     `n_skipped` of the tiles were empty and not segmented. `failed` says which tiles failed and were left as background,
-    and why; the stage is kept then, and the same run with `overwrite=True` does just those.
+    and why; the checkpoint is kept then, and the same run with `overwrite=True` does just those.
 
     Labels of a run without destination lie in a temporary folder, which goes away with the result.
     """

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .components.discovery import Plugin
-from .components.events import RunFinished, RunPlanned, TileDone
-from .components.isolation import describe
-from .components.registry import registry
-from .components.resolve import name_of
+from ..components.discovery import Plugin
+from ..components.events import RunFinished, RunPlanned, TileDone
+from ..components.isolation import describe
+from ..components.registry import registry
+from ..components.resolve import name_of
 
 if TYPE_CHECKING:
-    from .engine.plan import Plan
+    from .plan import Plan
     from .result import Result
 
 __all__ = ["Watchers"]
@@ -51,8 +51,8 @@ class Watchers:
             event = RunFinished(destination=self._destination, error=describe(error))
             self._tell("tilewright_run_finished", event)
 
-    def tile_done(self, stage: str, done: int, total: int) -> None:
-        event = TileDone(stage=stage, done=done, total=total)
+    def tile_done(self, step: str, done: int, total: int) -> None:
+        event = TileDone(stage=step, done=done, total=total)
         if self._progress is not None:
             self._progress(event.stage, event.done, event.total)
         self._tell("tilewright_tile_done", event)

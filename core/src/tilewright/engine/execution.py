@@ -12,30 +12,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .abc.writer import Sink, read_back
-from .behind import files_behind
-from .components.resolve import configuration, declared, name_of
-from .components.specs import Kind
-from .cutting import context_of, grid_of
-from .engine.checkpoint.fingerprint import fingerprint, identity
-from .engine.checkpoint.lock import claimed, empty
-from .engine.plan import Plan, Source, needed_axes
-from .engine.run import Outcome, Progress, Run
-from .engine.steps.write import label_spec, try_writer
-from .engine.workers.crew import cpus, crew
-from .engine.workers.main_guard import check_guarded
-from .errors import InvalidOption, TilewrightError
+from ..abc.writer import Sink, read_back
+from ..behind import files_behind
+from ..components.resolve import configuration, declared, name_of
+from ..components.specs import Kind
+from ..errors import InvalidOption, TilewrightError
+from ..image import Image
+from ..io.destination import Destination
+from ..io.source import chosen_channels, open_source
+from ..labels.slices import chosen_iou
+from ..storage.disk import discard, writing_to
+from .checkpoint.fingerprint import fingerprint, identity
+from .checkpoint.lock import claimed, empty
 from .forecast import Forecast, forecast
-from .image import Image
-from .io.destination import Destination
-from .io.source import chosen_channels, open_source
-from .labels.slices import chosen_iou
+from .plan import Plan, Source, needed_axes
+from .planning import context_of, grid_of
 from .result import Result, remove_with
-from .storage.disk import discard, writing_to
-from .watching import Watchers
+from .run import Outcome, Progress, Run
+from .steps.write import label_spec, try_writer
+from .watchers import Watchers
+from .workers.crew import cpus, crew
+from .workers.main_guard import check_guarded
 
 if TYPE_CHECKING:
-    from .pipeline import Pipeline
+    from ..pipeline import Pipeline
 
 __all__ = ["Execution"]
 
@@ -70,14 +70,14 @@ class Execution:
         home = self._destination(opened, destination)
         try:
             home.check(*_places(opened), overwrite=self.overwrite)
-            plan = self._plan(opened, home.stage, home.workdir)
+            plan = self._plan(opened, home.checkpoint, home.workdir)
             record = fingerprint(plan, home.path)
-            with writing_to(plan.stage_path, Path(home.path)), ExitStack() as claims:
-                for folder in dict.fromkeys((home.beside, home.stage)):
+            with writing_to(plan.checkpoint_path, Path(home.path)), ExitStack() as claims:
+                for folder in dict.fromkeys((home.beside, home.checkpoint)):
                     new = claims.enter_context(claimed(folder, record, resume=self.resume))
                 if new:
-                    discard(plan.workdir)  # of a stage that is gone, if it lay outside it
-                return self._staged(plan, home)
+                    discard(plan.workdir)  # of a checkpoint that is gone, if it lay outside it
+                return self._recorded(plan, home)
         except BaseException:
             if home.temporary:
                 shutil.rmtree(home.temporary, ignore_errors=True)  # nobody knows of it, so nobody can go on from it
@@ -100,17 +100,17 @@ class Execution:
     def forecast(self, source: Any, sample: int) -> Forecast:
         """Plan, and segment a sample of tiles."""
         self._check()
-        nowhere = Path()  # a forecast has a stage of its own, and writes nothing
+        nowhere = Path()  # a forecast has a checkpoint of its own, and writes nothing
         return forecast(self._plan(self._open(source), nowhere, nowhere), self.workers, sample)
 
-    def _staged(self, plan: Plan, home: Destination) -> Result:
+    def _recorded(self, plan: Plan, home: Destination) -> Result:
         try:
             with Watchers(self.progress, plan, home.path) as watchers:
                 result = self._through(plan, home, watchers.tile_done)
                 watchers.finished(result)
                 return result
         finally:
-            plan.stage.close()
+            plan.checkpoint.close()
 
     def _destination(self, source: Source, said: str | Path | None) -> Destination:
         path = source.opened.source or source.path
@@ -118,7 +118,7 @@ class Execution:
             said, source=path, name=self.name, writer=self.pipeline.writer, stage_dir=self.stage_dir
         )
 
-    def _plan(self, source: Source, stage: Path, workdir: Path) -> Plan:
+    def _plan(self, source: Source, checkpoint: Path, workdir: Path) -> Plan:
         image, segmenter = source.opened, self.pipeline.segmenter
         axes = needed_axes(segmenter, image.spatial_axes)
         channels = chosen_channels(image, segmenter, axes, self.channel, self.channels)
@@ -137,7 +137,7 @@ class Execution:
             grid=grid,
             segmenter=segmenter,
             merger=merger,
-            stage_path=stage,
+            checkpoint_path=checkpoint,
             workdir=workdir,
             context=context_of(segmenter, image, grid),
             min_size=declared(segmenter, "min_size", 0),
@@ -161,10 +161,10 @@ class Execution:
             run.write(sink, outcome)
             provenance = self._provenance(plan, run, home.writer, outcome, started)
             run.finish(sink, provenance)
-        plan.stage.close()
-        run.plan.stage.close()
+        plan.checkpoint.close()
+        run.plan.checkpoint.close()
         keep = self.keep_stage or run.failed
-        for folder in {home.beside, home.stage} - ({home.stage} if keep else set()):
+        for folder in {home.beside, home.checkpoint} - ({home.checkpoint} if keep else set()):
             empty(folder)
         return _result(run, outcome, home, sink, provenance)
 
@@ -172,8 +172,8 @@ class Execution:
         try:
             try_writer(home.writer, home.path, plan, self.name)
         except TilewrightError:
-            if not (plan.stage_path / "packs").exists():  # nothing is done that a run could go on from
-                for folder in {home.beside, home.stage}:
+            if not (plan.checkpoint_path / "packs").exists():  # nothing is done that a run could go on from
+                for folder in {home.beside, home.checkpoint}:
                     empty(folder)
             raise
 
@@ -181,7 +181,7 @@ class Execution:
         self, plan: Plan, run: Run, writer: Callable[..., Any], outcome: Outcome, started: datetime.datetime
     ) -> dict[str, Any]:
         """What ran, in plain values: enough to run it again, and to know what it ran on."""
-        from . import __version__
+        from .. import __version__
 
         grid = plan.grid
         ran: dict[Kind, Callable[..., Any] | None] = {
@@ -203,7 +203,7 @@ class Execution:
             "failed": run.failed,
             "n_objects": outcome.n_objects,
             "started": started.isoformat(timespec="seconds"),
-            "seconds": {stage: round(spent, 3) for stage, spent in run.seconds.items()},
+            "seconds": {step: round(spent, 3) for step, spent in run.seconds.items()},
         }
 
 

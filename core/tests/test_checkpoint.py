@@ -1,4 +1,4 @@
-"""The stage's packs: what was appended is read back, what a kill cut short is gone, the user's files stay."""
+"""The checkpoint's packs: what was appended is read back, what a kill cut short is gone, the user's files stay."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tilewright import AlreadyExists, StageMismatch
 from tilewright.engine.checkpoint.codec import decode, encode
 from tilewright.engine.checkpoint.lock import claimed, remove
-from tilewright.engine.checkpoint.log import Record, Stage
+from tilewright.engine.checkpoint.log import Checkpoint, Record
 
 ARRAYS = hnp.arrays(
     st.sampled_from(["u1", "u2", "u4", "u8", "i8", "f4", "?", ">u2"]),
@@ -26,16 +26,16 @@ ARRAYS = hnp.arrays(
 )
 
 
-def pack_of(stage: Stage) -> Path:
-    (path,) = (stage.path / "packs").iterdir()
+def pack_of(checkpoint: Checkpoint) -> Path:
+    (path,) = (checkpoint.path / "packs").iterdir()
     return path
 
 
 def contents(path: Path) -> dict[tuple[str, int], dict[str, NDArray[Any]]]:
     """Everything that a later run finds."""
-    stage = Stage(path)
-    found = {(record.kind, record.number): stage.read(record.place) for record in stage.records()}
-    stage.close()
+    checkpoint = Checkpoint(path)
+    found = {(record.kind, record.number): checkpoint.read(record.place) for record in checkpoint.records()}
+    checkpoint.close()
     return found
 
 
@@ -44,28 +44,28 @@ def contents(path: Path) -> dict[tuple[str, int], dict[str, NDArray[Any]]]:
     records=st.lists(st.dictionaries(st.sampled_from(["labels", "first", "z+", "x-"]), ARRAYS, max_size=4), max_size=5)
 )
 def test_what_is_appended_is_read_back(records: list[dict[str, NDArray[Any]]], tmp_path_factory: Any) -> None:
-    stage = Stage(tmp_path_factory.mktemp("stage"))
-    places = [stage.append("tile", number, arrays) for number, arrays in enumerate(records)]
+    checkpoint = Checkpoint(tmp_path_factory.mktemp("checkpoint"))
+    places = [checkpoint.append("tile", number, arrays) for number, arrays in enumerate(records)]
     for place, arrays in zip(places, records, strict=True):
-        found = stage.read(place)
+        found = checkpoint.read(place)
         assert found.keys() == arrays.keys()
         for name, array in arrays.items():
             assert found[name].dtype == array.dtype
             np.testing.assert_array_equal(found[name], array)
-            assert stage.read(place, name).keys() == {name}
-    stage.close()
-    assert [record.number for record in Stage(stage.path).records()] == list(range(len(records)))
+            assert checkpoint.read(place, name).keys() == {name}
+    checkpoint.close()
+    assert [record.number for record in Checkpoint(checkpoint.path).records()] == list(range(len(records)))
 
 
 def test_large_arrays_are_compressed_and_read_alone(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
+    checkpoint = Checkpoint(tmp_path)
     labels = np.repeat(np.arange(1000, dtype=np.uint32), 1000)
     noise = np.random.default_rng(0).integers(0, 2**63, 100_000)
-    place = stage.append("tile", 7, {"labels": labels, "noise": noise, "few": np.arange(3)})
+    place = checkpoint.append("tile", 7, {"labels": labels, "noise": noise, "few": np.arange(3)})
     assert place.size < noise.nbytes + labels.nbytes / 20
     for name, array in (("few", np.arange(3)), ("noise", noise), ("labels", labels)):
-        np.testing.assert_array_equal(stage.read(place, name)[name], array)
-    stage.close()
+        np.testing.assert_array_equal(checkpoint.read(place, name)[name], array)
+    checkpoint.close()
 
 
 @pytest.mark.parametrize("count", [1, 10_000])
@@ -76,37 +76,37 @@ def test_a_record_that_claims_to_hold_pointers_is_not_read(count: int) -> None:
 
 
 def test_a_record_with_a_long_table_is_read(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
+    checkpoint = Checkpoint(tmp_path)
     arrays = {f"a rather long name {i}": np.array(i) for i in range(500)}
-    place = stage.append("tile", 0, arrays)
-    assert {name: int(value) for name, value in stage.read(place).items()} == {
+    place = checkpoint.append("tile", 0, arrays)
+    assert {name: int(value) for name, value in checkpoint.read(place).items()} == {
         name: int(v) for name, v in arrays.items()
     }
-    stage.close()
+    checkpoint.close()
 
 
 def test_zeros_cost_nothing(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
-    small = stage.append("tile", 0, {"labels": np.zeros((1, 1), np.uint64)})
-    large = stage.append("tile", 1, {"labels": np.zeros((4000, 4000), np.uint64)})
+    checkpoint = Checkpoint(tmp_path)
+    small = checkpoint.append("tile", 0, {"labels": np.zeros((1, 1), np.uint64)})
+    large = checkpoint.append("tile", 1, {"labels": np.zeros((4000, 4000), np.uint64)})
     assert large.size - small.size < 10
-    assert stage.read(large)["labels"].shape == (4000, 4000)
-    stage.close()
+    assert checkpoint.read(large)["labels"].shape == (4000, 4000)
+    checkpoint.close()
 
 
 def written(path: Path, count: int = 4) -> list[Record]:
-    stage = Stage(path)
+    checkpoint = Checkpoint(path)
     for number in range(count):
-        stage.append(
+        checkpoint.append(
             "tile", number, {"labels": np.arange(number + 3, dtype=np.uint16), "objects": np.array([number, 0])}
         )
-    stage.close()
-    return list(Stage(path).records())
+    checkpoint.close()
+    return list(Checkpoint(path).records())
 
 
 def test_a_record_cut_off_at_any_byte_is_gone_and_those_before_it_are_there(tmp_path: Path) -> None:
     records = written(tmp_path)
-    pack, before = pack_of(Stage(tmp_path)), contents(tmp_path)
+    pack, before = pack_of(Checkpoint(tmp_path)), contents(tmp_path)
     whole, last = pack.read_bytes(), records[-1].place
     for end in range(last.offset, last.offset + last.size):
         pack.write_bytes(whole[:end])
@@ -120,7 +120,7 @@ def test_a_record_cut_off_at_any_byte_is_gone_and_those_before_it_are_there(tmp_
 @pytest.mark.parametrize("tail", [b"\0" * 500, b"\xff" * 500, b"TWr1", b"TWr1" + b"\0" * 40])
 def test_what_a_power_cut_leaves_behind_the_last_record_is_passed_over(tail: bytes, tmp_path: Path) -> None:
     written(tmp_path)
-    pack = pack_of(Stage(tmp_path))
+    pack = pack_of(Checkpoint(tmp_path))
     pack.write_bytes(pack.read_bytes() + tail)
     found = [key for key in contents(tmp_path) if key[0] == "tile"]
     assert found == [("tile", n) for n in range(4)]
@@ -128,7 +128,7 @@ def test_what_a_power_cut_leaves_behind_the_last_record_is_passed_over(tail: byt
 
 def test_a_flipped_byte_anywhere_never_gives_other_data(tmp_path: Path) -> None:
     records, before = written(tmp_path), contents(tmp_path)
-    pack = pack_of(Stage(tmp_path))
+    pack = pack_of(Checkpoint(tmp_path))
     whole, second = pack.read_bytes(), records[1].place
     for at in range(second.offset, second.offset + second.size):
         pack.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
@@ -142,22 +142,22 @@ def test_a_flipped_byte_anywhere_never_gives_other_data(tmp_path: Path) -> None:
 
 def test_a_run_that_goes_on_appends_to_a_pack_of_its_own(tmp_path: Path) -> None:
     written(tmp_path, 2)
-    torn = pack_of(Stage(tmp_path))
+    torn = pack_of(Checkpoint(tmp_path))
     torn.write_bytes(torn.read_bytes()[:-5])
-    stage = Stage(tmp_path)
-    stage.append("tile", 1, {"objects": np.array([5])})
-    stage.close()
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.append("tile", 1, {"objects": np.array([5])})
+    checkpoint.close()
     found = contents(tmp_path)
     assert sorted(found) == [("tile", 0), ("tile", 1)]
     assert found["tile", 1]["objects"] == 5
 
 
 def append_many(path: str, start: int, barrier: Any) -> None:
-    stage = Stage(Path(path))
+    checkpoint = Checkpoint(Path(path))
     barrier.wait()
     for number in range(start, start + 200):
-        stage.append("tile", number, {"labels": np.full(50, number)})
-    stage.close()
+        checkpoint.append("tile", number, {"labels": np.full(50, number)})
+    checkpoint.close()
 
 
 def test_two_processes_append_at_the_same_time(tmp_path: Path) -> None:
@@ -176,12 +176,12 @@ def test_two_processes_append_at_the_same_time(tmp_path: Path) -> None:
 
 
 def test_threads_append_and_read_at_the_same_time(tmp_path: Path) -> None:
-    stage, wrong = Stage(tmp_path), []
+    checkpoint, wrong = Checkpoint(tmp_path), []
 
     def work(start: int) -> None:
         for number in range(start, start + 100):
-            place = stage.append("seams", number, {"pairs": np.full(2000, number)})
-            if not (stage.read(place)["pairs"] == number).all():
+            place = checkpoint.append("seams", number, {"pairs": np.full(2000, number)})
+            if not (checkpoint.read(place)["pairs"] == number).all():
                 wrong.append(number)
 
     threads = [threading.Thread(target=work, args=(100 * i,)) for i in range(4)]
@@ -189,17 +189,17 @@ def test_threads_append_and_read_at_the_same_time(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    stage.close()
+    checkpoint.close()
     assert wrong == []
     assert len(contents(tmp_path)) == 400
 
 
 @pytest.mark.parametrize("length", [0, 1, 10_000])
 def test_a_table_is_kept_whole_and_replaced_whole(length: int, tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
-    stage.save("numbers", np.arange(7))
-    stage.save("numbers", np.arange(length, dtype=np.uint32))
-    np.testing.assert_array_equal(stage.load("numbers"), np.arange(length, dtype=np.uint32))
+    checkpoint = Checkpoint(tmp_path)
+    checkpoint.save("numbers", np.arange(7))
+    checkpoint.save("numbers", np.arange(length, dtype=np.uint32))
+    np.testing.assert_array_equal(checkpoint.load("numbers"), np.arange(length, dtype=np.uint32))
     assert [path.name for path in tmp_path.iterdir()] == ["numbers.npy"]
 
 
@@ -207,7 +207,7 @@ RECORD = {"tilewright": "0.1.0", "segmenter": {"name": "a", "configuration": {"s
 
 
 def claim(folder: Path, record: dict[str, Any], *, resume: bool = True) -> bool:
-    """Claim a stage and be killed: its record stays, the operating system ends the hold. Returns whether it was new."""
+    """Claim a checkpoint and be killed: its record stays, the operating system ends the hold. Returns whether it was new."""
     with claimed(folder, record, resume=resume) as new:
         return new
 
@@ -238,7 +238,7 @@ def test_a_stage_of_another_run_is_refused_and_what_differs_is_said(tmp_path: Pa
     assert '{"size": 4}} now' in message
     assert "grid" not in message.split("with other")[1].split(";")[0]
     assert "resume=False (--no-resume on the command line)" in message
-    assert not claim(folder, RECORD), "the stage is as it was"
+    assert not claim(folder, RECORD), "the checkpoint is as it was"
 
 
 def test_without_resume_a_stage_is_emptied(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_folder_that_is_no_stage_is_refused_and_untouched(name: str, resume: b
     folder.mkdir()
     for file, text in FOREIGN[name].items():
         (folder / file).write_text(text)
-    with pytest.raises(AlreadyExists, match="is no stage of tilewright; move it away"):
+    with pytest.raises(AlreadyExists, match="is not a checkpoint of tilewright; move it away"):
         claim(folder, RECORD, resume=resume)
     remove(folder)
     assert {path.name: path.read_text() for path in folder.iterdir()} == FOREIGN[name]
@@ -285,7 +285,7 @@ def test_a_folder_that_is_no_stage_is_refused_and_untouched(name: str, resume: b
 def test_a_file_where_the_stage_should_be_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "out.tilewright"
     file.write_text("mine")
-    with pytest.raises(AlreadyExists, match="is no stage of tilewright"):
+    with pytest.raises(AlreadyExists, match="is not a checkpoint of tilewright"):
         claim(file, RECORD, resume=False)
     assert file.read_text() == "mine"
 

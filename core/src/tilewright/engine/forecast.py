@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .builtin.tilers import Needs, bytes_for
-from .engine.plan import Plan
-from .engine.steps.segment import Staged, segment
-from .engine.workers.crew import cpus
+from ..builtin.tilers import Needs, bytes_for
+from .plan import Plan
+from .steps.segment import Recorded, segment
+from .workers.crew import cpus
 
 __all__ = ["Forecast", "forecast"]
 
@@ -27,7 +27,7 @@ class Forecast:
     overhead: pixels read / pixels of the image; what halos and context cost.
     memory: bytes that one tile's work takes, by what the segmenter says, else by the rule of the tiler `auto`. A run
         needs it for each worker.
-    stage: bytes on disk beside the output while it runs. seconds: of reading and segmenting by so many workers, if
+    checkpoint: bytes on disk beside the output while it runs. seconds: of reading and segmenting by so many workers, if
         their number makes them so many times as fast. Both from `sampled` tiles spread over the image; 0 of none.
         Joining and writing come on top, mostly less than half as long again for a segmenter that is quick.
     objects: pieces of objects in all tiles; an object that lies in several counts in each of them.
@@ -42,19 +42,19 @@ class Forecast:
     workers: int
     memory: int
     sampled: int
-    stage: int
+    checkpoint: int
     objects: int
     seconds: float
 
 
 def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:
-    """Segment at most `sample` tiles, for some 20 s, into a temporary stage, and scale up what they take.
+    """Segment at most `sample` tiles, for some 20 s, into a temporary checkpoint, and scale up what they take.
 
     The first one is done twice: what it loads for all is not its own time.
     """
     grid, image = plan.grid, plan.source.opened
     with TemporaryDirectory(prefix="tilewright-") as folder:
-        done, seconds = _timed(replace(plan, stage_path=Path(folder)), _spread(len(grid), sample))
+        done, seconds = _timed(replace(plan, checkpoint_path=Path(folder)), _spread(len(grid), sample))
     count, each, read = workers or cpus(), len(grid) / max(1, len(done)), grid.lengths_read(plan.context)
     needs = Needs(memory=getattr(plan.segmenter, "memory", None), channels=image.size("c"))
     return Forecast(
@@ -67,14 +67,14 @@ def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:
         workers=count,
         memory=bytes_for(tuple(max(along, default=1) for along in read), image.dtype, needs),
         sampled=len(done),
-        stage=round(each * sum(one.place.size for one in done)),
+        checkpoint=round(each * sum(one.place.size for one in done)),
         objects=round(each * sum(one.objects for one in done)),
         seconds=each * seconds / min(count, max(1, len(grid))),
     )
 
 
-def _timed(plan: Plan, numbers: Sequence[int]) -> tuple[list[Staged], float]:
-    done: list[Staged] = []
+def _timed(plan: Plan, numbers: Sequence[int]) -> tuple[list[Recorded], float]:
+    done: list[Recorded] = []
     try:
         segment(plan, numbers[:1])
         start = time.perf_counter()
@@ -84,7 +84,7 @@ def _timed(plan: Plan, numbers: Sequence[int]) -> tuple[list[Staged], float]:
                 break
         return done, time.perf_counter() - start
     finally:
-        plan.stage.close()
+        plan.checkpoint.close()
 
 
 def _spread(total: int, count: int) -> list[int]:
