@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tilewright.engine.checkpoint.code_identity import behaviour
+from tilewright.engine.code_identity import behaviour
 
 Make = Callable[[int], Any]
 

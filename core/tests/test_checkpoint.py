@@ -207,7 +207,7 @@ RECORD = {"tilewright": "0.1.0", "segmenter": {"name": "a", "configuration": {"s
 
 
 def claim(folder: Path, record: dict[str, Any], *, resume: bool = True) -> bool:
-    """Claim a checkpoint and be killed: its record stays, the operating system ends the hold. Returns whether it was new."""
+    """Claim a checkpoint and be killed: its record stays, its hold ends. Returns whether it was new."""
     with claimed(folder, record, resume=resume) as new:
         return new
 

@@ -15,7 +15,7 @@ from fakes import install, offers
 
 from tilewright import Auto, Grid, InvalidOption, Overlap, Pipeline, Spec, Touch, UnknownComponent, hookimpl, register
 from tilewright.components.registry import unregister
-from tilewright.components.resolve import component, configuration, declared, name_of
+from tilewright.components.resolve import component, configuration, name_of
 from tilewright.components.specs import Kind
 
 
@@ -184,12 +184,3 @@ def test_numpys_numbers_are_recorded_as_plain_ones_and_what_is_no_plain_value_as
     assert configuration("segmenter", Lab(size=np.float32(2.5)))["configuration"]["size"] == 2.5
     assert configuration("tiler", Grid(tile=(np.int64(3), 4)))["configuration"]["tile"] == [3, 4]
     assert configuration("segmenter", Lab(size=np.ones(2)))["configuration"]["size"] == "array([1., 1.])"  # type: ignore[arg-type]  # on purpose
-
-
-@pytest.mark.parametrize(("value", "seen"), [("zyx", "zyx"), (None, "yx"), (0, 0)])
-def test_what_a_component_declares_counts_unless_it_is_none(value: Any, seen: Any) -> None:
-    def segmenter(pixels: Any) -> Any:
-        return pixels
-
-    segmenter.axes = value  # type: ignore[attr-defined]  # functions take attributes
-    assert declared(segmenter, "axes", "yx") == seen

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from truth import instances, voronoi
 
-from tilewright import Grid, InvalidLabels, Overlap, Pipeline, TileGrid
-from tilewright.builtin.ownership import Copies, Decision, Evidence
+from tilewright import Copies, Decision, Evidence, Grid, InvalidLabels, Overlap, Pipeline, TileGrid
 from tilewright.engine.steps import decide as deciding
 from tilewright.engine.steps.decide import blocks
 

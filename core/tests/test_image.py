@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tilewright import Image, InvalidImage, InvalidOption, Level
+from tilewright.testing.tilers import Unread
 
 
 def image(shape: tuple[int, ...], axes: str, **options: Any) -> Image:
@@ -307,3 +309,57 @@ def test_a_sample_keeps_to_its_budget_for_any_chunks(
 
 def test_an_image_without_pixels_has_an_empty_sample() -> None:
     assert list(image((0, 5), "yx").sample()) == []
+
+
+def test_an_image_is_written_with_its_pixels_and_axes_first() -> None:
+    pixels = np.arange(24).reshape(2, 3, 4)
+    for image in (Image(pixels, "cyx"), Image(pixels, axes="cyx"), Image(data=pixels, axes="cyx")):
+        assert image.axes == "cyx"
+        np.testing.assert_array_equal(np.asarray(image), pixels)
+        np.testing.assert_array_equal(image[...], pixels)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        (),
+        ...,
+        1,
+        -1,
+        (0, 1),
+        (..., 2),
+        (1, ..., 2),
+        slice(None),
+        (slice(0, 1), slice(1, 9), slice(None, None, 2)),
+        (-1, -2, -3),
+    ],
+)
+def test_an_index_is_numpys(index: Any, tmp_path: Path) -> None:
+    pixels = np.arange(24).reshape(2, 3, 4)
+    stored = zarr.create_array(tmp_path / "pixels.zarr", data=pixels, chunks=(1, 2, 3))
+    for data in (pixels, stored, dask.array.from_array(pixels)):
+        found = Image(data, "cyx")[index]
+        np.testing.assert_array_equal(found, pixels[index])
+        assert np.shape(found) == pixels[index].shape
+
+
+def test_what_an_index_gives_is_the_callers_own() -> None:
+    pixels = np.zeros((3, 3))
+    Image(pixels, "yx")[...][0] = 9
+    np.asarray(Image(pixels, "yx"))[0] = 9
+    assert not pixels.any()
+    with pytest.raises(ValueError, match="always a copy"):
+        np.array(Image(pixels, "yx"), copy=False)
+
+
+@pytest.mark.parametrize("index", [(0, 0, 0, 0), (..., ...), 2.5, "y", True, 7, (slice(None, None, -1),), [0, 1]])
+def test_an_index_that_is_not_taken_is_an_index_error(index: Any) -> None:
+    with pytest.raises(IndexError):
+        Image(np.zeros((2, 3)), "yx")[index]
+
+
+def test_the_text_of_an_image_is_short_and_reads_no_pixels() -> None:
+    image = Image(Unread((3, 10**6, 10**6)), "cyx", channels=("DAPI", "GFP", "RFP"), name="slide")
+    assert repr(image) == (
+        "Image(name='slide', axes='cyx', shape=(3, 1000000, 1000000), dtype='uint16', channels=('DAPI', 'GFP', 'RFP'))"
+    )

@@ -439,7 +439,7 @@ def segmenters_that_differ() -> Iterator[tuple[Any, Any]]:
 
 @pytest.mark.parametrize("pair", list(segmenters_that_differ()))
 def test_segmenters_that_differ_in_what_they_hold_are_told_apart(pair: tuple[Any, Any]) -> None:
-    from tilewright.engine.checkpoint.fingerprint import identity
+    from tilewright.engine.fingerprint import identity
 
     one, other = (identity("segmenter", segmenter) for segmenter in pair)
     assert one == identity("segmenter", pair[0])
@@ -449,7 +449,7 @@ def test_segmenters_that_differ_in_what_they_hold_are_told_apart(pair: tuple[Any
 def test_the_identity_of_a_large_map_is_found_in_little_memory(tmp_path: Path) -> None:
     import tracemalloc
 
-    from tilewright.engine.checkpoint.content import content
+    from tilewright.storage.identity import Identity
 
     path = tmp_path / "pixels.raw"
     with path.open("wb") as file:
@@ -457,13 +457,13 @@ def test_the_identity_of_a_large_map_is_found_in_little_memory(tmp_path: Path) -
     pixels = np.memmap(path, "u1", "r+", shape=(2**13, 2**13))
     tracemalloc.start()
     try:
-        before = content(pixels)
+        before = Identity(pixels).text
         assert tracemalloc.get_traced_memory()[1] < 2**24
     finally:
         tracemalloc.stop()
     pixels[7000, 10] = 1
-    assert content(pixels) != before
-    assert content(pixels.T) != content(pixels)
+    assert Identity(pixels).text != before
+    assert Identity(pixels.T).text != Identity(pixels).text
 
 
 def test_another_channel_of_an_array_does_not_go_on_with_the_tiles_of_the_first(tmp_path: Path) -> None:

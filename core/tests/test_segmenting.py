@@ -160,9 +160,9 @@ def test_a_segmenter_may_say_its_channel_and_the_run_may_say_another() -> None:
         ("cyx", "cyx", {"channel": 0, "channels": [1]}, "give channel or channels, not both"),
         ("zyx", None, {"channel": 0}, "the image's axes 'zyx' have no c"),
         ("zyx", "cyx", {"channels": [0]}, "the image's axes 'zyx' have no c"),
-        ("zyx", "tyx", {}, "a segmenter declares axes 'tyx'"),
-        ("zyx", "c", {}, "a segmenter declares axes 'c'"),
-        ("zyx", "yyx", {}, "a segmenter declares axes 'yyx'"),
+        ("zyx", "tyx", {}, "declares axes = 'tyx'; it must be c and any of z, y, x"),
+        ("zyx", "c", {}, "declares axes = 'c'"),
+        ("zyx", "yyx", {}, "declares axes = 'yyx'"),
     ],
 )
 def test_a_choice_of_channels_or_axes_that_cannot_be_is_refused_before_any_work(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tilewright import Auto, Grid, Image, InvalidOption, Needs, Pipeline, TileGrid
-from tilewright.builtin.tilers import spread
+from tilewright.tiling.axes import for_axes
 
 
 def lazy(shape: tuple[int, ...], axes: str, chunks: tuple[int, ...] | None = None, dtype: str = "u2") -> Image:
@@ -41,7 +41,7 @@ def peak(grid: TileGrid, itemsize: int = 2) -> int:
     ],
 )
 def test_a_tile_is_said_for_all_axes_or_the_spatial_ones(axes: str, said: Any, tile: tuple[int, ...]) -> None:
-    assert spread("tile", said, axes) == tile
+    assert for_axes("tile", said, axes, rest=1) == tile
     grid = Grid(tile=said)(lazy((100,) * len(axes), axes), Needs())
     assert grid.largest == tile
 

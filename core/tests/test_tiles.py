@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tilewright import InvalidOption, TileGrid
-from tilewright.components.quantities import per_axis
+from tilewright.tiling.axes import per_axis
 from tilewright.tiling.regions import common, lengths, relative
 
 

@@ -18,11 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from tilewright import Overlap, TileGrid
-from tilewright.engine.checkpoint.tables import index_of
-from tilewright.engine.plan import Plan, Source
+from tilewright.abc import MergerTraits
+from tilewright.engine.checkpoint.records import Recorded, SeamRecord, TileRecord, keep
+from tilewright.engine.checkpoint.tables import Table
+from tilewright.engine.plan import Plan
 from tilewright.engine.steps.decide import blocks, decide
-from tilewright.engine.steps.segment import Recorded
 from tilewright.engine.workers.crew import crew
+from tilewright.io.source import Source
 
 COPIES, SHARED = 1000, 100  # of a tile, of a seam
 
@@ -37,6 +39,7 @@ def main(copies: int, workers: int) -> None:
             grid=grid,
             segmenter=len,
             merger=Overlap(),
+            joining=MergerTraits(owns=True),
             context=(0, 0),
             checkpoint_path=path,
             workdir=path,
@@ -44,7 +47,7 @@ def main(copies: int, workers: int) -> None:
         _make(plan)
         before = _peak()
         start = time.perf_counter()
-        for _ in hands.each(decide, plan, blocks(grid, plan.tiles["objects"]), path):
+        for _ in hands.each(decide, plan, blocks(grid, plan.tiles.objects), path):
             pass
         took = time.perf_counter() - start
     print(
@@ -53,23 +56,22 @@ def main(copies: int, workers: int) -> None:
 
 
 def _make(plan: Plan) -> None:
-    """Stage what the steps before would have."""
+    """Record what the steps before would have."""
     grid, random = plan.grid, np.random.default_rng(0)
     tiles, seams = {}, {}
     for tile in grid:
         area = random.integers(200, 600, COPIES)
         margin = np.where(random.random(COPIES) < 0.1, random.integers(0, 20, COPIES), np.iinfo(np.int64).max)
-        record = {"area": area, "core_area": area * random.random(COPIES), "margin": margin}
-        record = {name: values.astype(np.int64) for name, values in record.items()}
-        tiles[tile.number] = Recorded(tile.number, plan.checkpoint.append("tile", tile.number, record), COPIES)
+        core_area = (area * random.random(COPIES)).astype(np.int64)
+        record = TileRecord(head=np.array([COPIES, 0, 0]), area=area, core_area=core_area, margin=margin)
+        tiles[tile.number] = Recorded(tile.number, keep(plan.checkpoint, tile.number, record), COPIES)
         pairs = np.concatenate(
             [np.zeros((0, 6), np.int64), *(_pairs(grid, tile.index, step) for step in ((0, 1), (1, 0)))]
         )
-        seams[tile.number] = Recorded(
-            tile.number, plan.checkpoint.append("seams", tile.number, {"pairs": pairs}), len(pairs)
-        )
-    plan.checkpoint.save("tiles", index_of(tiles, len(grid)))
-    plan.checkpoint.save("seams", index_of(seams, len(grid)))
+        place = keep(plan.checkpoint, tile.number, SeamRecord(pairs=pairs, basis=np.array(0)))
+        seams[tile.number] = Recorded(tile.number, place, len(pairs))
+    for name, recorded in (("tiles", tiles), ("seams", seams)):
+        Table.of(plan.checkpoint, recorded, len(grid)).save(name)
 
 
 def _pairs(grid: TileGrid, index: Sequence[int], step: Sequence[int]) -> np.ndarray:

@@ -13,14 +13,18 @@ from .components.hookspecs import hookimpl
 from .components.specs import FormatSpec, Spec
 
 if TYPE_CHECKING:  # `as` tells type checkers that the name is public
+    from .abc.merger import Copies as Copies
+    from .abc.merger import Decision as Decision
+    from .abc.merger import Evidence as Evidence
     from .abc.merger import Seam as Seam
+    from .abc.tiler import Needs as Needs
     from .abc.writer import LabelSpec as LabelSpec
     from .abc.writer import Sink as Sink
+    from .abc.writer import Writer as Writer
     from .builtin.mergers import Overlap as Overlap
     from .builtin.mergers import Touch as Touch
     from .builtin.tilers import Auto as Auto
     from .builtin.tilers import Grid as Grid
-    from .builtin.tilers import Needs as Needs
     from .components.events import RunFinished as RunFinished
     from .components.events import RunPlanned as RunPlanned
     from .components.events import TileDone as TileDone
@@ -97,9 +101,10 @@ _HOMES = {
     "tiling.placement": ("Placement",),
     "components.registry": ("register",),
     "engine.result": ("Result",),
-    "abc.merger": ("Seam",),
-    "abc.writer": ("LabelSpec", "Sink"),
-    "builtin.tilers": ("Auto", "Grid", "Needs"),
+    "abc.merger": ("Copies", "Decision", "Evidence", "Seam"),
+    "abc.writer": ("LabelSpec", "Sink", "Writer"),
+    "builtin.tilers": ("Auto", "Grid"),
+    "abc.tiler": ("Needs",),
     "tiling.grid": ("Tile", "TileGrid"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

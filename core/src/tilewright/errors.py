@@ -42,7 +42,7 @@ class NotReadable(TilewrightError, OSError):
 
 
 class NotWritable(TilewrightError, OSError):
-    """The checkpoint or the output cannot be written: the disk is full, or may not be written to. `errno` says which."""
+    """The checkpoint or the output cannot be written: a full disk, or no permission. `errno` says which."""
 
 
 class AlreadyExists(TilewrightError, FileExistsError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .components.resolve import component, configuration, declared
+from .components.resolve import component, configuration
 from .components.specs import Kind
 from .errors import InvalidOption
 
@@ -108,7 +108,7 @@ class Pipeline:
         from .engine.execution import Execution
 
         return Execution(
-            pipeline=self,
+            parts=self,
             channel=channel,
             channels=channels,
             level=level,
@@ -147,7 +147,7 @@ class Pipeline:
         from .engine.execution import Execution
 
         return Execution(
-            pipeline=self, channel=channel, channels=channels, level=level, axes=axes, workers=workers, empty=empty
+            parts=self, channel=channel, channels=channels, level=level, axes=axes, workers=workers, empty=empty
         ).forecast(source, sample)
 
     def open(self, source: Any, *, level: int | None = None, axes: str | None = None) -> Image:
@@ -158,7 +158,9 @@ class Pipeline:
 
     def effective_merger(self) -> Callable[..., Any]:
         """The merger of a run: the pipeline's own, else the one that the segmenter declares, else `touch`."""
-        return component("merger", self.merger or declared(self.segmenter, "merger", "touch"))
+        from .engine.planning import merger_of
+
+        return merger_of(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The pipeline as plain values, as `save` writes them and provenance records them."""

@@ -141,7 +141,8 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tilewright import relabel_sequential_zarr, swap
+from tilewright import relabel_sequential_zarr
+from tilewright.storage import replace
 calls = 0
 def dying(path, *rest, **more):
     global calls
@@ -155,7 +156,7 @@ relabel_sequential_zarr(sys.argv[1])
 
 
 @pytest.mark.parametrize(
-    ("what", "at"), [("Path.mkdir", 2), ("swap.recover", 1), ("swap._exchange", 1), ("swap.recover", 2)]
+    ("what", "at"), [("Path.mkdir", 2), ("replace.recover", 1), ("replace._exchange", 1), ("replace.recover", 2)]
 )
 def test_a_kill_at_any_instant_leaves_labels_that_the_same_call_finishes(tmp_path: Path, what: str, at: int) -> None:
     labels = np.random.default_rng(0).integers(0, 2**40, (20, 20))
@@ -164,7 +165,7 @@ def test_a_kill_at_any_instant_leaves_labels_that_the_same_call_finishes(tmp_pat
     script = KILLED.format(what=what, at=at)
     killed = subprocess.run([sys.executable, "-c", script, str(store)], check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
-    swapped = (what, at) == ("swap.recover", 2)
+    swapped = (what, at) == ("replace.recover", 2)
     found = zarr.open_group(store, mode="r")["labels"][:]
     np.testing.assert_array_equal(found, reference(labels) if swapped else labels)
     assert relabel_sequential_zarr(store) == len(np.unique(labels)) - (0 in labels)

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tilewright import Overlap, Seam
-from tilewright.builtin.ownership import Copies, Decision, Evidence
+from tilewright import Copies, Decision, Evidence, Overlap, Seam
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tilewright import Grid, Image, Pipeline, Placement, compare
-from tilewright.engine.plan import needed_axes
+from tilewright.abc import Traits
 from tilewright_cellpose import evaluation, masks, patches, weights
 from tilewright_cellpose.scaling import scaled
 from tilewright_cellpose.segmenter import Cellpose
@@ -118,7 +118,7 @@ def test_a_plane_is_handed_over_with_a_patch_of_context_and_its_place(model: str
     assert plane.halo == {"y": 60, "x": 60}
     assert not volume.located
     assert volume.context == {}
-    assert needed_axes(plane, "yx") == "cyx"
+    assert Traits.of(plane, Image(np.zeros((8, 8)), "yx")).axes == "cyx"
 
 
 @pytest.mark.parametrize("diameter", [None, 24.0])

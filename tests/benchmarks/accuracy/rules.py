@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tilewright import Grid, Overlap, Pipeline, Seam, TileGrid
-from tilewright.builtin.ownership import Evidence
+from tilewright import Evidence, Grid, Overlap, Pipeline, Seam, TileGrid
 from tilewright.labels.objects import united
 from tilewright.tiling.regions import common, relative
 

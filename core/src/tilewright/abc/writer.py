@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..image import Array, Level, Region
+from ..image import Level, Region
 
 __all__ = ["LabelSpec", "Sink", "Writer"]
 
@@ -71,9 +71,3 @@ class Writer(Protocol):
     """
 
     def __call__(self, path: str, spec: LabelSpec) -> Sink: ...
-
-
-def read_back(sink: Sink) -> Array | None:
-    """The finished labels, if the sink can open them."""
-    read = getattr(sink, "read", None)
-    return None if read is None else read()

@@ -17,98 +17,21 @@ else is as it would be if the whole run were shown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NOTHING", "Copies", "Decision", "Evidence", "Rule", "decide", "upheld"]
+from ..abc.merger import NOTHING, Copies, Decision, Evidence
+
+__all__ = ["Rule", "decide"]
 
 Ints = NDArray[np.signedinteger[Any]]
 Bools = NDArray[np.bool_]
 
-NOTHING = -1
-"""The worth of a copy that draws nothing."""
-
 # Bits of a worth, from the highest: complete, distance from the edge, tiles that agree, in the core, pixels.
 _DISTANCE, _AGREE, _AREA = 15, 10, 35
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Copies:
-    """Copies of some tiles that lie together, an entry each, in the order of the tiles and of the ids therein.
-
-    area, core_area: pixels in the tile's outer region and in its core.
-    margin: pixels between the copy's bounding box and the nearest edge of the outer region that is not the image's
-        border; 0 says that the copy is cut, and the largest int64 that no such edge is nearer than the widest overlap
-        of two tiles is wide.
-    known: whether all copies that share pixels with this one are shown, with the evidence.
-    """
-
-    area: Ints
-    core_area: Ints
-    margin: Ints
-    known: Bools
-
-    def __len__(self) -> int:
-        return len(self.area)
-
-    def at(self, places: Ints) -> Copies:
-        """Some of them."""
-        return Copies(**{each.name: getattr(self, each.name)[places] for each in fields(self)})
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Evidence:
-    """Pairs of copies from two tiles that share pixels, an entry for each pair.
-
-    lower, upper: the two copies, by their place in `Copies`; the lower one comes first there.
-    shared: pixels that both have.
-    seen_lower, seen_upper: pixels of either in the region that both tiles looked at.
-    """
-
-    lower: Ints
-    upper: Ints
-    shared: Ints
-    seen_lower: Ints
-    seen_upper: Ints
-
-    def iou(self) -> NDArray[np.float64]:
-        """Intersection over union within the region that both tiles saw."""
-        return self.shared / (self.seen_lower + self.seen_upper - self.shared)
-
-    def containment(self) -> NDArray[np.float64]:
-        """The share of the smaller one that the other holds, within the region that both tiles saw."""
-        return self.shared / np.minimum(self.seen_lower, self.seen_upper)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Decision:
-    """What is drawn, an entry for each copy.
-
-    worth: of the copies that have a pixel, the one of the greatest worth draws it, of equal ones the first; `NOTHING`
-        draws nothing.
-    open: what cannot be said from what was shown. What is not open must not change if more is shown.
-    links: rows of two copies, the lower first, that are one object which no tile saw whole. What is linked, directly or
-        through others, is drawn together, if at all: see `upheld`.
-    """
-
-    worth: Ints
-    open: Bools
-    links: Ints
-
-    def fault(self, count: int) -> str:
-        """What is wrong with it as a decision on so many copies; empty if nothing is."""
-        links = np.atleast_1d(self.links)
-        shapes = {"worth": (count,), "open": (count,), "links": (len(links), 2)}
-        for name, shape in shapes.items():
-            found, flags = np.asarray(getattr(self, name)), name == "open"
-            if found.dtype.kind not in ("b" if flags else "iu") or found.shape != shape:
-                wanted = "booleans" if flags else "whole numbers"
-                return f"{name} is {found.dtype} of shape {found.shape}; of {count} copies it is {wanted} of {shape}"
-        wrong = links[(links[:, 0] >= links[:, 1]) | (links < 0).any(axis=1) | (links >= count).any(axis=1)]
-        return f"links has {wrong[0].tolist()}; it has two of the {count} copies, the lower first" if len(wrong) else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,15 +142,3 @@ def _covered(count: int, evidence: Evidence, takers: Bools) -> Ints:
         takes = takers[other]
         np.add.at(covered, one[takes], evidence.shared[takes])
     return covered
-
-
-def upheld(group: Ints, area: Ints, core_area: Ints) -> Bools:
-    """Whether linked copies are drawn: if what a group's tiles hold in their cores makes up half of its largest copy.
-
-    The cores partition the image, so for a segmenter that is right the cores hold the whole object.
-    """
-    in_core = np.bincount(group, weights=core_area, minlength=len(group))
-    largest = np.zeros(len(group), np.int64)
-    np.maximum.at(largest, group, area)
-    share: Bools = 2 * in_core >= largest
-    return share[group]

@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..components.quantities import numbers
+from ..abc.tiler import Needs
 from ..errors import InvalidOption
-from ..image import SPATIAL, Image
+from ..image import Image
+from ..tiling.axes import SPATIAL, for_axes
 from ..tiling.grid import TileGrid
 
-__all__ = ["Auto", "Grid", "Needs", "bytes_for"]
+__all__ = ["Auto", "Grid", "bytes_for"]
 
 PLAIN = 128 * 2**20  # bytes for a tile's work, where the segmenter does not say what it takes
 SPARE = 512 * 2**20  # bytes beyond what the smallest tile takes, where it does: a network takes much for any tile
 HALO = "context on either side, one for all spatial axes or one for each; None: the segmenter's, else 0"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Needs:
-    """What a segmenter declares that a tiler has to respect.
-
-    separate: axes along which objects never join; a tile has one plane of them (`TileGrid.with_separate` sees to it
-        if a tiler does not).
-    halo, stride: by axis, 0 and 1 where an axis is left out.
-    context: by axis, 0 where one is left out: pixels around a tile's outer region that the segmenter is handed too. A
-        run adds them; to a tiler they matter for what a tile takes.
-    memory: bytes that a call takes for a tile of a shape and dtype, or None if the segmenter does not say.
-    channels: how many of them a tile's pixels have.
-    """
-
-    separate: str = ""
-    halo: Mapping[str, int] = field(default_factory=dict)
-    stride: Mapping[str, int] = field(default_factory=dict)
-    context: Mapping[str, int] = field(default_factory=dict)
-    memory: Callable[[tuple[int, ...], np.dtype[np.generic]], int] | None = None
-    channels: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +43,7 @@ class Grid:
             halo = _halo(self.halo, image.axes, image.chunks, needs)
             grid = TileGrid(axes=image.axes, cores=image.chunk_lengths, halo=halo, stride=tuple(stride))
             return grid.with_separate(needs.separate)
-        tile = spread("tile", self.tile, image.axes)
+        tile = for_axes("tile", self.tile, image.axes, rest=1)
         halo = _halo(self.halo, image.axes, tile, needs)
         return TileGrid.regular(
             image.axes, shape=image.shape, tile=tile, halo=halo, stride=stride, separate=needs.separate
@@ -134,26 +114,11 @@ def _longest(length: int, tile: int, halo: int, stride: int, context: int) -> in
     return min(length, tile + 2 * (reach + context))
 
 
-def spread(what: str, value: int | Sequence[int], axes: str) -> tuple[int, ...]:
-    """One number for each axis: from one for all spatial axes, one for each spatial axis, or one for each axis."""
-    spatial = [axis for axis in axes if axis in SPATIAL]
-    values = numbers(what, value, len(spatial))
-    if len(values) == len(axes):
-        return values
-    if len(values) != len(spatial):
-        raise InvalidOption(
-            f"{what} {list(values)} has {len(values)} numbers, but the axes {axes!r} need {len(axes)}, "
-            f"or {len(spatial)} for {''.join(spatial)!r}"
-        )
-    rest = iter(values)
-    return tuple(next(rest) if axis in SPATIAL else 1 if what == "tile" else 0 for axis in axes)
-
-
 def _halo(said: int | tuple[int, ...] | None, axes: str, tile: Sequence[int] | None, needs: Needs) -> tuple[int, ...]:
     """The halo by axis. One number for all gives none to an axis whose tiles have length 1: those are planes."""
     if said is None:
         return tuple(needs.halo.get(axis, 0) for axis in axes)
-    halo = spread("halo", said, axes)
+    halo = for_axes("halo", said, axes)
     if isinstance(said, int) and tile is not None:
         return tuple(0 if t == 1 else h for h, t in zip(halo, tile, strict=True))
     return halo

@@ -30,21 +30,22 @@ __all__ = ["info", "product", "size"]
 @debuggable
 def info(path: str, reader: str | None, reader_set: Texts, level: int | None, axes: str | None, as_json: bool) -> None:
     """Show what IMAGE holds: axes, shape, spacing, channels, resolutions, labels. Reads no pixels."""
+    from ..abc.traits import ReaderTraits
     from ..components.resolve import component
     from ..io.formats import choose_reader
-    from ..io.source import with_options
 
     said = part_of("reader", reader, reader_set)
     chosen = choose_reader(path) if said is None else component("reader", said)
-    opener = with_options(chosen, level=level, axes=axes)
+    opener = ReaderTraits.with_options(chosen, level=level, axes=axes)
     facts = _facts(opener, opener(path), path)
     click.echo(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
 
 
 def _facts(reader: Any, image: Image, path: str) -> dict[str, Any]:
+    from ..abc.traits import ReaderTraits
     from ..components.resolve import configuration
 
-    labels = getattr(reader, "labels", None)
+    labels = ReaderTraits.of(reader).labels
     return {
         "name": image.name,
         "path": path,

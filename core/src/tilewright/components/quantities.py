@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import SupportsFloat, SupportsIndex, TypeGuard
 
 from ..errors import InvalidOption
 
-__all__ = ["numbers", "per_axis", "real_number", "whole_number"]
+__all__ = ["numbers", "real_number", "whole_number"]
 
 
 def whole_number(what: str, value: object, *, least: int, said: object = None) -> int:
@@ -34,17 +34,6 @@ def real_number(what: str, value: object) -> float:
     if isinstance(value, SupportsFloat) and not isinstance(value, bool) and not math.isnan(float(value)):
         return float(value)
     raise InvalidOption(f"{what} must be a number, not {value!r}")
-
-
-def per_axis(what: str, value: int | Sequence[int], axes: str, *, least: int = 1) -> tuple[int, ...]:
-    """One whole number an axis, from one for all or a sequence. InvalidOption if too few, too many or too small."""
-    values = numbers(what, value, len(axes))
-    if len(values) != len(axes):
-        raise InvalidOption(f"{what} {list(values)} has {len(values)} numbers, but the axes {axes!r} need {len(axes)}")
-    for number in values:
-        if type(number) is not int or number < least:
-            raise InvalidOption(f"{what} {list(values)} must be whole numbers of at least {least}, not {number!r}")
-    return values
 
 
 def numbers(what: str, value: object, count: int) -> tuple[int, ...]:

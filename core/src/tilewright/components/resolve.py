@@ -17,7 +17,7 @@ from .options import build
 from .registry import Registry, registry
 from .specs import Kind
 
-__all__ = ["component", "configuration", "declared", "name_of"]
+__all__ = ["component", "configuration", "name_of"]
 
 
 def component(kind: Kind, said: object, *, among: Registry | None = None) -> Callable[..., Any]:
@@ -70,12 +70,6 @@ def name_of(kind: Kind, thing: object) -> str:
         return owner.spec.name
     named = _definition(thing.func if isinstance(thing, functools.partial) else thing)
     return f"{named.__module__}.{named.__qualname__}"
-
-
-def declared(thing: object, name: str, default: Any = None) -> Any:
-    """What a component declares of itself under that name (`axes`, `halo`, `merger` …), or the default."""
-    value = getattr(thing, name, None)
-    return default if value is None else value
 
 
 def _definition(thing: object) -> Any:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..builtin.tilers import Needs, bytes_for
+from ..abc.traits import Traits
+from ..builtin.tilers import bytes_for
+from .checkpoint.records import Recorded
 from .plan import Plan
-from .steps.segment import Recorded, segment
+from .steps.segment import segment
 from .workers.crew import cpus
 
 __all__ = ["Forecast", "forecast"]
@@ -56,7 +58,7 @@ def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:
     with TemporaryDirectory(prefix="tilewright-") as folder:
         done, seconds = _timed(replace(plan, checkpoint_path=Path(folder)), _spread(len(grid), sample))
     count, each, read = workers or cpus(), len(grid) / max(1, len(done)), grid.lengths_read(plan.context)
-    needs = Needs(memory=getattr(plan.segmenter, "memory", None), channels=image.size("c"))
+    needs = Traits.of(plan.segmenter, image).needs(image)
     return Forecast(
         axes=grid.axes,
         shape=grid.shape,

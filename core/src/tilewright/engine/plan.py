@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -12,57 +12,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..components.resolve import declared, name_of
-from ..errors import InvalidImage, InvalidLabels, InvalidOption, NotReadable, SegmenterFailed
-from ..image import SPATIAL, Image
-from ..io.formats import read
+from ..abc.traits import MergerTraits
+from ..components.resolve import name_of
+from ..errors import InvalidLabels, NotReadable, SegmenterFailed
+from ..io.source import Source
 from ..labels.runs import checked
+from ..tiling.axes import SPATIAL, spatial
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.placement import Placement, widened
 from ..tiling.regions import Region, lengths, relative
 from .checkpoint.log import Checkpoint
+from .checkpoint.tables import Table
 
-__all__ = ["Plan", "Source", "needed_axes", "separate_axes"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where the pixels come from: a path with the reader that opens it again in each worker, or an image as it is.
-
-    channels: None to leave the image as it is; a number picks one channel and drops `c`; a tuple keeps `c`.
-    """
-
-    path: str = ""
-    reader: Callable[[str], Image] | None = None
-    image: Image | None = None
-    channels: int | tuple[int, ...] | None = None
-
-    @cached_property
-    def whole(self) -> Image:
-        """The image with all of its channels, opened once in each process."""
-        image = self.image if self.reader is None else read(self.reader, self.path)
-        assert image is not None
-        return image
-
-    @cached_property
-    def opened(self) -> Image:
-        """The image with its channels chosen."""
-        if self.channels is None:
-            return self.whole
-        if isinstance(self.channels, int):
-            return self.whole.select(self.channels)
-        return self.whole.take(self.channels)
-
-    def check(self) -> None:
-        """NotReadable if the image is gone: chunks that are not there read as background, and nobody would notice."""
-        files = self.whole.chunk_files
-        if files is not None and files.gone():
-            raise NotReadable(
-                f"{self.whole.source or self.whole.name} has gone; put it back, and repeat the run to go on"
-            )
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("opened", "whole")}
+__all__ = ["Plan"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +32,9 @@ class Plan:
     """One run: the source, the grid of its tiles, the components, and the checkpoint that keeps what is done.
 
     workdir: where the writer builds its output, on the destination's file system.
+    axes: those in which the segmenter is handed a tile. located: whether it is told where a tile lies.
+    joining: what the merger declares.
+    connectivity: that of the segmenter's objects, as far as it is known.
     context: by axis of the grid, pixels around a tile's outer region that the segmenter sees too. Their labels are
         dropped.
     min_size: objects with fewer pixels, once joined, are dropped.
@@ -87,6 +52,10 @@ class Plan:
     context: tuple[int, ...]
     checkpoint_path: Path
     workdir: Path
+    axes: str = ""
+    located: bool = False
+    joining: MergerTraits = field(default_factory=MergerTraits)
+    connectivity: int = 1
     min_size: int = 0
     empty: float | None = None
     same_ids: bool = False
@@ -100,15 +69,9 @@ class Plan:
         return Checkpoint(self.checkpoint_path)
 
     @cached_property
-    def tiles(self) -> NDArray[Any]:
-        """The table of recorded tiles (`Index`), once all are: for the step after segmenting."""
-        return self.checkpoint.load("tiles")
-
-    @cached_property
-    def wanted(self) -> str:
-        """The axes in which the segmenter is handed a tile."""
-        image = self.source.opened
-        return needed_axes(self.segmenter, image.spatial_axes)
+    def tiles(self) -> Table:
+        """The table of segmented tiles, once all are: for the steps after segmenting."""
+        return Table.load(self.checkpoint, "tiles")
 
     def segmented(self, basis: int) -> Plan:
         """The plan of the step after segmenting, without an array or weights that need not be sent to them."""
@@ -117,20 +80,12 @@ class Plan:
     @property
     def owning(self) -> bool:
         """Whether the merger says which tile draws an object, so that whole outer regions are kept."""
-        return hasattr(self.merger, "decide")
+        return self.joining.owns
 
     @property
     def measuring(self) -> bool:
         """Whether it matters how many pixels an object has."""
         return self.owning or self.min_size > 0 or self.join_z is not None
-
-    @property
-    def connectivity(self) -> int:
-        """That of the segmenter's objects, as far as it is known: the declared merger's, else the fullest."""
-        dimensions = len(self.grid.axes)
-        if declared(self.segmenter, "merger") is None:
-            return dimensions
-        return min(dimensions, int(declared(self.merger, "diagonals", dimensions)))
 
     def seen(self, tile: Tile) -> Region:
         """What the segmenter is handed: the tile's outer region and its context."""
@@ -143,11 +98,11 @@ class Plan:
         is part of the run's record.
         """
         whole, channels = self.source.whole, self.source.channels
-        if whole.chunk_files is None:
+        if whole.identity.chunks is None:
             return 0
         parts = dict(zip(self.grid.axes, self.seen(tile), strict=True))
         parts["c"] = slice(channels, channels + 1) if isinstance(channels, int) else slice(0, whole.size("c"))
-        return whole.chunk_files.state(tuple(parts[axis] for axis in whole.axes))
+        return whole.identity.guard(tuple(parts[axis] for axis in whole.axes))
 
     def pixels(self, tile: Tile) -> NDArray[Any]:
         """Read what the segmenter is handed of a tile, in its axes."""
@@ -161,12 +116,12 @@ class Plan:
                 f"{where} cannot be read at {self._where(tile)}: {type(error).__name__}: {error}"
             ) from error
         self.source.check()
-        kept = [axis for axis in image.axes if axis in self.wanted]
+        kept = [axis for axis in image.axes if axis in self.axes]
         block = block.reshape([n for n, axis in zip(block.shape, image.axes, strict=True) if axis in kept])
-        missing = [axis for axis in self.wanted if axis not in kept]
+        missing = [axis for axis in self.axes if axis not in kept]
         block = block.reshape((1,) * len(missing) + block.shape)
         order = [*missing, *kept]
-        return np.ascontiguousarray(block.transpose([order.index(axis) for axis in self.wanted]))
+        return np.ascontiguousarray(block.transpose([order.index(axis) for axis in self.axes]))
 
     def segment(self, tile: Tile) -> NDArray[Any] | None:
         """Hand a tile to the segmenter, once, and return its labels over the outer region, in the grid's axes.
@@ -176,8 +131,8 @@ class Plan:
         pixels = self.pixels(tile)
         if self.empty is not None and not (pixels > self.empty).any():
             return None
-        spatial = [axis for axis in self.wanted if axis in SPATIAL]
-        shape = tuple(n for n, axis in zip(pixels.shape, self.wanted, strict=True) if axis in SPATIAL)
+        own = spatial(self.axes)
+        shape = tuple(n for n, axis in zip(pixels.shape, self.axes, strict=True) if axis in SPATIAL)
         try:
             labels = self._called(pixels, tile)
         except Exception as error:
@@ -186,18 +141,18 @@ class Plan:
             found = checked(labels, shape)
         except InvalidLabels as error:
             raise InvalidLabels(f"{self._blame(tile)} {error}") from error.__cause__
-        order = [spatial.index(axis) for axis in self.grid.axes if axis in spatial]
-        order += [i for i in range(len(spatial)) if i not in order]
+        order = [own.index(axis) for axis in self.grid.axes if axis in own]
+        order += [i for i in range(len(own)) if i not in order]
         seen = self.seen(tile)
         labels = found.transpose(order).reshape(lengths(seen))
         return labels if seen == tile.outer else np.ascontiguousarray(labels[relative(tile.outer, seen)])
 
     def _called(self, pixels: NDArray[Any], tile: Tile) -> Any:
         """What the segmenter returns, which is told where the tile lies if it asks to be."""
-        if not declared(self.segmenter, "located", False):
+        if not self.located:
             return self.segmenter(pixels)
         parts = dict(zip(self.grid.axes, zip(self.seen(tile), self.grid.shape, strict=True), strict=True))
-        axes = "".join(axis for axis in self.wanted if axis in SPATIAL)
+        axes = spatial(self.axes)
         region, shape = zip(*(parts.get(axis, (slice(0, 1), 1)) for axis in axes), strict=True)
         return self.segmenter(pixels, Placement(axes=axes, region=region, shape=shape))
 
@@ -213,25 +168,8 @@ class Plan:
         return f"tile {tile.index} ({', '.join(f'{axis} {part.start}:{part.stop}' for axis, part in spans)})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("checkpoint", "tiles", "wanted")}
+        return {name: value for name, value in vars(self).items() if name not in ("checkpoint", "tiles")}
 
 
 def _not_needed(*_: Any) -> Any:
     raise AssertionError("a tile was handed to the segmenter after all tiles had been segmented")
-
-
-def needed_axes(segmenter: object, spatial: str) -> str:
-    """The axes a segmenter declares, else the image's spatial axes. InvalidOption if they are no axes."""
-    axes: str = declared(segmenter, "axes", spatial)
-    if not set(axes) <= set("c" + SPATIAL) or len(set(axes)) < len(axes) or not set(axes) & set(SPATIAL):
-        raise InvalidOption(f"a segmenter declares axes {axes!r}; it may declare c and any of z, y, x, each once")
-    return axes
-
-
-def separate_axes(image: Image, axes: str) -> str:
-    """The image's axes along which a segmenter with those axes never joins: `t`, and what it cannot see."""
-    separate = "".join(axis for axis in image.axes if axis != "c" and axis not in axes)
-    missing = [axis for axis in axes if axis in "yx" and axis not in image.axes]
-    if missing:
-        raise InvalidImage(f"the segmenter wants axes {axes!r}, but the image has {image.axes!r}")
-    return separate

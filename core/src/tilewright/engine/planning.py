@@ -1,61 +1,122 @@
-"""Cutting an image for a segmenter and a merger: what they need, the tiler's answer, and whether it will do."""
+"""From a pipeline's parts and an image to a plan: what the segmenter needs, and whether the tiler's grid gives it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
-from ..builtin.tilers import Needs, spread
-from ..components.resolve import declared, name_of
+from ..abc.traits import MergerTraits, Traits, declared, prepared
+from ..components.resolve import component, name_of
 from ..errors import InvalidOption
 from ..image import Image
+from ..io.source import Source, chosen_channels
+from ..labels.slices import chosen_iou
 from ..tiling.grid import TileGrid
-from .plan import separate_axes
+from .plan import Plan
 
-__all__ = ["context_of", "grid_of"]
+__all__ = ["Choices", "Parts", "merger_of", "plan_of"]
 
 
-def grid_of(
-    tiler: Callable[..., TileGrid], image: Image, segmenter: object, axes: str, merger: Callable[..., Any]
-) -> TileGrid:
-    """The grid of a run over the image's axes but `c`, and its fitness for the merger."""
-    seen = image.select(0) if "c" in image.axes else image
-    needs = Needs(
-        separate=separate_axes(image, axes),
-        halo=_by_axis("halo", segmenter, seen),
-        stride=_by_axis("stride", segmenter, seen),
-        context=_by_axis("context", segmenter, seen),
-        memory=getattr(segmenter, "memory", None),
-        channels=image.size("c"),
+class Parts(Protocol):
+    """The components of a pipeline; of those that are None a run chooses what fits."""
+
+    @property
+    def reader(self) -> Any: ...
+    @property
+    def tiler(self) -> Any: ...
+    @property
+    def segmenter(self) -> Any: ...
+    @property
+    def merger(self) -> Any: ...
+    @property
+    def writer(self) -> Any: ...
+
+
+class Choices(Protocol):
+    """The options of a run that decide its plan."""
+
+    @property
+    def channel(self) -> Any: ...
+    @property
+    def channels(self) -> Any: ...
+    @property
+    def empty(self) -> float | None: ...
+    @property
+    def same_ids(self) -> bool: ...
+    @property
+    def join_z(self) -> bool | float: ...
+    @property
+    def on_error(self) -> Literal["raise", "skip"]: ...
+    @property
+    def retries(self) -> int: ...
+
+
+def plan_of(parts: Parts, source: Source, choices: Choices, checkpoint: Path, workdir: Path) -> Plan:
+    """The plan of a run on a source that is opened. Any InvalidOption or InvalidImage for what does not fit."""
+    whole = source.opened
+    traits = Traits.of(parts.segmenter, whole)
+    channels = chosen_channels(whole, traits, choices.channel, choices.channels)
+    source = dataclasses.replace(source, channels=channels)
+    image = source.opened
+    segmenter = prepared(parts.segmenter, image)
+    traits = Traits.of(segmenter, image)
+    merger = merger_of(parts)
+    joining = MergerTraits.of(merger)
+    if choices.same_ids and joining.owns:
+        raise InvalidOption(
+            f"same_ids joins what has one id, but merger {name_of('merger', merger)!r} chooses which of several "
+            "views of an object is drawn; use merger 'touch' (--merger touch)"
+        )
+    grid = _grid(parts.tiler, image, traits)
+    _check_halo(grid, merger, joining)
+    dimensions = len(grid.axes)
+    return Plan(
+        source=source,
+        grid=grid,
+        segmenter=segmenter,
+        merger=merger,
+        context=tuple(0 if axis in grid.separate else traits.context.get(axis, 0) for axis in grid.axes),
+        checkpoint_path=checkpoint,
+        workdir=workdir,
+        axes=traits.axes,
+        located=traits.located,
+        joining=joining,
+        connectivity=dimensions if traits.merger is None else min(dimensions, joining.diagonals or dimensions),
+        min_size=traits.min_size,
+        empty=choices.empty,
+        same_ids=choices.same_ids,
+        join_z=chosen_iou(choices.join_z, grid),
+        on_error=choices.on_error,
+        retries=choices.retries,
     )
-    grid = tiler(seen, needs).with_separate(needs.separate)
+
+
+def merger_of(parts: Parts) -> Callable[..., Any]:
+    """The merger of a run: the pipeline's own, else the one that the segmenter declares, else `touch`."""
+    chosen = parts.merger if parts.merger is not None else declared(parts.segmenter, "merger")
+    return component("merger", "touch" if chosen is None else chosen)
+
+
+def _grid(tiler: Callable[..., TileGrid], image: Image, traits: Traits) -> TileGrid:
+    """The tiler's grid over the image's axes but `c`, with single planes along what never joins."""
+    seen = image.select(0) if "c" in image.axes else image
+    grid = tiler(seen, traits.needs(image)).with_separate(traits.separate)
     if grid.axes != seen.axes or grid.shape != seen.shape:
         raise InvalidOption(
             f"tiler {name_of('tiler', tiler)!r} cut axes {grid.axes!r} of shape {grid.shape}, "
             f"but the image has {seen.axes!r} of shape {seen.shape}"
         )
+    return grid
+
+
+def _check_halo(grid: TileGrid, merger: Callable[..., Any], joining: MergerTraits) -> None:
+    """A merger that compares what two tiles saw needs a halo along every axis on which there are several tiles."""
     bare = [a for a, halo, n in zip(grid.axes, grid.halo, grid.counts, strict=True) if n > 1 and not halo]
     bare = [axis for axis in bare if axis not in grid.separate]
-    if bare and hasattr(merger, "decide"):
+    if bare and joining.owns:
         raise InvalidOption(
             f"merger {name_of('merger', merger)!r} compares what two tiles saw, but along {', '.join(bare)} the halo "
             "is 0; give a halo of at least 1 there (--halo), best the size of an object"
         )
-    return grid
-
-
-def context_of(segmenter: object, image: Image, grid: TileGrid) -> tuple[int, ...]:
-    """By axis of the grid, the pixels beyond a tile that the segmenter is to see; none along a separate axis."""
-    seen = image.select(0) if "c" in image.axes else image
-    said = _by_axis("context", segmenter, seen)
-    return tuple(0 if axis in grid.separate else said.get(axis, 0) for axis in grid.axes)
-
-
-def _by_axis(what: str, segmenter: object, image: Image) -> dict[str, int]:
-    said = declared(segmenter, what)
-    if said is None:
-        return {}
-    if isinstance(said, Mapping):
-        return dict(said)
-    values = spread(what, said, image.axes)
-    return dict(zip(image.axes, values, strict=True))

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import html
 import shutil
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..abc.traits import SinkTraits
+from ..abc.writer import Sink
 from ..errors import InvalidOption
-from ..storage.local import unit_of
+from ..storage.arrays import Array, unit_of
+from .run import Outcome, Run
 
 if TYPE_CHECKING:
     from dask.array import Array as DaskArray
 
-    from ..image import Array
-
 __all__ = ["Result"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Result:
     """A finished run: where the labels are, how many objects and tiles there were, and the seconds by step.
 
@@ -37,7 +39,38 @@ class Result:
     failed: tuple[str, ...]
     seconds: Mapping[str, float]
     provenance: Mapping[str, Any]
-    data: Array | None = field(repr=False)
+    data: Array | None
+
+    @classmethod
+    def of(cls, run: Run, outcome: Outcome, path: Path, sink: Sink, provenance: Mapping[str, Any]) -> Result:
+        """The result of a run that is finished."""
+        read = SinkTraits.of(sink).read
+        return cls(
+            path=path,
+            n_objects=outcome.n_objects,
+            n_tiles=len(run.plan.grid),
+            n_skipped=run.skipped,
+            failed=tuple(run.failed),
+            seconds=dict(run.seconds),
+            provenance=provenance,
+            data=None if read is None else read(),
+        )
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"Result({self.n_objects:,} objects in {self.n_tiles:,} tiles{failed}, path={str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        facts = {
+            "objects": f"{self.n_objects:,}",
+            "tiles": f"{self.n_tiles:,}" + (f", {self.n_skipped:,} of them empty" if self.n_skipped else ""),
+            "failed tiles": "; ".join(self.failed),
+            "labels": str(self.path),
+            "seconds": ", ".join(f"{step} {spent:.1f}" for step, spent in self.seconds.items()),
+        }
+        rows = (f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in facts.items() if value)
+        return f"<table>{''.join(rows)}</table>"
 
     @property
     def labels(self) -> DaskArray:

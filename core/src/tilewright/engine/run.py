@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..abc.writer import Sink
 from ..labels.objects import numbered
 from ..storage.disk import boot_id, discard
 from .checkpoint.log import Place
-from .checkpoint.tables import index_of
+from .checkpoint.records import Head, Recorded, read
+from .checkpoint.tables import Table
+from .joining import Joining
 from .plan import Plan
-from .steps.segment import Recorded, segment
-from .steps.union import Union
+from .steps.segment import segment
 from .steps.write import Writing, blocks_of, write
 from .workers.crew import Crew, batched
 
@@ -47,6 +47,7 @@ class Run:
     """One execution of a plan by a crew.
 
     `seconds` fills up by step; `skipped` counts the empty tiles; `failed` says why each tile failed that may.
+    `source` and `segmenter` are the plan's, which drops them once all tiles are segmented.
     """
 
     plan: Plan
@@ -57,7 +58,7 @@ class Run:
     failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._source = self.plan.source
+        self.source, self.segmenter = self.plan.source, self.plan.segmenter  # the plan of later steps does without
         self._earlier: dict[str, dict[int, Place]] = {}
         for record in self.plan.checkpoint.records():
             self._earlier.setdefault(record.kind, {})[record.number] = record.place
@@ -69,17 +70,17 @@ class Run:
             recorded = self._do("segment", "tile", segment, self.plan, everything)
             self.skipped = sum(each.skipped for each in recorded.values())
             self.failed = [each.failed for _, each in sorted(recorded.items()) if each.failed]
-            self._source.check()
+            self.source.check()
             # By the records themselves: a tile that was segmented twice (its worker was lost, its record torn) may have
             # other ids the second time, and what was joined on the first ones says nothing of them.
             basis = [(number, *each.place, each.failed) for number, each in sorted(recorded.items())]
             self.plan = self.plan.segmented(zlib.crc32(repr(basis).encode()))
-            self.plan.checkpoint.save("tiles", index_of(recorded, len(everything)))
+            Table.of(self.plan.checkpoint, recorded, len(everything)).save("tiles")
 
     def join(self) -> Outcome:
         """Compare the seams, unite what is one object, and give every object its number."""
         with self._timed("join"):
-            objects = Union(plan=self.plan, do=self._do).objects()
+            objects = Joining(plan=self.plan, do=self._do).objects()
             numbers, count = numbered(objects, self.plan.min_size)
             self.plan.checkpoint.save("numbers", numbers)
         return Outcome(n_objects=count, dtype=numbers.dtype)
@@ -115,7 +116,7 @@ class Run:
         From here on what was written may be moved away at any instant, so a run that is killed now writes anew.
         """
         self.progress("finish", 0, 1)
-        self._source.check()
+        self.source.check()
         with self._timed("finish"):
             (self.plan.workdir / ATTEMPT).unlink()
             sink.finish(provenance)
@@ -154,13 +155,12 @@ class Run:
     def _reuse(self, kind: str, numbers: Sequence[int]) -> dict[int, Recorded]:
         earlier = self._earlier.get(kind, {})
         places = [(number, earlier[number]) for number in numbers if number in earlier]
-        heads = (self.plan.checkpoint.read(place, "pairs", "objects", "attempt") for _, place in places)
-        found = [(number, place, head) for (number, place), head in zip(places, heads, strict=True)]
+        found = [(number, place, read(self.plan.checkpoint, place, Head)) for number, place in places]
         attempt = self._attempt() if kind == "written" else self.plan.basis
         return {
             number: Recorded(number, place, _count(head), *_skipped_and_guard(head))
             for number, place, head in found
-            if (_unchanged(self.plan, number, head) if kind == "tile" else head["attempt"] == attempt)
+            if (_unchanged(self.plan, number, head) if kind == "tile" else head.basis == attempt)
         }
 
     def _batch(self, step: str, count: int) -> int:
@@ -190,17 +190,17 @@ def _keep(file: Path, text: str) -> None:
     aside.replace(file)
 
 
-def _count(head: Mapping[str, NDArray[Any]]) -> int:
-    """What a record counts: pairs of a seam, objects of a drawn core."""
-    if "pairs" in head:
-        return len(head["pairs"])
-    return int(head["objects"][0]) if "objects" in head else 0
+def _count(head: Head) -> int:
+    """What a record counts: pairs of a seam, objects of a tile."""
+    if head.pairs is not None:
+        return len(head.pairs)
+    return 0 if head.head is None else int(head.head[0])
 
 
-def _skipped_and_guard(head: Mapping[str, NDArray[Any]]) -> tuple[int, int]:
-    return (int(head["objects"][1]), int(head["objects"][2])) if "objects" in head else (0, 0)
+def _skipped_and_guard(head: Head) -> tuple[int, int]:
+    return (0, 0) if head.head is None else (int(head.head[1]), int(head.head[2]))
 
 
-def _unchanged(plan: Plan, number: int, head: Mapping[str, NDArray[Any]]) -> bool:
+def _unchanged(plan: Plan, number: int, head: Head) -> bool:
     """Whether a tile's pixels are still those that were segmented, as far as their files tell."""
-    return bool(head["objects"][2] == plan.guard(plan.grid[number]))
+    return head.head is not None and bool(head.head[2] == plan.guard(plan.grid[number]))

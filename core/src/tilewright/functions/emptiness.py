@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..builtin.tilers import Grid, Needs
+from ..abc.tiler import Needs
+from ..builtin.tilers import Grid
 from ..components.quantities import real_number, whole_number
 from ..engine.workers.crew import cpus
 from ..image import Image

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ..abc.traits import declared
 from ..builtin.mergers import Touch
 from ..components.quantities import whole_number
-from ..components.resolve import component, declared
+from ..components.resolve import component
 from ..errors import InvalidOption
 from ..image import AXES, Image
 from ..io.source import open_source
@@ -143,7 +144,7 @@ def _chosen(
         return None, None
     if channel is not UNSAID:
         return image.channel_index(_checked(channel)), None
-    decides = "c" in declared(segmenter, "axes", "") or declared(segmenter, "channel") is not None
+    decides = "c" in (declared(segmenter, "axes") or "") or declared(segmenter, "channel") is not None
     return (None if decides or "c" not in image.axes else 0), None
 
 

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..builtin.tilers import Grid, spread
+from ..abc.traits import MergerTraits
+from ..builtin.tilers import Grid
 from ..errors import InvalidOption
 from ..image import Image
 from ..pipeline import Pipeline
+from ..tiling.axes import for_axes
 from .haloed import HaloedTiles
 from .inputs import assumed_axes, chosen_merger
 from .outputs import GroupArray, Output
@@ -126,9 +128,9 @@ def _tiles(
         return image, tiler(image, tile_shape, 0, axes=image.axes, merger=merger, use_gpu=False)
     if tile_shape is not None or not hasattr(image.data, "__dask_graph__"):
         raise InvalidOption(f"overlap {overlap} belongs to the chunks of a dask array; leave it or tile_shape out")
-    by_axis = spread("halo", depth, image.axes)
+    by_axis = for_axes("halo", depth, image.axes)
     haloed = HaloedTiles(image.data, by_axis)  # type: ignore[arg-type]  # a dask array has a graph
-    if hasattr(merger, "decide"):
+    if MergerTraits.of(merger).owns:
         return Image(data=haloed, axes=image.axes), Planes(grid=Grid(halo=haloed.halo))
     from dask.array.overlap import trim_overlap
 

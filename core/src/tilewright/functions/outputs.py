@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..abc.writer import LabelSpec
-from ..behind import files_behind
 from ..builtin.zarr_array import ZarrArray, ZarrArraySink
 from ..errors import AlreadyExists, InvalidOption
-from ..io.destination import check_local, would_destroy
+from ..io.destination import check_local
+from ..io.source import identity_of
 from ..storage.disk import discard
 from .temporary import TemporaryArray
 
@@ -113,9 +113,9 @@ class Output:
         return lazy.compute(scheduler="threads") if compute else lazy  # type: ignore[no-untyped-call]  # dask is not typed
 
     def _check_spared(self, image: object) -> None:
-        for path in files_behind(image) if self.path.exists() else ():
-            if would_destroy(self.path, path):
-                raise InvalidOption(f"{self.path} holds pixels of the image {path}; choose another output_component")
+        destroyed = identity_of(image).destroyed_by(self.path) if self.path.exists() else None
+        if destroyed is not None:
+            raise InvalidOption(f"{self.path} holds pixels of the image {destroyed}; choose another output_component")
 
     def _check_room(self, *, overwrite: bool) -> None:
         parents = [self.store, *(self.store / part for part in reversed(Path(self.component).parents[:-1]))]

@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..builtin.tilers import Grid, Needs, spread
+from ..abc.tiler import Needs
+from ..abc.traits import MergerTraits
+from ..builtin.tilers import Grid
 from ..components.quantities import whole_number
 from ..errors import InvalidOption
-from ..image import SPATIAL, Image
+from ..image import Image
+from ..tiling.axes import SPATIAL, for_axes
 from ..tiling.grid import TileGrid
 from .shapes import TARGET_BYTES, auto_tile_shape
 
@@ -43,7 +46,7 @@ def tiler(
     """
     halo = None if isinstance(overlap, int) and not overlap else numbers_by_axis("overlap", overlap, axes, least=0)
     grid = Grid(tile=_tile(image, tile_shape, axes=axes, use_gpu=use_gpu), halo=halo)
-    return Planes(grid=grid) if hasattr(merger, "decide") else grid
+    return Planes(grid=grid) if MergerTraits.of(merger).owns else grid
 
 
 def _tile(image: Image, said: TileShape, *, axes: str, use_gpu: bool) -> int | tuple[int, ...] | None:
@@ -70,7 +73,7 @@ def _aligned(image: Image, *, use_gpu: bool) -> tuple[int, ...]:
     )
     chunks = [image.chunks[i] for i in spatial]
     tile = (n if n < c else n // c * c for n, c in zip(lengths, chunks, strict=True))
-    return spread("tile", tuple(tile), image.axes)
+    return for_axes("tile", tuple(tile), image.axes, rest=1)
 
 
 def numbers_by_axis(what: str, said: Any, axes: str, *, least: int) -> int | tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from numbers import Integral
 from typing import Any
@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidImage, InvalidOption, NotReadable
-from ..storage.arrays import Array, Channel, Channels, in_memory, makes_anew
-from ..storage.local import ChunkFiles, chunk_files, direct, unit_of
+from ..storage.arrays import Array, in_memory, unit_of
+from ..storage.identity import Identity
+from ..storage.local import direct
+from ..tiling.axes import AXES, SPATIAL
 from ..tiling.regions import Region, cut
+from .channels import Channel, Channels
 from .sampling import percentiles_of, sampled
 
 __all__ = ["AXES", "SPATIAL", "Array", "Image", "Level", "Region"]
-
-AXES = "tczyx"
-SPATIAL = "zyx"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +53,11 @@ class Level:
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Image:
     """An N-D array with named axes, read region by region.
+
+    `image[...]` and `numpy.asarray(image)` are all of its pixels, `image[0, :64]` some of them.
 
     data: any `Array`; nothing of it is read until a region is asked for.
     axes: one letter for each dimension out of `t c z y x`, each at most once, in the data's order, with at least one
@@ -75,6 +77,7 @@ class Image:
 
     data: Array
     axes: str
+    _: KW_ONLY
     spacing: Mapping[str, float] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
@@ -104,6 +107,28 @@ class Image:
             )
         if np.dtype(self.dtype).kind not in "buif":
             raise InvalidImage(f"{who} has dtype {self.dtype}; pixels must be real numbers")
+
+    def __repr__(self) -> str:
+        facts = {"name": self.name, "axes": self.axes, "shape": self.shape, "dtype": str(self.dtype)}
+        if self.channels:
+            facts["channels"] = self.channels
+        return f"Image({', '.join(f'{name}={value!r}' for name, value in facts.items())})"
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        """The pixels at an index of whole numbers, slices and `...`, as numpy has it: an array of the caller's own.
+
+        IndexError for any other index, and for one that has too many entries or lies outside.
+        """
+        parts = _expanded(index, self.shape)
+        spans = tuple(part if isinstance(part, slice) else slice(part, part + 1) for part in parts)
+        steps = tuple(slice(None, None, part.step) if isinstance(part, slice) else 0 for part in parts)
+        pixels: NDArray[Any] = self.read(tuple(slice(span.start, span.stop) for span in spans))[steps]
+        return pixels
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError(f"{self!r} is read when it is asked for, so its pixels are always a copy")
+        return np.asarray(self[...], dtype)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -145,19 +170,19 @@ class Image:
         Whatever the source raises where it cannot be read.
         """
         block = in_memory(self._direct[region])
-        return block if makes_anew(self._direct) else np.array(block, order="C")
+        return block if getattr(self._direct, "fresh", False) else np.array(block, order="C")
 
     @cached_property
     def _direct(self) -> Array:
         return direct(self.data)
 
     @cached_property
-    def chunk_files(self) -> ChunkFiles | None:
-        """The files that hold the data's chunks, if it is a zarr array in a local folder."""
-        return chunk_files(self.data)
+    def identity(self) -> Identity:
+        """Which bytes the pixels are: the files behind them, and what changes when they do."""
+        return Identity(self.data, self.source)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_direct", "chunk_files")}
+        return {name: value for name, value in vars(self).items() if name not in ("_direct", "identity")}
 
     def channel_index(self, channel: int | str) -> int:
         """The position along `c` of a channel said by index (negative from the end) or name.
@@ -226,3 +251,29 @@ class Image:
         (1.0, 99.0)
         """
         return percentiles_of(self.sample(), low, high)
+
+
+def _expanded(index: Any, shape: tuple[int, ...]) -> list[int | slice]:
+    """An index with an entry for each axis; slices have a start, a stop and a positive step within the image."""
+    given = index if isinstance(index, tuple) else (index,)
+    before = given.index(...) if any(part is ... for part in given) else len(given)
+    after = given[before + 1 :]
+    if before + len(after) > len(shape) or any(part is ... for part in after):
+        raise IndexError(f"index {index!r} has more entries than the image has axes ({len(shape)})")
+    full = (*given[:before], *[slice(None)] * (len(shape) - before - len(after)), *after)
+    return [_within(part, length) for part, length in zip(full, shape, strict=True)]
+
+
+def _within(part: Any, length: int) -> int | slice:
+    if isinstance(part, slice):
+        start, stop, step = part.indices(length)
+        if step < 1:
+            raise IndexError(f"step {step} is negative; an image is read forwards")
+        return slice(start, max(start, stop), step)
+    if isinstance(part, bool | np.bool_) or not isinstance(part, Integral):
+        raise IndexError(
+            f"{part!r} is not a whole number, a slice or ...; index numpy.asarray(image) for other indices"
+        )
+    if not -length <= int(part) < length:
+        raise IndexError(f"{part} lies outside of an axis of {length} pixels")
+    return int(part) % length

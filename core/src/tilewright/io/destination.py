@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..abc.traits import WriterTraits
 from ..components.resolve import component, name_of
 from ..errors import AlreadyExists, InvalidOption
+from ..storage.identity import Identity
 from .formats import choose_writer
 
-__all__ = ["Destination", "check_local", "would_destroy"]
+__all__ = ["Destination", "check_local"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ class Destination:
             check_local(said)
         chosen = component("writer", writer) if writer is not None else choose_writer(str(said or source))
         if said is None:
-            place = getattr(chosen, "destination", None)
+            place = WriterTraits.of(chosen).destination
             if place is None:
                 raise InvalidOption(f"writer {name_of('writer', chosen)!r} needs a destination; give an output path")
             said = place(source, name)
@@ -78,20 +80,19 @@ class Destination:
         checkpoint, beside = _folders(path, writer, stage_dir)
         return cls(path=path, writer=writer, checkpoint=checkpoint, beside=beside, temporary=folder)
 
-    def check(self, *sources: str, overwrite: bool) -> None:
-        """Refuse, before any work, a destination that is taken or that would destroy a source."""
-        exists = getattr(self.writer, "exists", None)
-        for source in sources:
-            if would_destroy(Path(self.path), Path(source)):
-                raise InvalidOption(
-                    f"the destination {self.path} would overwrite the image {source}; choose another one"
-                )
+    def check(self, source: Identity, *, overwrite: bool) -> None:
+        """Refuse, before any work, a destination that is taken or that would destroy the source."""
+        destroyed = source.destroyed_by(Path(self.path))
+        if destroyed is not None:
+            raise InvalidOption(
+                f"the destination {self.path} would overwrite the image {destroyed}; choose another one"
+            )
         if _device(self.beside) != _device(Path(self.path).resolve().parent):
             raise InvalidOption(
                 f"{self.path} leads to another file system than {self.beside.parent}, where its labels would be built; "
                 "give the path that it leads to"
             )
-        if not overwrite and (exists(self.path) if exists else Path(self.path).exists()):
+        if not overwrite and WriterTraits.of(self.writer).exists(self.path):
             raise AlreadyExists(
                 f"{self.path} exists; choose another destination, or pass overwrite=True (--overwrite) to replace it"
             )
@@ -102,8 +103,7 @@ def _folders(path: str, writer: Callable[..., Any], stage_dir: str | Path | None
 
     In a folder of the user's choice, outputs of one name from several folders meet; a digest keeps them apart.
     """
-    find = getattr(writer, "beside", None)
-    home = Path(find(path)) if find else Path(path)
+    home = Path(WriterTraits.of(writer).beside(path))
     # a link may lead to another file system, and nothing can be moved there from here
     real, whole = home.resolve(), Path(path).resolve()
     inner = whole.relative_to(real) if whole.is_relative_to(real) else Path(path).relative_to(home)
@@ -127,15 +127,3 @@ def check_local(path: str | Path) -> None:
 def _device(path: Path) -> int:
     """The file system on which a path lies or would lie."""
     return next(each for each in (path, *path.parents) if each.exists()).stat().st_dev
-
-
-def would_destroy(path: Path, source: Path) -> bool:
-    """Whether writing at a path would replace the source: the path is the source, holds it, or is a part of it.
-
-    The one part of an image that is not its own is what lies in its `labels`.
-    """
-    path, source = path.resolve(), source.resolve()
-    if source.is_relative_to(path):
-        return True
-    inside = path.relative_to(source).parts if path.is_relative_to(source) else ()
-    return bool(inside) and (inside[0] != "labels" or len(inside) == 1)

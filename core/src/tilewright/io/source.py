@@ -5,18 +5,60 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..components.resolve import component, declared, name_of
-from ..engine.plan import Source
-from ..errors import InvalidOption
+from ..abc.traits import ReaderTraits, Traits
+from ..components.resolve import component
+from ..errors import InvalidOption, NotReadable
 from ..image import Image
-from .formats import choose_reader
+from ..storage.identity import Identity
+from .formats import choose_reader, read
 
-__all__ = ["chosen_channels", "open_source", "with_options"]
+__all__ = ["Source", "chosen_channels", "identity_of", "open_source"]
 
 BY_DIMENSIONS = {1: "x", 2: "yx", 3: "zyx"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the pixels come from: a path with the reader that opens it again in each worker, or an image as it is.
+
+    channels: None to leave the image as it is; a number picks one channel and drops `c`; a tuple keeps `c`.
+    """
+
+    path: str = ""
+    reader: Callable[[str], Image] | None = None
+    image: Image | None = None
+    channels: int | tuple[int, ...] | None = None
+
+    @cached_property
+    def whole(self) -> Image:
+        """The image with all of its channels, opened once in each process."""
+        image = self.image if self.reader is None else read(self.reader, self.path)
+        assert image is not None
+        return image
+
+    @cached_property
+    def opened(self) -> Image:
+        """The image with its channels chosen."""
+        if self.channels is None:
+            return self.whole
+        if isinstance(self.channels, int):
+            return self.whole.select(self.channels)
+        return self.whole.take(self.channels)
+
+    def check(self) -> None:
+        """NotReadable if the image is gone: chunks that are not there read as background, and nobody would notice."""
+        if self.whole.identity.gone():
+            raise NotReadable(
+                f"{self.whole.source or self.whole.name} has gone; put it back, and repeat the run to go on"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("opened", "whole")}
 
 
 def open_source(source: Any, *, reader: Any = None, level: int | None = None, axes: str | None = None) -> Source:
@@ -25,7 +67,7 @@ def open_source(source: Any, *, reader: Any = None, level: int | None = None, ax
         path = os.fspath(source)
         path = path if "://" in path else str(Path(path).absolute())
         chosen = component("reader", reader) if reader is not None else choose_reader(path)
-        return Source(path=path, reader=with_options(chosen, level=level, axes=axes))
+        return Source(path=path, reader=ReaderTraits.with_options(chosen, level=level, axes=axes))
     if level:
         raise InvalidOption(f"level {level} was asked for, but {type(source).__name__} in memory has one level")
     if isinstance(source, Image):
@@ -37,8 +79,15 @@ def open_source(source: Any, *, reader: Any = None, level: int | None = None, ax
     return Source(image=Image(data=source, axes=axes or BY_DIMENSIONS[len(source.shape)]))
 
 
+def identity_of(source: Any) -> Identity:
+    """Which bytes something that may be a path, an image or an array stands for, without opening a path."""
+    if isinstance(source, str | os.PathLike):
+        return Identity(None, os.fspath(source))
+    return source.identity if isinstance(source, Image) else Identity(source)
+
+
 def chosen_channels(
-    image: Image, segmenter: object, axes: str, channel: int | str | None, channels: Sequence[int | str] | None
+    image: Image, traits: Traits, channel: int | str | None, channels: Sequence[int | str] | None
 ) -> int | tuple[int, ...] | None:
     """Which channels a run reads: one by number, several for a segmenter that takes `c`, or None for no choice.
 
@@ -47,8 +96,8 @@ def chosen_channels(
     if channel is not None and channels is not None:
         raise InvalidOption(f"give channel or channels, not both ({channel!r} and {list(channels)})")
     if channel is None and channels is None:
-        channel, channels = declared(segmenter, "channel"), declared(segmenter, "channels")
-    if "c" in axes:
+        channel, channels = traits.channel, traits.channels
+    if "c" in traits.axes:
         several = [channel] if channel is not None else channels
         return None if several is None else tuple(image.channel_index(each) for each in several)
     if channels is not None:
@@ -59,15 +108,3 @@ def chosen_channels(
         names = ", ".join(image.channels) or f"0 to {image.size('c') - 1}"
         raise InvalidOption(f"the image has {image.size('c')} channels ({names}); choose one with channel (--channel)")
     return 0 if "c" in image.axes else None
-
-
-def with_options(reader: Callable[[str], Image], **options: Any) -> Callable[[str], Image]:
-    """The reader with some of its options set; None leaves one as it is."""
-    given = {name: value for name, value in options.items() if value is not None}
-    if not given:
-        return reader
-    names = {each.name for each in dataclasses.fields(reader)} if dataclasses.is_dataclass(reader) else set()
-    for name in given:
-        if name not in names:
-            raise InvalidOption(f"reader {name_of('reader', reader)!r} has no option {name!r}")
-    return dataclasses.replace(reader, **given)  # type: ignore[type-var]  # it is a dataclass: it has fields

@@ -10,23 +10,20 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
-import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..tiling.regions import Region
+from .arrays import Array, View, is_zarr, unit_of
 from .disk import file_state
 
-if TYPE_CHECKING:
-    from .arrays import Array
-
-__all__ = ["ChunkFiles", "LocalChunks", "chunk_files", "direct", "is_zarr", "unit_of"]
+__all__ = ["ChunkFiles", "LocalChunks", "chunk_files", "direct"]
 
 _SHUFFLE = ("noshuffle", "shuffle", "bitshuffle")
 
@@ -34,25 +31,6 @@ _SHUFFLE = ("noshuffle", "shuffle", "bitshuffle")
 def direct(data: Array) -> Array:
     """The array whose regions are read and written without leaving this thread where that can be, else as it is."""
     return cast("Array", LocalChunks(data)) if is_zarr(data) and _plain(data) else data
-
-
-def is_zarr(data: object) -> bool:
-    """Whether it is a zarr array. Whoever has one has imported zarr, so that others need not wait for it."""
-    zarr = sys.modules.get("zarr")
-    return zarr is not None and isinstance(data, zarr.Array)
-
-
-def unit_of(data: Any) -> tuple[Any, ...] | None:
-    """In what an array is stored: its shards, else its chunks; None if it does not say.
-
-    A length for each axis; or all lengths along each, where they are not equal, as dask's and those of zarr's
-    rectilinear grids.
-    """
-    try:
-        unit = getattr(data, "shards", None) or getattr(data, "chunks", None)
-    except NotImplementedError:  # zarr has no `chunks` for such a grid
-        unit = data.write_chunk_sizes
-    return tuple(unit) if unit else None
 
 
 class ChunkFiles:
@@ -87,11 +65,13 @@ def chunk_files(data: Any) -> ChunkFiles | None:
     return ChunkFiles(data, root, unit) if unit and isinstance(unit[0], int) else None
 
 
-class LocalChunks:
+class LocalChunks(View):
     """A zarr array of which `direct` has found that its chunks are files of at most one codec."""
 
+    fresh = True
+
     def __init__(self, array: Any) -> None:  # a zarr.Array, of any of its generic kinds
-        self.array = array
+        self.base = self.array = array
         files = chunk_files(array)
         assert files is not None
         self._file = files.at

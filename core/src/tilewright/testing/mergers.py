@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..abc.merger import Seam
+from ..abc.traits import MergerTraits
 from ..builtin.tilers import Grid
 from ..components.resolve import component
-from ..engine.steps.segment import facing
 from ..errors import TilewrightError
 from ..labels.runs import Runs
 from ..pipeline import Pipeline
 from ..tiling.grid import TileGrid
 from ..tiling.regions import common
+from ..tiling.strips import facing
 from .kit import Kit, sent
 
 __all__ = ["MergerTests"]
@@ -84,7 +85,7 @@ class MergerTests(Kit):
             pairs = np.asarray(made(seam))
             if pairs.shape == (0,):
                 continue  # an empty list
-            columns = 5 if hasattr(made, "decide") else 2
+            columns = 5 if MergerTraits.of(made).owns else 2
             assert (pairs.ndim, pairs.shape[-1:], pairs.dtype.kind in "iu") == (2, (columns,), True), (
                 f"it returned shape {pairs.shape} of {pairs.dtype}; return integers in {columns} columns, a row for "
                 "each pair"
@@ -113,6 +114,17 @@ class MergerTests(Kit):
                     f"labels that are read-only raised {error}; copy before working in place"
                 ) from error
             assert np.array_equal(first, second), "the same seam gave other pairs the second time"
+
+    def test_many_faces_at_once_give_what_they_give_one_by_one(self, merger: Any) -> None:
+        made = component("merger", merger)
+        if not MergerTraits.of(made).batches:
+            return
+        seams = [seam for seam in _seams(made) if sum(map(bool, seam.offset)) == 1]
+        alone = [[(place, *pair) for pair in np.asarray(made(seam)).tolist()] for place, seam in enumerate(seams)]
+        rows = np.asarray(made.many([seam.labels for seam in seams]))  # type: ignore[attr-defined]  # its traits say so
+        assert rows.tolist() == [list(row) for rows in alone for row in rows], (
+            "many(faces) gives other pairs than a call a seam; give rows of place, label in lower, label in upper"
+        )
 
     def test_it_can_be_sent_to_another_process(self, merger: Any) -> None:
         made = component("merger", merger)
@@ -168,7 +180,7 @@ def _run(segmenter: Callable[..., Any], merger: Any, image: NDArray[Any], cut: G
 
 def _seams(merger: Callable[..., Any]) -> Iterator[Seam]:
     """Seams across each axis and across the corner, as the engine hands them over."""
-    halo = 4 if hasattr(merger, "decide") else 0
+    halo = 4 if MergerTraits.of(merger).owns else 0
     grid = TileGrid.regular("yx", shape=(24, 26), tile=(12, 13), halo=(halo, halo))
     labels = next(_tissues())[:24, :26]
     for offset in ((0, 1), (1, 0), (1, 1)):

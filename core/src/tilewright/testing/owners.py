@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..builtin.ownership import Copies, Decision, Evidence
+from ..abc.merger import Copies, Decision, Evidence
 from ..components.resolve import component
 from .mergers import MergerTests
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from ..abc.traits import MergerTraits, SinkTraits, declared
 from ..components.discovery import Component, Plugin
 from ..components.isolation import contained, describe
 from ..components.options import build, options_of, parse
-from ..components.resolve import component, declared
+from ..components.resolve import component
 from ..io.formats import read
 from .kit import Kit
 from .mergers import MergerTests
@@ -101,13 +102,13 @@ def _sample(one: Component, reader: Callable[..., Any], path: Path | None) -> Sa
 
 
 def _segmenter_tests(made: object) -> type[SegmenterTests]:
-    if not hasattr(component("merger", declared(made, "merger", "touch")), "decide"):
+    if not MergerTraits.of(component("merger", declared(made, "merger") or "touch")).owns:
         return SegmenterTests
     return type("SegmenterTests", (SegmenterTests,), {"agreement": INSTANCES})
 
 
 def _merger_tests(made: object) -> type[Kit]:
-    if hasattr(made, "decide"):
+    if MergerTraits.of(made).owns:
         return OwnerTests
     return _without(MergerTests, {"test_law_3_objects_that_touch_stay_apart": "it decides nothing, as for components"})
 
@@ -117,7 +118,7 @@ class _SilentWriters(WriterTests):
     leave_out: ClassVar = {"test_ids_that_the_format_cannot_hold_are_refused": "it may hold them"}
 
     def read(self, path: Path, sink: Any) -> Any:
-        if not hasattr(sink, "read"):
+        if SinkTraits.of(sink).read is None:
             raise unittest.SkipTest("the sink has no read(), so nobody here can see what was written")
         return super().read(path, sink)
 

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..builtin.tilers import Grid, spread
-from ..components.resolve import component, declared
-from ..engine.plan import needed_axes
+from ..abc.traits import Traits, declared, prepared
+from ..builtin.tilers import Grid
+from ..components.resolve import component
 from ..errors import InvalidLabels, TilewrightError
-from ..image import SPATIAL, Image
+from ..image import Image
 from ..labels.runs import checked
 from ..pipeline import Pipeline
+from ..tiling.axes import SPATIAL, spatial
 from ..tiling.placement import Placement
 from .kit import Kit, sent
 from .pictures import agreement, crop, discs
@@ -51,16 +52,13 @@ class SegmenterTests(Kit):
 
     def test_what_it_declares_makes_sense(self, segmenter: Any) -> None:
         made, axes = self._made(segmenter)
-        for name, least in (("halo", 0), ("context", 0), ("stride", 1)):
-            said = declared(made, name, {})
-            values = said.values() if hasattr(said, "values") else spread(name, said, _spatial(axes))
-            bad = [value for value in values if isinstance(value, bool) or not isinstance(value, int) or value < least]
-            assert not bad, f"{name} is {said!r}; declare whole numbers of at least {least}, in pixels"
-        merger = declared(made, "merger", "touch")
-        assert callable(component("merger", merger)), f"merger {merger!r} is none"
-        memory = getattr(made, "memory", None)
-        if memory is not None:
-            one, four = (memory((n,) * len(_spatial(axes)), np.dtype("uint16")) for n in (64, 128))
+        try:
+            traits = Traits.of(made, self.image(axes))
+            component("merger", traits.merger or "touch")
+        except TilewrightError as error:
+            raise AssertionError(str(error)) from error
+        if traits.memory is not None:
+            one, four = (traits.memory((n,) * len(spatial(axes)), np.dtype("uint16")) for n in (64, 128))
             assert 0 < one <= four, f"memory says {one} bytes for a tile and {four} for a larger one; return its bytes"
 
     def test_it_finds_something(self, segmenter: Any) -> None:
@@ -103,9 +101,9 @@ class SegmenterTests(Kit):
 
     def test_without_a_place_the_pixels_are_the_whole_image(self, segmenter: Any) -> None:
         made, image = self._prepared(segmenter)
-        if not declared(made, "located", False):
+        if not Traits.of(made, image).located:
             return
-        pixels, axes = image.read(_everything(image)), _spatial(image.axes)
+        pixels, axes = image.read(_everything(image)), spatial(image.axes)
         place = Placement.whole(axes, [image.size(axis) for axis in axes])
         alone = self._labels(made, pixels, image.axes)
         assert np.array_equal(made(pixels, place), alone), (
@@ -147,14 +145,14 @@ class SegmenterTests(Kit):
 
     def test_tiles_one_pixel_long_are_taken(self, segmenter: Any) -> None:
         made, image = self._prepared(segmenter)
-        axes = _spatial(image.axes)
+        axes = spatial(image.axes)
         for thin in (*axes, axes):
             self._labels(made, crop(image, dict.fromkeys(thin, 1)), image.axes)
 
     def test_tiles_agree_with_the_whole(self, segmenter: Any) -> None:
         made, axes = self._made(segmenter)
         image = self.image(axes)
-        sizes = [image.size(axis) for axis in _spatial(axes)]
+        sizes = [image.size(axis) for axis in spatial(axes)]
         whole, tiled = (self._run(made, image, tuple(tile)) for tile in (sizes, [-(-n // 2) for n in sizes]))
         share = agreement(whole, tiled)
         assert share >= self.agreement, (
@@ -173,12 +171,12 @@ class SegmenterTests(Kit):
 
     def _made(self, segmenter: Any) -> tuple[Callable[..., Any], str]:
         made = component("segmenter", segmenter)
-        return made, needed_axes(made, self.spatial)
+        return made, declared(made, "axes") or self.spatial
 
     def _prepared(self, segmenter: Any) -> tuple[Callable[..., Any], Image]:
         made, axes = self._made(segmenter)
         image = self.image(axes)
-        return _prepare(made, image), image
+        return prepared(made, image), image
 
     def _labels(self, made: Callable[..., Any], pixels: NDArray[Any], axes: str) -> NDArray[Any]:
         shape = tuple(n for n, axis in zip(pixels.shape, axes, strict=True) if axis in SPATIAL)
@@ -191,17 +189,6 @@ class SegmenterTests(Kit):
                 f"pixels of shape {pixels.shape} and dtype {pixels.dtype} raised {type(error).__name__}: {error}; a "
                 "run has tiles without objects and tiles of any size, down to one pixel"
             ) from error
-
-
-def _prepare(made: Callable[..., Any], image: Image) -> Callable[..., Any]:
-    prepare = getattr(made, "prepare", None)
-    prepared = prepare(image) if prepare else made
-    assert callable(prepared), f"prepare(image) returned {prepared!r}; return the segmenter to use"
-    return prepared
-
-
-def _spatial(axes: str) -> str:
-    return "".join(axis for axis in axes if axis in SPATIAL)
 
 
 def _everything(image: Image) -> tuple[slice, ...]:

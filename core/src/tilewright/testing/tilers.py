@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..builtin.tilers import Needs
+from ..abc.tiler import Needs
 from ..components.resolve import component
 from ..image import Image
 from ..tiling.grid import TileGrid

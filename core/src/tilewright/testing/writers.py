@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..abc.writer import LabelSpec, Sink, read_back
+from ..abc.traits import SinkTraits
+from ..abc.writer import LabelSpec, Sink
 from ..components.resolve import component
 from ..errors import TilewrightError
 from ..tiling.regions import Region
@@ -46,9 +47,9 @@ class WriterTests(Kit):
 
     def read(self, path: Path, sink: Sink) -> NDArray[Any]:
         """The labels that were finished at a path."""
-        data = read_back(sink)
-        assert data is not None, f"the sink of {path.name} has no read(); override read(self, path, sink) in the test"
-        return np.asarray(data[(slice(None),) * len(self.shape)])
+        read = SinkTraits.of(sink).read
+        assert read is not None, f"the sink of {path.name} has no read(); override read(self, path, sink) in the test"
+        return np.asarray(read()[(slice(None),) * len(self.shape)])
 
     def test_blocks_in_any_order_make_the_whole(self, writer: Any, tmp_path: Path) -> None:
         for seed in range(2):
@@ -60,7 +61,7 @@ class WriterTests(Kit):
 
     def test_the_block_is_a_shape(self, writer: Any, tmp_path: Path) -> None:
         _, sink = self._open(writer, tmp_path, self._labels("uint32"))
-        block = getattr(sink, "block", self.shape)
+        block = SinkTraits.of(sink).block or self.shape
         assert [step >= 1 for step in block] == [True] * len(self.shape), (
             f"block is {block}; give a positive number of pixels for each of {self.axes!r}, what is stored in one piece"
         )
@@ -177,7 +178,7 @@ class WriterTests(Kit):
 
     def _fill(self, sink: Sink, labels: NDArray[Any], seed: int = 0, part: slice = slice(None)) -> None:
         """Write a part of the blocks in an order of no kind. Those without objects are left out, as a run does."""
-        block = getattr(sink, "block", None) or tuple(min(n, 32) for n in self.shape)
+        block = SinkTraits.of(sink).block or tuple(min(n, 32) for n in self.shape)
         regions = _regions(self.shape, block)
         for index in np.random.default_rng(seed).permutation(len(regions))[part]:
             if labels[regions[index]].any():

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from ..components.quantities import per_axis
 from ..errors import InvalidOption
+from .axes import per_axis
 from .regions import Region, cut, lengths, relative
 
 __all__ = ["Tile", "TileGrid"]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import InvalidOption
 
-__all__ = ["Region", "common", "cut", "lengths", "relative"]
+__all__ = ["Region", "common", "cut", "flat_in_image", "lengths", "relative"]
 
 MAX_ALONG = 2**22  # along one axis: each has a length in memory
 
@@ -33,3 +38,11 @@ def cut(length: int, step: int) -> tuple[int, ...]:
     if whole > MAX_ALONG:
         raise InvalidOption(f"{whole:,} tiles along one axis are more than {MAX_ALONG:,}; choose larger tiles")
     return (step,) * whole + ((rest,) if rest else ())
+
+
+def flat_in_image(flat: NDArray[np.int64], region: Region, shape: Sequence[int]) -> NDArray[np.int64]:
+    """Flat positions in a region as flat positions in the image of that shape."""
+    position = np.unravel_index(flat, lengths(region))
+    shifted = [p + part.start for p, part in zip(position, region, strict=True)]
+    places: NDArray[np.int64] = np.ravel_multi_index(shifted, tuple(shape)).astype(np.int64)
+    return places

@@ -1,72 +1,102 @@
-"""Tables of what is recorded: a row for each tile, and columns of an entry for each object."""
+"""A table of what is recorded: a row for each tile, and the columns of their objects one tile after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...labels.runs import spread
 from ...tiling.regions import Region, lengths
-from ..plan import Plan
-from ..steps.segment import Recorded
 from .log import Checkpoint, Place
+from .records import LabelRuns, Pairs, Recorded, Strips, read, read_strips
 
-__all__ = ["columns", "index_of", "labels_of", "place_of", "record", "rows_of", "strips"]
+__all__ = ["Table"]
 
 Ints = NDArray[np.signedinteger[Any]]
+Part = TypeVar("Part", bound=tuple[Any, ...])
 
-INDEX = np.dtype([("pack", "u4"), ("offset", "u8"), ("size", "u8"), ("objects", "u8"), ("before", "u8")])
-"""A row for each tile: where its record lies, its number of objects, and how many the tiles before it have."""
-
-
-def index_of(recorded: Mapping[int, Recorded], count: int) -> NDArray[Any]:
-    """The table of `count` tiles, one row each, from what was recorded of them."""
-    index = np.zeros(count, INDEX)
-    for number, each in recorded.items():
-        if not each.failed:
-            index[number] = (*each.place, each.objects, 0)
-    index["before"] = np.cumsum(index["objects"]) - index["objects"]
-    return index
+ROW = np.dtype([("pack", "u4"), ("offset", "u8"), ("size", "u8"), ("objects", "u8"), ("before", "u8")])
+"""Where a tile's record lies, its number of objects, and how many the tiles before it have."""
 
 
-def place_of(row: Any) -> Place:
-    """Where the record of a row of the table lies."""
-    return Place(int(row["pack"]), int(row["offset"]), int(row["size"]))
+class Table:
+    """The records of one kind of all tiles: which objects there are, and how to read them.
 
+    objects: (tiles,) how many objects or rows each record has. before: (tiles,) how many those before it have.
+    """
 
-def record(plan: Plan, number: int, *names: str) -> dict[str, NDArray[Any]]:
-    """The named arrays that are recorded of a tile."""
-    return plan.checkpoint.read(place_of(plan.tiles[number]), *names)
+    def __init__(self, checkpoint: Checkpoint, rows: NDArray[Any]) -> None:
+        self._checkpoint, self._rows = checkpoint, rows
+        self.objects: NDArray[Any] = rows["objects"]
+        self.before: NDArray[Any] = rows["before"]
 
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, recorded: Mapping[int, Recorded], count: int) -> Table:
+        """The table of `count` tiles from what was recorded of them; those that failed have no objects."""
+        rows = np.zeros(count, ROW)
+        for number, each in recorded.items():
+            if not each.failed:
+                rows[number] = (*each.place, each.objects, 0)
+        rows["before"] = np.cumsum(rows["objects"]) - rows["objects"]
+        return cls(checkpoint, rows)
 
-def strips(plan: Plan, number: int) -> dict[str, NDArray[Any]]:
-    """All parts of a tile that its seams need (`strips_of`)."""
-    return record(plan, number, *(letter + side for letter in plan.grid.axes for side in "+-"))
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, name: str) -> Table:
+        """A table that was saved under that name."""
+        return cls(checkpoint, checkpoint.load(name))
 
+    def save(self, name: str) -> None:
+        """Keep the table for the workers of later steps."""
+        self._checkpoint.save(name, self._rows)
 
-def labels_of(checkpoint: Checkpoint, row: Any, region: Region) -> NDArray[Any]:
-    """The labels that are recorded of a region: of all of a tile that was segmented, or of the core that was drawn."""
-    runs = checkpoint.read(place_of(row), "values", "lengths")
-    return spread(runs["values"], runs["lengths"], lengths(region))
+    def __len__(self) -> int:
+        return len(self._rows)
 
+    @property
+    def busy(self) -> list[int]:
+        """The tiles that have objects."""
+        numbers: list[int] = np.flatnonzero(self.objects).tolist()
+        return numbers
 
-def columns(checkpoint: Checkpoint, rows: NDArray[Any], *names: str) -> list[Ints]:
-    """Arrays that hold one entry an object, of some tiles one after the other. Each of the tiles has objects."""
-    found = [np.zeros(int(rows["objects"].sum()), np.int64) for _ in names]
-    at = 0
-    for row in rows:
-        arrays = checkpoint.read(place_of(row), *names)
-        end = at + len(arrays[names[0]])
-        for column, name in zip(found, names, strict=True):
-            column[at:end] = arrays[name]
-        at = end
-    return found
+    def read(self, number: int, part: type[Part]) -> Part:
+        """A part of a tile's record."""
+        return read(self._checkpoint, self._place(number), part)
 
+    def strips(self, number: int, *names: str) -> Strips:
+        """A tile's labels towards neighbours, by axis and side."""
+        return read_strips(self._checkpoint, self._place(number), *names)
 
-def rows_of(checkpoint: Checkpoint, rows: NDArray[Any], width: int) -> Ints:
-    """The rows of pairs that are recorded of some tiles, one after the other."""
-    found = [checkpoint.read(place_of(row), "pairs")["pairs"] for row in rows[rows["objects"] > 0]]
-    return np.concatenate(found) if found else np.zeros((0, width), np.int64)
+    def labels(self, number: int, region: Region) -> NDArray[Any]:
+        """The labels that are recorded of a tile, over the region of which they are kept."""
+        runs = self.read(number, LabelRuns)
+        return spread(runs.values, runs.lengths, lengths(region))
+
+    def columns(self, numbers: Sequence[int] | Ints, part: type[Part]) -> Part:
+        """The columns of some tiles that have objects, one after the other, as int64."""
+        count = int(self.objects[np.asarray(numbers, np.int64)].sum())
+        found = [np.zeros(count, np.int64) for _ in part._fields]  # type: ignore[attr-defined]  # it is a NamedTuple
+        at = 0
+        for number in numbers:
+            columns = self.read(int(number), part)
+            end = at + len(columns[0])
+            for whole, column in zip(found, columns, strict=True):
+                whole[at:end] = column
+            at = end
+        return part(*found)
+
+    def pairs(self, numbers: Sequence[int] | Ints, width: int) -> Ints:
+        """The pairs that are recorded of some tiles, one after the other, in so many columns."""
+        found = [self.read(int(number), Pairs).pairs for number in numbers if self.objects[number]]
+        return np.concatenate(found) if found else np.zeros((0, width), np.int64)
+
+    def repeated(self, numbers: Sequence[int] | Ints | None = None) -> Ints:
+        """The place of each row's tile among some tiles (all if none are named): as often as it has rows."""
+        counts = self.objects if numbers is None else self.objects[np.asarray(numbers, np.int64)]
+        return np.repeat(np.arange(len(counts)), counts.astype(np.int64))
+
+    def _place(self, number: int) -> Place:
+        row = self._rows[number]
+        return Place(int(row["pack"]), int(row["offset"]), int(row["size"]))

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...builtin.ownership import Copies, Decision, Evidence, upheld
+from ...abc.merger import Copies, Decision, Evidence, upheld
 from ...components.resolve import name_of
 from ...errors import InvalidLabels
 from ...labels.objects import linked, united
 from ...tiling.grid import TileGrid
-from ..checkpoint.tables import columns, rows_of
+from ..checkpoint.records import DecisionRecord, Recorded, Views, keep
+from ..checkpoint.tables import Table
 from ..plan import Plan
-from .segment import Recorded
 
 __all__ = ["blocks", "decide", "drawn_together"]
 
@@ -71,17 +71,15 @@ class _View:
     @classmethod
     def around(cls, plan: Plan, numbers: Sequence[int], rings: int) -> _View:
         """Of so many rings of tiles around these all is known, and of one more what it has to do with them."""
-        grid, seams = plan.grid, plan.checkpoint.load("seams")
+        grid, tiles, seams = plan.grid, plan.tiles, Table.load(plan.checkpoint, "seams")
         box = _box(grid, numbers)
         inner, outer = (_wider(grid, box, more) for more in (rings, rings + 1))
-        shown = _busy(grid, outer, plan.tiles["objects"])
-        index = plan.tiles[shown]
-        objects = index["objects"].astype(np.int64)
-        known = np.repeat(np.isin(shown, _busy(grid, inner, plan.tiles["objects"])), objects)
-        area, core_area, margin = columns(plan.checkpoint, index, "area", "core_area", "margin")
+        shown = _busy(grid, outer, tiles.objects)
+        objects = tiles.objects[shown].astype(np.int64)
+        known = np.repeat(np.isin(shown, _busy(grid, inner, tiles.objects)), objects)
+        area, core_area, margin = tiles.columns(shown, Views)
 
-        pairs = rows_of(plan.checkpoint, seams[shown], 6)
-        lower = np.repeat(np.arange(len(shown)), seams[shown]["objects"].astype(np.int64))
+        pairs, lower = seams.pairs(shown, 6), seams.repeated(shown)
         upper = np.searchsorted(shown, pairs[:, 0])
         there = shown[np.minimum(upper, len(shown) - 1)] == pairs[:, 0]
         pairs[:, 0] = upper
@@ -120,8 +118,8 @@ def _recorded(plan: Plan, view: _View, decision: Decision, numbers: Sequence[int
     rows = np.column_stack([view.shown[tiles[:, 1]], labels, *sizes])
     for number, at in zip(numbers, np.searchsorted(view.shown, numbers), strict=True):
         own = rows[slice(*np.searchsorted(links[:, 0], [starts[at], ends[at]]))]
-        arrays = {"worth": decision.worth[starts[at] : ends[at]], "pairs": own, "attempt": np.array(plan.basis)}
-        yield Recorded(number, plan.checkpoint.append("decided", number, arrays), len(own))
+        record = DecisionRecord(worth=decision.worth[starts[at] : ends[at]], pairs=own, basis=np.array(plan.basis))
+        yield Recorded(number, keep(plan.checkpoint, number, record), len(own))
 
 
 def drawn_together(rows: Ints) -> Ints:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...builtin.ownership import NOTHING
+from ...abc.merger import NOTHING
 from ...labels.runs import Runs, smallest_dtype
 from ...tiling.grid import Tile
-from ...tiling.regions import Region, common, lengths, relative
-from ..checkpoint.tables import labels_of, place_of
+from ...tiling.regions import Region, common, flat_in_image, lengths, relative
+from ..checkpoint.records import DrawnRecord, Recorded, Worth, keep
+from ..checkpoint.tables import Table
 from ..plan import Plan
-from .join import part
-from .segment import Recorded, whole_image
+from .join import strip_part
 
 __all__ = ["draw"]
 
@@ -24,11 +24,11 @@ Ints = NDArray[np.signedinteger[Any]]
 
 def draw(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
     """Draw the cores of tiles, and record them with their objects."""
-    decided, together = plan.checkpoint.load("decided"), plan.checkpoint.load("together")
+    decided, together = Table.load(plan.checkpoint, "decided"), plan.checkpoint.load("together")
     return [_record(plan, plan.grid[number], *_drawn(plan, plan.grid[number], decided, together)) for number in numbers]
 
 
-def _drawn(plan: Plan, tile: Tile, decided: NDArray[Any], together: Ints) -> tuple[NDArray[Any], Ints]:
+def _drawn(plan: Plan, tile: Tile, decided: Table, together: Ints) -> tuple[NDArray[Any], Ints]:
     """A tile's core, in which a number stands for a copy, and the group of each number's copy.
 
     The better a copy, the lower its number, and 0 is nobody's. The tile's own copies are laid down first; those of
@@ -57,11 +57,11 @@ def _drawn(plan: Plan, tile: Tile, decided: NDArray[Any], together: Ints) -> tup
     return drawn, np.concatenate([[-1], group[order]])
 
 
-def _judged(plan: Plan, tile: Tile, decided: NDArray[Any], together: Ints) -> tuple[Ints, Ints, Ints]:
+def _judged(plan: Plan, tile: Tile, decided: Table, together: Ints) -> tuple[Ints, Ints, Ints]:
     """Of each copy of a tile its place among all, its worth, and the group that it belongs to."""
-    row = plan.tiles[tile.number]
-    place = np.arange(int(row["before"]), int(row["before"] + row["objects"]))
-    worth = plan.checkpoint.read(place_of(decided[tile.number]), "worth")["worth"]
+    before = int(plan.tiles.before[tile.number])
+    place = np.arange(before, before + int(plan.tiles.objects[tile.number]))
+    worth = decided.read(tile.number, Worth).worth
     linked = slice(*np.searchsorted(together[0], [place[0], place[-1] + 1]))
     group = place.copy()
     group[together[0, linked] - place[0]] = together[1, linked]
@@ -73,29 +73,26 @@ def _views(plan: Plan, tile: Tile) -> list[tuple[tuple[int, ...], Tile, Region]]
     found = []
     for offset, other in plan.grid.around(tile, plan.grid.reach):
         region = common(tile.core, other.outer)
-        if region is not None and plan.tiles[other.number]["objects"]:
+        if region is not None and plan.tiles.objects[other.number]:
             found.append((offset, other, region))
     return sorted(found, key=lambda view: any(view[0]))
 
 
 def _labels(plan: Plan, other: Tile, offset: Sequence[int], region: Region) -> NDArray[Any]:
     if any(offset):
-        return part(plan, other, [-step for step in offset], region, {})
-    return labels_of(plan.checkpoint, plan.tiles[other.number], other.outer)[relative(region, other.outer)]
+        return strip_part(plan, other, [-step for step in offset], region, {})
+    return plan.tiles.labels(other.number, other.outer)[relative(region, other.outer)]
 
 
 def _record(plan: Plan, tile: Tile, drawn: NDArray[Any], group: Ints) -> Recorded:
     runs = Runs.of(drawn)
-    arrays: dict[str, NDArray[Any]] = {
-        "objects": np.array([len(runs.first), 0, 0]),
-        "attempt": np.array(plan.basis),
-    }
+    record = DrawnRecord(head=np.array([len(runs.first), 0, 0]), basis=np.array(plan.basis))
     if len(runs.first):
-        arrays |= {
-            "values": runs.values,
-            "lengths": runs.lengths,
-            "first": whole_image(runs.first, tile.core, plan.grid),
-            "area": runs.area,
-            "group": group[drawn.ravel()[runs.first]],
-        }
-    return Recorded(tile.number, plan.checkpoint.append("drawn", tile.number, arrays), len(runs.first))
+        record = record._replace(
+            values=runs.values,
+            lengths=runs.lengths,
+            first=flat_in_image(runs.first, tile.core, plan.grid.shape),
+            area=runs.area,
+            group=group[drawn.ravel()[runs.first]],
+        )
+    return Recorded(tile.number, keep(plan.checkpoint, tile.number, record), len(runs.first))

@@ -1,4 +1,4 @@
-"""The step that joins: the merger is shown every seam, in parallel."""
+"""The step that joins: the merger is shown every seam, in parallel, and what it says is recorded."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...abc.merger import Seam
-from ...components.resolve import declared, name_of
+from ...components.resolve import name_of
 from ...errors import InvalidLabels
 from ...tiling.grid import Tile
 from ...tiling.regions import Region, common, lengths, relative
-from ..checkpoint.tables import record, strips
+from ...tiling.strips import facing, strip, strip_names
+from ..checkpoint.records import Recorded, SeamRecord, Strips, keep
 from ..plan import Plan
-from .segment import Recorded, facing, strip
-from .touching import can_batch, faces, touching
 
-__all__ = ["compare", "part"]
+__all__ = ["join", "strip_part"]
 
 Ints = NDArray[np.signedinteger[Any]]
-Strips = dict[str, NDArray[Any]]
 Kept = dict[int, Strips | None]
 
 
-def compare(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
+def join(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
     """Show the merger every seam between these tiles and those after them; record what it says.
 
     A seam of which one side is all background is not shown: there is nothing that could be said of it.
     """
+    judged = _many if plan.joining.batches and plan.joining.diagonals == 1 else _one_by_one
     done = []
-    for number, found in (_together if can_batch(plan.merger) else _one_by_one)(plan, numbers):
+    for number, found in judged(plan, numbers):
         pairs = np.concatenate(found) if found else np.zeros((0, 3), np.int64)
-        place = plan.checkpoint.append("seams", number, {"pairs": pairs, "attempt": np.array(plan.basis)})
+        place = keep(plan.checkpoint, number, SeamRecord(pairs=pairs, basis=np.array(plan.basis)))
         done.append(Recorded(number, place, len(pairs)))
     return done
 
@@ -48,27 +47,46 @@ def _one_by_one(plan: Plan, numbers: Sequence[int]) -> Iterator[tuple[int, list[
         del kept[number]
 
 
-def _together(plan: Plan, numbers: Sequence[int]) -> Iterator[tuple[int, list[Ints]]]:
-    """The same for a merger of which it can be known for all of the seams at once."""
-    seams = list(faces(plan, numbers))
-    rows = touching(seams)
-    lower = np.array([seam.lower for seam in seams], np.int64)[rows[:, 0]]
-    rows[:, 0] = np.array([seam.upper for seam in seams], np.int64)[rows[:, 0]]
-    ends = np.searchsorted(lower, numbers, side="right")
-    return zip(numbers, ([part] for part in np.split(rows, ends[:-1])), strict=True)
+def _many(plan: Plan, numbers: Sequence[int]) -> Iterator[tuple[int, list[Ints]]]:
+    """The same from a merger that judges the faces of all these tiles in one go."""
+    ends, faces = [], []
+    for ends_of_face, labels in _faces(plan, numbers):
+        ends.append(ends_of_face)
+        faces.append(labels)
+    rows = plan.merger.many(faces)  # type: ignore[attr-defined]  # its traits say that it has it
+    lower, upper = np.array(ends, np.int64).reshape(-1, 2)[rows[:, 0]].T
+    rows = np.column_stack([upper, rows[:, 1:]])
+    stops = np.searchsorted(lower, numbers, side="right")
+    return zip(numbers, ([part] for part in np.split(rows, stops[:-1])), strict=True)
+
+
+def _faces(plan: Plan, numbers: Sequence[int]) -> Iterator[tuple[tuple[int, int], tuple[NDArray[Any], NDArray[Any]]]]:
+    """Faces that these tiles share with those after them, where the first has objects: both tiles, and their labels."""
+    grid, objects = plan.grid, plan.tiles.objects
+    kept = {number: plan.tiles.strips(number, *strip_names(grid)) for number in numbers}
+    for number in numbers:
+        for axis, (letter, count) in enumerate(zip(grid.axes, grid.counts, strict=True)):
+            step = math.prod(grid.counts[axis + 1 :])
+            upper = number + step
+            if letter in grid.separate or number // step % count == count - 1 or not objects[upper]:
+                continue
+            here = kept[number][letter + "+"]
+            if here.any():
+                there = (kept.get(upper) or plan.tiles.strips(upper, letter + "-"))[letter + "-"]
+                yield (number, upper), (here, there)
 
 
 def _offsets(plan: Plan) -> list[tuple[int, ...]]:
     """The steps from a tile to those after it in raster order with which it may have a seam."""
     grid = plan.grid
     reach = grid.reach if plan.owning else tuple(int(axis not in grid.separate) for axis in grid.axes)
-    diagonals: int = declared(plan.merger, "diagonals", len(grid.axes))
+    diagonals = len(grid.axes) if plan.joining.diagonals is None else plan.joining.diagonals
     steps = itertools.product(*(range(-most, most + 1) for most in reach))
     return [step for step in steps if step > (0,) * len(step) and sum(map(bool, step)) <= diagonals]
 
 
 def _seams(plan: Plan, tile: Tile, offsets: Sequence[tuple[int, ...]], kept: Kept) -> Iterator[Seam]:
-    grid, objects = plan.grid, plan.tiles["objects"]
+    grid, objects = plan.grid, plan.tiles.objects
     if not objects[tile.number]:
         return
     for offset in offsets:
@@ -84,16 +102,16 @@ def _seam(plan: Plan, lower: Tile, upper: Tile, offset: tuple[int, ...], kept: K
     region = common(lower.outer, upper.outer) if plan.owning else None
     if plan.owning and region is None:
         return None
-    here = part(plan, lower, offset, region or facing(lower, offset), kept)
+    here = strip_part(plan, lower, offset, region or facing(lower, offset), kept)
     if not here.any():
         return None
-    there = part(plan, upper, back, region or facing(upper, back), kept)
+    there = strip_part(plan, upper, back, region or facing(upper, back), kept)
     if not there.any():
         return None
     return Seam(lower=lower, upper=upper, offset=offset, labels=(here, there), region=region)
 
 
-def part(plan: Plan, tile: Tile, offset: Sequence[int], region: Region, kept: Kept) -> NDArray[Any]:
+def strip_part(plan: Plan, tile: Tile, offset: Sequence[int], region: Region, kept: Kept) -> NDArray[Any]:
     """A part of a tile's labels that lies in the strips towards an offset; the smallest is read.
 
     kept: the tiles whose strips are all read, and only once, because they are needed for more than one seam.
@@ -106,8 +124,8 @@ def part(plan: Plan, tile: Tile, offset: Sequence[int], region: Region, kept: Ke
     name = min(regions, key=lambda each: math.prod(lengths(regions[each])))
     found = kept.get(tile.number)
     if found is None and tile.number in kept:
-        found = kept[tile.number] = strips(plan, tile.number)
-    return (found or record(plan, tile.number, name))[name][relative(region, regions[name])]
+        found = kept[tile.number] = plan.tiles.strips(tile.number, *strip_names(plan.grid))
+    return (found or plan.tiles.strips(tile.number, name))[name][relative(region, regions[name])]
 
 
 def _judge(plan: Plan, seam: Seam) -> Ints:

@@ -13,11 +13,11 @@ from ...labels.objects import Objects, united
 from ...labels.pairs import count_pairs
 from ...labels.slices import links
 from ...tiling.grid import TileGrid
-from ..checkpoint.tables import labels_of
+from ..checkpoint.records import LinkRecord, Recorded, keep
+from ..checkpoint.tables import Table
 from ..plan import Plan
-from .segment import Recorded
 
-__all__ = ["below", "count", "stacked", "step"]
+__all__ = ["below", "link", "stacked", "step"]
 
 Ints = NDArray[np.signedinteger[Any]]
 
@@ -36,16 +36,16 @@ def below(grid: TileGrid, objects: Ints) -> list[int]:
     return found
 
 
-def count(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
+def link(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
     """Record which objects of these tiles' cores share pixels with which of the next slice, and how many."""
-    pieces, done = plan.checkpoint.load("pieces"), []
+    pieces, done = Table.load(plan.checkpoint, "pieces"), []
     for number in numbers:
         other = number + step(plan.grid)
-        slices = (labels_of(plan.checkpoint, pieces[tile], plan.grid[tile].core) for tile in (number, other))
+        slices = (pieces.labels(tile, plan.grid[tile].core) for tile in (number, other))
         counts = count_pairs(*slices)
         counts = counts[(counts[:, :2] > 0).all(axis=1)]
         pairs = np.column_stack([np.full(len(counts), other), counts])
-        place = plan.checkpoint.append("slices", number, {"pairs": pairs, "attempt": np.array(plan.basis)})
+        place = keep(plan.checkpoint, number, LinkRecord(pairs=pairs, basis=np.array(plan.basis)))
         done.append(Recorded(number, place, len(pairs)))
     return done
 

@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidLabels, NotReadable, SegmenterFailed
 from ...labels.runs import Runs, smallest_dtype
-from ...tiling.grid import Tile, TileGrid
-from ...tiling.regions import Region, relative
+from ...tiling.grid import Tile
+from ...tiling.regions import flat_in_image, relative
+from ...tiling.strips import strips_of
 from ..checkpoint.log import Place
+from ..checkpoint.records import Recorded, TileRecord, keep
 from ..plan import Plan
-from .copies import copies
+from .margins import weights
 
-__all__ = ["Recorded", "facing", "segment", "strip", "strips_of"]
-
-Labels = NDArray[np.unsignedinteger[Any]]
-
+__all__ = ["segment"]
 
 NOWHERE = Place(0, 0, 0)
 LONGEST_PAUSE = 30.0  # seconds
-
-
-class Recorded(NamedTuple):
-    """A record in the checkpoint and the number of objects that it holds.
-
-    skipped: 1 for a tile that was empty. guard: stands for the tile's pixels. failed: why nothing is recorded of it.
-    """
-
-    number: int
-    place: Place
-    objects: int
-    skipped: int = 0
-    guard: int = 0
-    failed: str = ""
 
 
 def segment(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
@@ -66,32 +51,38 @@ def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
     guard = plan.guard(tile)
     labels = plan.segment(tile)
     if labels is None:
-        return _record(plan, tile, {}, 0, 1, guard)
+        return _record(plan, tile, TileRecord(head=np.array([0, 1, guard])))
     kept = tile.outer if plan.owning else tile.core
     runs = Runs.of(labels) if plan.owning else _core_runs(plan, tile, labels)
     count = len(runs.first)
-    arrays: dict[str, NDArray[Any]] = {}
-    if count:
-        if plan.measuring:
-            arrays["area"] = _small(runs.area)
-        if plan.same_ids:
-            arrays["ids"] = labels[relative(kept, tile.outer)].ravel()[runs.first].astype(np.uint64)
-        if plan.owning:
-            arrays |= copies(runs.labels, count, tile, plan.grid)
-        else:
-            arrays["first"] = whole_image(runs.first, kept, plan.grid)
-        for name, region in strips_of(plan.grid, tile, overlapping=plan.owning):
-            arrays[name] = runs.labels[relative(region, kept)].astype(runs.values.dtype)
-        # They come last: what seams need is read in one go.
-        arrays |= {"values": runs.values, "lengths": runs.lengths}
-    return _record(plan, tile, arrays, count, 0, guard)
+    if not count:
+        return _record(plan, tile, TileRecord(head=np.array([0, 0, guard])))
+    record = TileRecord(
+        head=np.array([count, 0, guard]),
+        area=_small(runs.area) if plan.measuring else None,
+        ids=_ids(labels[relative(kept, tile.outer)], runs) if plan.same_ids else None,
+        first=None if plan.owning else flat_in_image(runs.first, kept, plan.grid.shape),
+        strips={
+            name: runs.labels[relative(region, kept)].astype(runs.values.dtype)
+            for name, region in strips_of(plan.grid, tile, overlapping=plan.owning)
+        },
+        values=runs.values,
+        lengths=runs.lengths,
+    )
+    if plan.owning:
+        core_area, margin = weights(runs.labels, count, tile, plan.grid)
+        record = record._replace(core_area=core_area, margin=margin)
+    return _record(plan, tile, record)
 
 
-def _record(
-    plan: Plan, tile: Tile, arrays: dict[str, NDArray[Any]], objects: int, skipped: int, guard: int
-) -> Recorded:
-    head = {"objects": np.array([objects, skipped, guard])}
-    return Recorded(tile.number, plan.checkpoint.append("tile", tile.number, head | arrays), objects, skipped, guard)
+def _record(plan: Plan, tile: Tile, record: TileRecord) -> Recorded:
+    objects, skipped, guard = map(int, record.head)
+    return Recorded(tile.number, keep(plan.checkpoint, tile.number, record), objects, skipped, guard)
+
+
+def _ids(labels: NDArray[Any], runs: Runs) -> NDArray[np.uint64]:
+    """The segmenter's own id of each object."""
+    return labels.ravel()[runs.first].astype(np.uint64)
 
 
 def _core_runs(plan: Plan, tile: Tile, labels: NDArray[Any]) -> Runs:
@@ -109,49 +100,6 @@ def _core_runs(plan: Plan, tile: Tile, labels: NDArray[Any]) -> Runs:
     part, count = ndimage.label(runs.labels > 0, structure)
     apart = Runs.of(np.where(part, runs.labels * np.int64(count + 1) + part, 0))
     return apart if len(apart.first) > len(runs.first) else runs
-
-
-def whole_image(flat: NDArray[np.int64], region: Region, grid: TileGrid) -> NDArray[np.int64]:
-    """Flat positions in a region as flat positions in the image."""
-    shape = [part.stop - part.start for part in region]
-    position = np.unravel_index(flat, shape)
-    shifted = [p + part.start for p, part in zip(position, region, strict=True)]
-    places: NDArray[np.int64] = np.ravel_multi_index(shifted, grid.shape).astype(np.int64)
-    return places
-
-
-def strips_of(grid: TileGrid, tile: Tile, *, overlapping: bool) -> Iterator[tuple[str, Region]]:
-    """The parts of a tile that its seams need, one for each side on which it has a neighbour, by name.
-
-    The facing plane of the core; or, where labels overlap, what the neighbour's outer region shares. A tile further
-    on, or one that meets this one at a corner, shares a part of it.
-    """
-    for axis, letter in enumerate(grid.axes):
-        if letter in grid.separate:
-            continue
-        for side, step in (("-", -1), ("+", 1)):
-            if 0 <= tile.index[axis] + step < grid.counts[axis]:
-                yield letter + side, strip(grid, tile, axis, step, overlapping=overlapping)
-
-
-def strip(grid: TileGrid, tile: Tile, axis: int, step: int, *, overlapping: bool) -> Region:
-    """One of these parts: on the side towards which `step` points along an axis."""
-    region = tile.outer if overlapping else tile.core
-    own = region[axis]
-    if not overlapping:
-        part = slice(own.stop - 1, own.stop) if step > 0 else slice(own.start, own.start + 1)
-    else:
-        near = grid.at([i + step * (a == axis) for a, i in enumerate(tile.index)]).outer[axis]
-        part = slice(near.start, own.stop) if step > 0 else slice(own.start, near.stop)
-    return (*region[:axis], part, *region[axis + 1 :])
-
-
-def facing(tile: Tile, offset: Sequence[int]) -> Region:
-    """The plane, edge or corner of a tile's core that faces the neighbour at an offset."""
-    return tuple(
-        core if not step else slice(core.stop - 1, core.stop) if step > 0 else slice(core.start, core.start + 1)
-        for core, step in zip(tile.core, offset, strict=True)
-    )
 
 
 def _small(counts: NDArray[Any]) -> NDArray[Any]:

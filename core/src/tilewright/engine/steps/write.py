@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...abc.traits import SinkTraits
 from ...abc.writer import LabelSpec, Sink
+from ...io.source import Source
 from ...labels.runs import spread
 from ...tiling.grid import TileGrid
 from ...tiling.regions import Region, common, lengths, relative
-from ..checkpoint.tables import place_of
+from ..checkpoint.records import LabelRuns, Recorded, WrittenRecord, keep
+from ..checkpoint.tables import Table
 from ..plan import Plan
-from .segment import Recorded
 
 __all__ = ["Writing", "blocks_of", "label_spec", "try_writer", "write"]
 
 
-def label_spec(plan: Plan, dtype: np.dtype[np.unsignedinteger[Any]], name: str, workdir: Path) -> LabelSpec:
+def label_spec(plan: Plan, source: Source, dtype: np.dtype[np.unsignedinteger[Any]], name: str) -> LabelSpec:
     """What a writer is told of the labels of a plan."""
-    image, grid = plan.source.opened, plan.grid
+    image, grid = source.opened, plan.grid
     levels = image.levels
     if "c" in image.axes:
         levels = tuple(level.without(image.axes.index("c")) for level in levels)
@@ -32,7 +33,7 @@ def label_spec(plan: Plan, dtype: np.dtype[np.unsignedinteger[Any]], name: str, 
         shape=grid.shape,
         axes=grid.axes,
         dtype=dtype,
-        workdir=workdir,
+        workdir=plan.workdir,
         name=name,
         spacing={axis: step for axis, step in image.spacing.items() if axis in grid.axes},
         units={axis: unit for axis, unit in image.units.items() if axis in grid.axes},
@@ -48,7 +49,8 @@ def try_writer(writer: Callable[..., Any], path: str, plan: Plan, name: str) -> 
     trial = plan.workdir / "trial"
     shutil.rmtree(trial, ignore_errors=True)
     trial.mkdir(parents=True)
-    writer(path, label_spec(plan, np.dtype(np.uint32), name, trial))
+    spec = label_spec(plan, plan.source, np.dtype(np.uint32), name)
+    writer(path, replace(spec, workdir=trial))
     shutil.rmtree(trial, ignore_errors=True)
 
 
@@ -65,7 +67,7 @@ class Writing:
 
 def blocks_of(sink: Sink, grid: TileGrid) -> TileGrid:
     """The regions to write: whole multiples of the sink's block, about as large as a tile's core."""
-    unit = getattr(sink, "block", None) or grid.largest
+    unit = SinkTraits.of(sink).block or grid.largest
     size = tuple(u * max(1, t // u) for u, t in zip(unit, grid.largest, strict=True))
     return TileGrid.regular(grid.axes, shape=grid.shape, tile=size, halo=[0] * len(unit))
 
@@ -73,28 +75,28 @@ def blocks_of(sink: Sink, grid: TileGrid) -> TileGrid:
 def write(writing: Writing, numbers: Sequence[int]) -> list[Recorded]:
     """Write blocks, and note in the checkpoint that they are written. A block without objects is left as it is."""
     checkpoint = writing.plan.checkpoint
-    index, final = checkpoint.load("pieces"), checkpoint.load("numbers")
+    pieces, final = Table.load(checkpoint, "pieces"), checkpoint.load("numbers")
     done = []
     for number in numbers:
         region = writing.blocks[number].core
-        labels = _block(writing, region, index, final)
+        labels = _block(writing, region, pieces, final)
         if labels is not None:
             writing.sink.write(region, labels)
-        done.append(Recorded(number, checkpoint.append("written", number, {"attempt": np.array(writing.attempt)}), 0))
+        done.append(Recorded(number, keep(checkpoint, number, WrittenRecord(basis=np.array(writing.attempt))), 0))
     return done
 
 
-def _block(writing: Writing, region: Region, index: NDArray[Any], final: NDArray[Any]) -> NDArray[Any] | None:
+def _block(writing: Writing, region: Region, pieces: Table, final: NDArray[Any]) -> NDArray[Any] | None:
     labels = None
     for tile in writing.plan.grid.touching(region):
-        row = index[tile.number]
         shared = common(region, tile.core)
-        if shared is None or not row["objects"]:
+        objects, before = int(pieces.objects[tile.number]), int(pieces.before[tile.number])
+        if shared is None or not objects:
             continue
-        runs = writing.plan.checkpoint.read(place_of(row), "values", "lengths")
-        numbers = np.zeros(int(row["objects"]) + 1, writing.dtype)
-        numbers[1:] = final[int(row["before"]) : int(row["before"] + row["objects"])]
-        renumbered = spread(numbers[runs["values"]], runs["lengths"], lengths(tile.core))[relative(shared, tile.core)]
+        runs = pieces.read(tile.number, LabelRuns)
+        numbers = np.zeros(objects + 1, writing.dtype)
+        numbers[1:] = final[before : before + objects]
+        renumbered = spread(numbers[runs.values], runs.lengths, lengths(tile.core))[relative(shared, tile.core)]
         if shared == region == tile.core and numbers.any():
             return renumbered
         if labels is None:

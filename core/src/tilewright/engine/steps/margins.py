@@ -1,4 +1,4 @@
-"""What ownership needs to know of each object that a tile saw."""
+"""How far the objects that a tile saw are from its edge, and how much of them is in its core."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from numpy.typing import NDArray
 from ...labels.runs import run_starts
 from ...tiling.grid import Tile, TileGrid
 
-__all__ = ["copies"]
+__all__ = ["weights"]
+
+Ints = NDArray[np.int64]
 
 FAR = np.iinfo(np.int64).max
 
 
-def copies(labels: NDArray[Any], count: int, tile: Tile, grid: TileGrid) -> dict[str, NDArray[np.int64]]:
+def weights(
+    labels: NDArray[Any], count: int, tile: Tile, grid: TileGrid
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Of each of `count` objects in a tile's outer region: its pixels in the core, and how far it is from the edge."""
-    return {"core_area": _areas(labels[tile.inner], count), "margin": _margins(labels, count, tile, grid)}
+    return _areas(labels[tile.inner], count), _margins(labels, count, tile, grid)
 
 
 def _areas(labels: NDArray[Any], count: int) -> NDArray[np.int64]:

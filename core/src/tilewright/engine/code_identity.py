@@ -15,15 +15,15 @@ import sys
 import sysconfig
 import types
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["behaviour", "pieces"]
+from ..storage.identity import pieces
+
+__all__ = ["behaviour"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, types.NoneType)
 _ADDING = {"append", "extend", "insert", "add", "update", "setdefault"}
@@ -64,16 +64,6 @@ def behaviour(thing: object) -> str:
         return _text(thing, Walk(added=found.added))
     except RecursionError:
         return secrets.token_hex(16)  # what is too deep to be followed is never known to be the same
-
-
-def pieces(array: NDArray[Any], most: int = 2**22) -> Iterator[bytes]:
-    """The bytes of an array in raster order, at most so many at a time: it may be a map of a whole disk."""
-    if array.nbytes <= most or not array.ndim:
-        yield array.tobytes()
-        return
-    step = most // max(1, array[:1].nbytes)
-    for start in range(0, len(array), max(1, step)):
-        yield from pieces(array[start : start + step] if step else array[start], most)
 
 
 def _text(thing: object, walk: Walk) -> str:

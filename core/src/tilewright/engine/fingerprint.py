@@ -8,25 +8,26 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ...components.resolve import configuration
-from ...components.specs import Kind
-from ..plan import Plan
+from ..components.resolve import configuration
+from ..components.specs import Kind
+from ..io.source import Source
+from ..storage.arrays import beneath
 from .code_identity import behaviour
-from .content import content, files_state
+from .plan import Plan
 
 __all__ = ["fingerprint", "identity"]
 
 
 def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
     """The record of a run, in plain JSON values."""
-    from ... import __version__
+    from .. import __version__
 
     grid = plan.grid
     record = {
         "tilewright": __version__,
         "destination": path,
-        "source": plan.source.path or content(plan.source.whole.data),
-        "file": files_state(plan.source.path, plan.source.whole.data),
+        "source": _source(plan.source),
+        "file": plan.source.whole.identity.state,
         "image": [plan.source.opened.axes, list(plan.source.opened.shape), str(plan.source.opened.dtype)],
         "reader": identity("reader", plan.source.reader) if plan.source.reader else None,
         "channels": plan.source.channels,
@@ -41,6 +42,14 @@ def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
     }
     plain: dict[str, Any] = json.loads(json.dumps(record))
     return plain
+
+
+def _source(source: Source) -> str:
+    """What names the pixels. An array that has no identity is known by its class and by the values that it holds."""
+    known = source.whole.identity
+    if known.known or source.path:
+        return known.text
+    return f"{known.text} {_digest(behaviour(beneath(source.whole.data)[0]).encode())}"
 
 
 def identity(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:

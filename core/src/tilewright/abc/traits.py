@@ -1,0 +1,282 @@
+"""What components declare of themselves, read and checked once, before the first tile.
+
+Everything that a component may leave out is asked for here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..components.isolation import describe
+from ..components.quantities import whole_number
+from ..components.resolve import name_of
+from ..components.specs import Kind
+from ..errors import InvalidImage, InvalidOption
+from ..image import Image
+from ..tiling.axes import SPATIAL, by_axis
+from .tiler import Needs
+
+__all__ = ["MergerTraits", "ReaderTraits", "SinkTraits", "Traits", "WriterTraits", "declared", "prepared"]
+
+LATER = ("outputs", "given", "keeps_ids", "batch")  # which the engine does not serve yet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What a segmenter declares, on an image: `abc.segmenter.Segmenter` has the names and their meaning.
+
+    axes: those in which it is handed a tile; the image's spatial ones if it declares none.
+    separate: the image's axes along which it never joins: `t`, and what it does not see.
+    halo, context, stride: pixels by axis; an axis that is left out has 0, 0 and 1.
+    merger: as it was declared; None if none was.
+    memory: bytes that a call takes for a tile of a shape and dtype; None if it does not say.
+    """
+
+    axes: str
+    separate: str = ""
+    channel: int | str | None = None
+    channels: tuple[int | str, ...] | None = None
+    halo: Mapping[str, int] = field(default_factory=dict)
+    context: Mapping[str, int] = field(default_factory=dict)
+    stride: Mapping[str, int] = field(default_factory=dict)
+    located: bool = False
+    merger: Any = None
+    min_size: int = 0
+    memory: Callable[[tuple[int, ...], np.dtype[Any]], int] | None = None
+    outputs: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    keeps_ids: bool = False
+    batch: int | None = None
+
+    @classmethod
+    def of(cls, segmenter: object, image: Image) -> Traits:
+        """Read and check what a segmenter declares. InvalidOption says what is wrong; InvalidImage what does not fit.
+
+        A segmenter that declares what only later versions serve is refused by name.
+        """
+        asked = _Asked("segmenter", segmenter)
+        for name in LATER:
+            if asked.value(name):
+                raise InvalidOption(
+                    f"segmenter {name_of('segmenter', segmenter)!r} declares {name} = {asked.value(name)!r}, which "
+                    "this version of tilewright does not serve; upgrade tilewright, or use another segmenter"
+                )
+        axes = _axes(asked, image)
+        without_c = image.axes.replace("c", "")
+        channels = asked.value("channels")
+        return cls(
+            axes=axes,
+            separate="".join(axis for axis in without_c if axis not in axes),
+            channel=asked.of_type("channel", (int, str), "the index or the name of a channel"),
+            channels=None if channels is None else asked.sequence("channels", (int, str), "indices or names"),
+            halo=asked.by_axis("halo", without_c, 0),
+            context=asked.by_axis("context", without_c, 0),
+            stride=asked.by_axis("stride", without_c, 1),
+            located=asked.flag("located"),
+            merger=asked.value("merger"),
+            min_size=asked.whole("min_size"),
+            memory=asked.function("memory"),
+        )
+
+    def needs(self, image: Image) -> Needs:
+        """What a tiler is told."""
+        return Needs(
+            separate=self.separate,
+            halo=self.halo,
+            stride=self.stride,
+            context=self.context,
+            memory=self.memory,
+            channels=image.size("c"),
+        )
+
+
+def declared(segmenter: object, name: str) -> Any:
+    """What a segmenter declares under a name, as it stands, before there is an image; None for nothing."""
+    return _Asked("segmenter", segmenter).value(name)
+
+
+def prepared(segmenter: Callable[..., Any], image: Image) -> Callable[..., Any]:
+    """The segmenter with what it fixes once for the whole image, if it has `prepare`.
+
+    InvalidOption if what `prepare` returns is not a segmenter.
+    """
+    prepare = _Asked("segmenter", segmenter).function("prepare")
+    if prepare is None:
+        return segmenter
+    made: object = prepare(image)
+    if not callable(made):
+        raise InvalidOption(
+            f"segmenter {name_of('segmenter', segmenter)!r} must return a segmenter from prepare, not {made!r}"
+        )
+    return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergerTraits:
+    """What a merger declares.
+
+    owns: whether it has `decide`: it is shown what both tiles saw, and says which of them draws an object.
+    diagonals: tiles that meet across more axes than this are not a seam to it; None if it does not say.
+    batches: whether it can judge many faces in one go, by `many`.
+    """
+
+    owns: bool = False
+    diagonals: int | None = None
+    batches: bool = False
+
+    @classmethod
+    def of(cls, merger: object) -> MergerTraits:
+        """Read and check them. InvalidOption says what is wrong."""
+        asked = _Asked("merger", merger)
+        diagonals = asked.value("diagonals")
+        return cls(
+            owns=asked.function("decide") is not None,
+            diagonals=None if diagonals is None else asked.whole("diagonals"),
+            batches=asked.function("many") is not None and _as_late(type(merger), "many", "__call__"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderTraits:
+    """What a reader offers beside opening. labels: the names of the label images at a path; None if it cannot tell."""
+
+    labels: Callable[[str], Sequence[str]] | None = None
+
+    @classmethod
+    def of(cls, reader: object) -> ReaderTraits:
+        return cls(labels=_Asked("reader", reader).function("labels"))
+
+    @staticmethod
+    def with_options(reader: Callable[[str], Image], **options: Any) -> Callable[[str], Image]:
+        """The reader with some of its options set; None leaves one as it is. InvalidOption if it has no such option."""
+        given = {name: value for name, value in options.items() if value is not None}
+        if not given:
+            return reader
+        names = {each.name for each in dataclasses.fields(reader)} if dataclasses.is_dataclass(reader) else set()
+        for name in given:
+            if name not in names:
+                raise InvalidOption(f"reader {name_of('reader', reader)!r} has no option {name!r}")
+        return dataclasses.replace(reader, **given)  # type: ignore[type-var]  # it is a dataclass: it has fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriterTraits:
+    """What a writer knows of paths: see `abc.writer.Writer`.
+
+    destination: where labels of a name go that belong to an image; None if the writer knows no such place.
+    """
+
+    destination: Callable[[str, str], str] | None
+    exists: Callable[[str], bool]
+    beside: Callable[[str], Path]
+
+    @classmethod
+    def of(cls, writer: object) -> WriterTraits:
+        asked = _Asked("writer", writer)
+        return cls(
+            destination=asked.function("destination"),
+            exists=asked.function("exists") or (lambda path: Path(path).exists()),
+            beside=asked.function("beside") or Path,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SinkTraits:
+    """What a sink offers beside writing: see `abc.writer.Sink`.
+
+    block: the unit in which regions are best written; None for the tiles' cores. read: opens the finished labels.
+    """
+
+    block: tuple[int, ...] | None
+    read: Callable[[], Any] | None
+
+    @classmethod
+    def of(cls, sink: object) -> SinkTraits:
+        return cls(block=getattr(sink, "block", None), read=getattr(sink, "read", None))
+
+
+class _Asked:
+    """A component that is asked what it declares; None stands for what it leaves out."""
+
+    def __init__(self, kind: Kind, component: object) -> None:
+        self._kind, self._component = kind, component
+
+    def value(self, name: str) -> Any:
+        try:
+            return getattr(self._component, name)
+        except AttributeError:
+            if not hasattr(type(self._component), name):
+                return None
+            raise
+        except Exception as error:
+            raise InvalidOption(f"{self._who} cannot say its {name}: {describe(error)}") from error
+
+    def of_type(self, name: str, types: tuple[type, ...], wanted: str) -> Any:
+        value = self.value(name)
+        if value is None or (isinstance(value, (*types, np.integer)) and not isinstance(value, bool)):
+            return value
+        raise self.wrong(name, wanted)
+
+    def sequence(self, name: str, types: tuple[type, ...], wanted: str) -> tuple[Any, ...]:
+        value = self.value(name)
+        if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, types) for v in value):
+            return tuple(value)
+        raise self.wrong(name, wanted)
+
+    def whole(self, name: str) -> int:
+        value = self.value(name)
+        try:
+            return 0 if value is None else whole_number(name, value, least=0)
+        except InvalidOption:
+            raise self.wrong(name, "a whole number of at least 0") from None
+
+    def by_axis(self, name: str, axes: str, least: int) -> Mapping[str, int]:
+        value = self.value(name)
+        try:
+            return {} if value is None else by_axis(name, value, axes, least=least)
+        except InvalidOption as error:
+            raise InvalidOption(f"{self._who} declares {error}") from None
+
+    def flag(self, name: str) -> bool:
+        value = self.value(name)
+        if value is None or isinstance(value, bool | np.bool_):
+            return bool(value)
+        raise self.wrong(name, "True or False")
+
+    def function(self, name: str) -> Any:
+        value = self.value(name)
+        if value is None or callable(value):
+            return value
+        raise self.wrong(name, "a method")
+
+    def wrong(self, name: str, wanted: str) -> InvalidOption:
+        return InvalidOption(f"{self._who} declares {name} = {self.value(name)!r}; it must be {wanted}")
+
+    @property
+    def _who(self) -> str:
+        return f"{self._kind} {name_of(self._kind, self._component)!r}"
+
+
+def _axes(asked: _Asked, image: Image) -> str:
+    axes: Any = asked.value("axes")
+    if axes is None:
+        return image.spatial_axes
+    good = isinstance(axes, str) and set(axes) <= set("c" + SPATIAL) and len(set(axes)) == len(axes)
+    if not good or not set(axes) & set(SPATIAL):
+        raise asked.wrong("axes", "c and any of z, y, x, each once, and at least one of z, y, x")
+    missing = [axis for axis in axes if axis in "yx" and axis not in image.axes]
+    if missing:
+        raise InvalidImage(f"the segmenter wants axes {axes!r}, but the image has {image.axes!r}")
+    return str(axes)
+
+
+def _as_late(kind: type, name: str, other: str) -> bool:
+    """Whether the nearest base of a class that defines one of two names defines the first of them."""
+    first: Mapping[str, Any] = next((names for names in map(vars, kind.__mro__) if name in names or other in names), {})
+    return name in first

@@ -1,0 +1,216 @@
+"""What a run records: one NamedTuple for each kind of record, and parts of them that are read alone.
+
+Start reading here. A step appends records of its kind, one for each tile (or block of the output), and later steps read
+them by the tuple whose fields they need. A field that is None is not kept. Columns have an entry for each object of the
+tile, in the order of its own ids 1..n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from numpy.typing import NDArray
+
+from .log import Checkpoint, Place
+
+__all__ = [
+    "Areas",
+    "DecisionRecord",
+    "DrawnRecord",
+    "Firsts",
+    "Groups",
+    "Head",
+    "Ids",
+    "LabelRuns",
+    "LinkRecord",
+    "Pairs",
+    "Recorded",
+    "SeamRecord",
+    "Strips",
+    "TileRecord",
+    "Views",
+    "Worth",
+    "WrittenRecord",
+    "keep",
+    "read",
+    "read_strips",
+]
+
+Column = NDArray[Any]
+Strips = Mapping[str, NDArray[Any]]
+
+
+class TileRecord(NamedTuple):
+    """Step *segment*: a tile's labels, with ids of its own, and what later steps need to know of its objects.
+
+    head: (3,) the number of objects; 1 if the tile was empty and skipped; the guard of its pixels.
+    area, core_area: (n,) pixels of each object in the region that is kept, and in the tile's core.
+    margin: (n,) planes between each object and the nearest edge of the outer region beyond which the image goes on.
+    ids: (n,) uint64, the segmenter's own ids.
+    first: (n,) the flat position of each object's first pixel in the whole image.
+    strips: the labels towards each neighbour, by axis and side: `"y+"`, `"x-"`.
+    values, lengths: (runs,) the labels of the region that is kept, as runs in raster order. They come last, so that all
+        that seams need is read in one go.
+    """
+
+    head: Column
+    area: Column | None = None
+    core_area: Column | None = None
+    margin: Column | None = None
+    ids: Column | None = None
+    first: Column | None = None
+    strips: Strips | None = None
+    values: Column | None = None
+    lengths: Column | None = None
+
+
+class SeamRecord(NamedTuple):
+    """Step *join*: what the merger says of the seams between a tile and those after it.
+
+    pairs: (m, 3) or, of a merger that owns, (m, 6): the upper tile, label in lower, label in upper, and the merger's
+        counts. basis: the tiles that it was made on.
+    """
+
+    pairs: Column
+    basis: Column
+
+
+class DecisionRecord(NamedTuple):
+    """Step *decide*: what each copy of a tile is worth.
+
+    pairs: (m, 7) links of which these copies are the lower end: upper tile, both labels, area and core area of either.
+    """
+
+    worth: Column
+    pairs: Column
+    basis: Column
+
+
+class DrawnRecord(NamedTuple):
+    """Step *draw*: a tile's core, drawn from the best copies; head, first, area, values and lengths as in `TileRecord`.
+
+    group: (n,) the object that each piece belongs to, by the place of a copy.
+    """
+
+    head: Column
+    basis: Column
+    values: Column | None = None
+    lengths: Column | None = None
+    first: Column | None = None
+    area: Column | None = None
+    group: Column | None = None
+
+
+class LinkRecord(NamedTuple):
+    """Step *link*: (m, 4) tile of the next slice, label in this slice, label in the next, pixels that both have."""
+
+    pairs: Column
+    basis: Column
+
+
+class WrittenRecord(NamedTuple):
+    """Step *write*: a block of the output that is filled; basis names the output."""
+
+    basis: Column
+
+
+KINDS: Mapping[type[Any], str] = {
+    TileRecord: "tile",
+    SeamRecord: "seams",
+    DecisionRecord: "decided",
+    DrawnRecord: "drawn",
+    LinkRecord: "slices",
+    WrittenRecord: "written",
+}
+
+
+# Parts of records that are read alone
+
+
+class Head(NamedTuple):
+    """What is known of a record without its columns."""
+
+    head: Column | None
+    basis: Column | None
+    pairs: Column | None
+
+
+class Firsts(NamedTuple):
+    first: Column
+
+
+class Areas(NamedTuple):
+    area: Column
+
+
+class Ids(NamedTuple):
+    ids: Column
+
+
+class Views(NamedTuple):
+    """What ownership weighs of the copies that a tile has."""
+
+    area: Column
+    core_area: Column
+    margin: Column
+
+
+class Groups(NamedTuple):
+    group: Column
+    first: Column
+    area: Column
+
+
+class LabelRuns(NamedTuple):
+    values: Column
+    lengths: Column
+
+
+class Pairs(NamedTuple):
+    pairs: Column
+
+
+class Worth(NamedTuple):
+    worth: Column
+
+
+Part = TypeVar("Part", bound=tuple[Any, ...])
+
+
+class Recorded(NamedTuple):
+    """Where the record of a tile or block lies, and the number of objects or rows that it holds.
+
+    skipped: 1 for a tile that was empty. guard: stands for the tile's pixels. failed: why nothing is recorded of it.
+    """
+
+    number: int
+    place: Place
+    objects: int
+    skipped: int = 0
+    guard: int = 0
+    failed: str = ""
+
+
+def keep(checkpoint: Checkpoint, number: int, record: Any) -> Place:
+    """Append a record of one of the kinds above."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, value in record._asdict().items():
+        if name == "strips":
+            arrays |= value or {}
+        elif value is not None:
+            arrays[name] = value
+    return checkpoint.append(KINDS[type(record)], number, arrays)
+
+
+def read(checkpoint: Checkpoint, place: Place, part: type[Part]) -> Part:
+    """The fields of a part from a record; None where the record does not keep one."""
+    names: tuple[str, ...] = part._fields  # type: ignore[attr-defined]  # it is a NamedTuple
+    arrays = checkpoint.read(place, *names)
+    fields: list[Any] = [arrays.get(name) for name in names]
+    return part(*fields)
+
+
+def read_strips(checkpoint: Checkpoint, place: Place, *names: str) -> Strips:
+    """Some of the strips of a tile's record; those that it does not have are left out."""
+    return checkpoint.read(place, *names)

@@ -1,0 +1,48 @@
+"""What is written into the labels of what ran: enough to run it again, and to know what it ran on."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Callable
+from typing import Any
+
+from ..components.resolve import configuration
+from ..components.specs import Kind
+from .planning import Parts
+from .run import Outcome, Run
+
+__all__ = ["pipeline_record", "provenance_of"]
+
+
+def pipeline_record(parts: Parts, run: Run, writer: Callable[..., Any]) -> dict[str, Any]:
+    """The components of a run as plain values, those that were chosen for it included."""
+    ran: dict[Kind, Callable[..., Any] | None] = {
+        "reader": run.source.reader,
+        "tiler": parts.tiler,
+        "segmenter": run.segmenter,
+        "merger": run.plan.merger,
+        "writer": writer,
+    }
+    return {kind: configuration(kind, part) for kind, part in ran.items() if part is not None}
+
+
+def provenance_of(pipeline: dict[str, Any], run: Run, outcome: Outcome, started: datetime.datetime) -> dict[str, Any]:
+    """The provenance of a run, in plain values."""
+    from .. import __version__
+
+    grid = run.plan.grid
+    return {
+        "tilewright": __version__,
+        "python": platform.python_version(),
+        "pipeline": pipeline,
+        "source": run.source.path,
+        "channels": run.source.channels,
+        "tiles": {"axes": grid.axes, "largest": grid.largest, "halo": grid.halo, "count": len(grid)},
+        "join_z": run.plan.join_z,
+        "n_skipped": run.skipped,
+        "failed": run.failed,
+        "n_objects": outcome.n_objects,
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": {step: round(spent, 3) for step, spent in run.seconds.items()},
+    }

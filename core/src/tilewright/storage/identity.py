@@ -1,0 +1,199 @@
+"""Which bytes an array's pixels are: the one answer for what may be overwritten, what has changed, what is resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..tiling.regions import Region
+from .arrays import Array, beneath, in_memory, is_zarr, unit_of
+from .disk import file_state
+from .local import chunk_files
+
+__all__ = ["Identity", "pieces"]
+
+
+class Identity:
+    """What is known of the bytes behind an array.
+
+    data: the array, possibly a view; None for a path that is not opened. path: where it was read from; empty for an
+        array that was handed over.
+
+    A dask array is asked for all that its graph holds, which takes as long as the graph has entries.
+    """
+
+    def __init__(self, data: Array | None, path: str = "") -> None:
+        whole, self._selection = beneath(data)
+        self._path = path
+        self._behind = _behind(whole)
+        self.chunks = chunk_files(whole) if path or not self._selection else None
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        """Absolute paths of the files and folders that the pixels are read from, as far as the array tells."""
+        own = [Path(self._path).absolute()] if self._path and Path(self._path).exists() else []
+        return tuple(sorted({*own, *self._behind.files}))
+
+    @cached_property
+    def text(self) -> str:
+        """What names the pixels: the path, else what the array tells; for one in memory it changes with the pixels."""
+        return self._path or self._behind.text() + self._selection
+
+    @cached_property
+    def state(self) -> int | None:
+        """A number that changes with any of the files; None where there are none, or where regions have guards."""
+        here = self.chunks is None and self.files and (not self._path or Path(self._path).exists())
+        return sum(_state(str(file)) for file in self.files) if here else None
+
+    @property
+    def known(self) -> bool:
+        """Whether a change of the pixels would be noticed.
+
+        Not in remote stores, and not in arrays of strange classes that name no `files`.
+        """
+        return self.chunks is not None or self.state is not None or (self._behind.told and not self._path)
+
+    def guard(self, region: Region) -> int:
+        """A number that changes when the stored pixels of a region do; 0 where no region has a guard of its own."""
+        return self.chunks.state(region) if self.chunks else 0
+
+    def gone(self) -> bool:
+        """Whether the array is not there any more: chunks that are missing would read as background."""
+        return self.chunks is not None and self.chunks.gone()
+
+    def destroyed_by(self, path: Path) -> Path | None:
+        """The file or folder that writing at a path would replace: one that is the path, lies in it, or holds it.
+
+        The one part of an image that is not its own is what lies in its `labels`.
+        """
+        return next((file for file in self.files if _would_destroy(path.resolve(), file.resolve())), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Behind:
+    """What an array that is not a view tells of itself.
+
+    files: where it is read from. text: names its pixels. told: whether either changes with the pixels.
+    """
+
+    files: tuple[Path, ...] = ()
+    text: Callable[[], str]
+    told: bool = True
+
+
+def _behind(array: Any) -> _Behind:
+    name = f"{type(array).__name__} {getattr(array, 'name', '')}"
+    if isinstance(array, np.ndarray):
+        return _Behind(files=_mapped(array), text=lambda: f"pixels {_digest(pieces(array))}")
+    if is_zarr(array):
+        return _zarr(array, name)
+    if hasattr(array, "__dask_graph__"):
+        return _dask(array, name)
+    if isinstance(files := getattr(array, "files", None), tuple):
+        return _Behind(files=tuple(Path(file).absolute() for file in files), text=lambda: name)
+    if type(array).__module__.startswith("h5py."):
+        return _Behind(files=(Path(os.fsdecode(array.file.filename)).absolute(),), text=lambda: name)
+    return _Behind(text=lambda: name, told=False)
+
+
+def _mapped(array: NDArray[Any]) -> tuple[Path, ...]:
+    return (Path(array.filename).absolute(),) if isinstance(array, np.memmap) and array.filename else ()
+
+
+def _zarr(array: Any, name: str) -> _Behind:
+    """Of a zarr array: the folder or archive of its store, or a digest of its pixels if the store is in memory."""
+    store, within = array.store, array.path
+    match type(store).__name__:
+        case "LocalStore":
+            folder = Path(store.root).absolute() / within
+        case "ZipStore":
+            folder = Path(store.path).absolute()
+        case "FsspecStore" if {"file", "local"} & set(_protocols(store)):
+            folder = Path(store.path).absolute() / within
+        case "MemoryStore":
+            return _Behind(text=lambda: f"pixels {_digest(_read(array))}")
+        case _:
+            return _Behind(text=lambda: f"{name} {store} {within}", told=False)
+    return _Behind(files=(folder,), text=lambda: f"{name} {folder} {within}")
+
+
+def _protocols(store: Any) -> tuple[str, ...]:
+    """What an fsspec store is reached by; that of local files may lie beneath one that makes it asynchronous."""
+    protocol: str | tuple[str, ...] = getattr(store.fs, "sync_fs", store.fs).protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+
+def _dask(array: Any, name: str) -> _Behind:
+    """Of a dask array: what the arrays in its graph tell. Dask itself names arrays in memory by what they hold."""
+    held = list(_held(array.__dask_graph__()))
+    others = [_behind(each) for each in held if not isinstance(each, np.ndarray)]
+    mapped = [file for each in held if isinstance(each, np.ndarray) for file in _mapped(each)]
+    return _Behind(
+        files=(*mapped, *(file for each in others for file in each.files)),
+        text=lambda: " ".join([name, *sorted({each.text() for each in others})]),
+        told=all(each.told for each in others),
+    )
+
+
+def _held(graph: Any) -> Iterator[Any]:
+    """The arrays that a graph's tasks are about to read."""
+    for task in graph.values():
+        arguments = getattr(task, "args", ())
+        parts = (getattr(part, "value", None) for part in (arguments if isinstance(arguments, tuple) else ()))
+        for value in (task, getattr(task, "value", None), *parts):
+            if hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic):
+                yield value
+
+
+def pieces(array: NDArray[Any], most: int = 2**22) -> Iterator[bytes]:
+    """The bytes of an array in raster order, at most so many at a time: it may be a map of a whole disk."""
+    if array.nbytes <= most or not array.ndim:
+        yield array.tobytes()
+        return
+    step = most // max(1, array[:1].nbytes)
+    for start in range(0, len(array), max(1, step)):
+        yield from pieces(array[start : start + step] if step else array[start], most)
+
+
+def _read(array: Any) -> Iterator[bytes]:
+    """The bytes of an array that is in memory in parts, one part at a time."""
+    unit = unit_of(array) or array.shape
+    spans = [
+        [slice(at, min(at + step, n)) for at in range(0, n, step)] for step, n in zip(unit, array.shape, strict=True)
+    ]
+    return (in_memory(array[region]).tobytes() for region in itertools.product(*spans))
+
+
+def _digest(parts: Iterator[bytes]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _state(path: str) -> int:
+    """A number that changes with the size or time of a file, or of any in a folder; in whatever order they come."""
+    return sum(zlib.crc32(repr((file, file_state(file))).encode()) for file in _walked(path))
+
+
+def _walked(path: str) -> Iterator[str]:
+    yield path
+    for folder, _, names in os.walk(path):
+        yield from (f"{folder}/{name}" for name in names)
+
+
+def _would_destroy(path: Path, source: Path) -> bool:
+    if source.is_relative_to(path):
+        return True
+    inside = path.relative_to(source).parts if path.is_relative_to(source) else ()
+    return bool(inside) and (inside[0] != "labels" or len(inside) == 1)

@@ -1,0 +1,49 @@
+"""The parts of a tile that its seams with neighbours need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .grid import Tile, TileGrid
+from .regions import Region
+
+__all__ = ["facing", "strip", "strip_names", "strips_of"]
+
+
+def strips_of(grid: TileGrid, tile: Tile, *, overlapping: bool) -> Iterator[tuple[str, Region]]:
+    """The parts of a tile that its seams need, one for each side on which it has a neighbour, by name.
+
+    The facing plane of the core; or, where labels overlap, what the neighbour's outer region shares. A tile further
+    on, or one that meets this one at a corner, shares a part of it.
+    """
+    for axis, letter in enumerate(grid.axes):
+        if letter in grid.separate:
+            continue
+        for side, step in (("-", -1), ("+", 1)):
+            if 0 <= tile.index[axis] + step < grid.counts[axis]:
+                yield letter + side, strip(grid, tile, axis, step, overlapping=overlapping)
+
+
+def strip_names(grid: TileGrid) -> tuple[str, ...]:
+    """The names of all strips that a tile of the grid can have."""
+    return tuple(letter + side for letter in grid.axes for side in "+-")
+
+
+def strip(grid: TileGrid, tile: Tile, axis: int, step: int, *, overlapping: bool) -> Region:
+    """One of these parts: on the side towards which `step` points along an axis."""
+    region = tile.outer if overlapping else tile.core
+    own = region[axis]
+    if not overlapping:
+        part = slice(own.stop - 1, own.stop) if step > 0 else slice(own.start, own.start + 1)
+    else:
+        near = grid.at([i + step * (a == axis) for a, i in enumerate(tile.index)]).outer[axis]
+        part = slice(near.start, own.stop) if step > 0 else slice(own.start, near.stop)
+    return (*region[:axis], part, *region[axis + 1 :])
+
+
+def facing(tile: Tile, offset: Sequence[int]) -> Region:
+    """The plane, edge or corner of a tile's core that faces the neighbour at an offset."""
+    return tuple(
+        core if not step else slice(core.stop - 1, core.stop) if step > 0 else slice(core.start, core.start + 1)
+        for core, step in zip(tile.core, offset, strict=True)
+    )
