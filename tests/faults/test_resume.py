@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from runs import CALLS, Components, Stopped, components, expect, run, stopping_at
 from stores import LEVEL, TILE, labels_of, make_image, multiscales
 
-from tilewright import AlreadyExists, Grid, Image, InvalidOption, Overlap, StageMismatch
+from tilewright import AlreadyExists, Grid, Image, InvalidOption, Overlap, Pipeline, SegmenterFailed, StageMismatch
 from tilewright.engine.checkpoint.log import Checkpoint
 
 TILES = 6
@@ -356,7 +356,7 @@ def test_pixels_that_changed_behind_an_array_are_not_mixed_with_old_tiles(
     with pytest.raises(Stopped):
         run(tmp_path, image=make(tmp_path, pixels), destination=out, progress=stopping_at("join"))
     changed = pixels[::-1].copy()
-    with pytest.raises(StageMismatch, match="other source"):
+    with pytest.raises(StageMismatch, match=r"other (file|source)"):
         run(tmp_path, image=make(tmp_path, changed), destination=out)
     result = run(tmp_path, image=make(tmp_path, changed), destination=out, resume=False)
     expect(result.labels.compute(), changed)
@@ -478,7 +478,7 @@ def test_after_a_power_cut_what_was_written_is_written_again(
     for file in lost:
         file.unlink()
     (tmp_path / "boot_id").write_text("another start of the machine")
-    monkeypatch.setattr("tilewright.storage.disk.BOOT", tmp_path / "boot_id")
+    monkeypatch.setattr("tilewright.storage.machine.BOOT", tmp_path / "boot_id")
     run(tmp_path)
     expect(labels_of(tmp_path), pixels)
     assert len(CALLS) == TILES
@@ -492,8 +492,8 @@ def test_joins_made_on_other_ids_of_a_tile_do_not_count(pixels: NDArray[Any], tm
     for record in stage.records():
         if record.kind == "tile":
             arrays = stage.read(record.place)
-            count = int(arrays["objects"][0])
-            for name in set(arrays) - {"objects", "first", "lengths"}:
+            count = int(arrays["head"][0])
+            for name in set(arrays) - {"head", "first", "lengths"}:
                 arrays[name] = np.where(arrays[name], count + 1 - arrays[name].astype(np.int64), 0)
             again.append("tile", record.number, arrays | {"first": arrays["first"][::-1]})
     stage.close()
@@ -503,3 +503,64 @@ def test_joins_made_on_other_ids_of_a_tile_do_not_count(pixels: NDArray[Any], tm
     run(tmp_path)
     expect(labels_of(tmp_path), pixels)
     assert len(CALLS) == TILES
+
+
+OPENED: list[Any] = []
+MODEL: Any = None
+
+
+def with_a_model_of_its_own(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Opened at the first call, as a model is; the tile in the corner fails until the list is filled."""
+    global MODEL  # noqa: PLW0603 - as scripts do
+    if MODEL is None:
+        MODEL = np.ones(3)
+    if pixels.shape[1] < TILE and not OPENED:
+        raise RuntimeError("out of memory")
+    return components(pixels, above=0)
+
+
+def test_what_a_function_opens_at_its_first_call_does_not_make_it_another(tmp_path: Path) -> None:
+    pixels = np.ones((2 * TILE, 3 * TILE // 2), "u1")
+    pipeline = Pipeline(segmenter=with_a_model_of_its_own, tiler=Grid(tile=TILE), writer="zarr-array")
+    with pytest.raises(SegmenterFailed, match="out of memory"):
+        pipeline.run(pixels, tmp_path / "labels.zarr", workers=1)
+    assert MODEL is not None
+    OPENED.append("room")  # changed by the script and not by the function: this is another run
+    with pytest.raises(StageMismatch, match="segmenter"):
+        pipeline.run(pixels, tmp_path / "labels.zarr", workers=1)
+    OPENED.clear()
+    with pytest.raises(SegmenterFailed, match="out of memory"):
+        pipeline.run(pixels, tmp_path / "labels.zarr", workers=1)
+
+
+class Above:
+    """Its threshold lies in a table that a method adds to, which hides nothing."""
+
+    def __init__(self, level: int) -> None:
+        self.table, self.calls = {"level": level}, 0
+
+    def remember(self, key: str, value: int) -> None:
+        self.table.update({key: value})
+
+    def __call__(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        self.calls += 1
+        return components(pixels, above=self.table["level"])
+
+
+def test_other_values_in_an_instance_are_another_run_and_its_own_counting_is_not(tmp_path: Path) -> None:
+    pixels = np.zeros((2 * TILE, 2 * TILE), "u1")
+    pixels[2:5, 2:5], pixels[-5:-2, -5:-2] = 50, 200
+
+    def go(segmenter: Above, **options: Any) -> int:
+        pipeline = Pipeline(segmenter=segmenter, tiler=Grid(tile=TILE), writer="zarr-array")
+        options = {"keep_stage": True, "overwrite": True} | options
+        return pipeline.run(pixels, tmp_path / "labels.zarr", workers=1, **options).n_objects
+
+    low = Above(10)
+    assert go(low) == 2
+    assert low.calls == 4
+    assert go(low) == 2, "the same instance, whose count has changed"
+    assert low.calls == 4, "nothing is segmented again"
+    with pytest.raises(StageMismatch, match="segmenter"):
+        go(Above(100))
+    assert go(Above(100), resume=False) == 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__
 from .components.hookspecs import hookimpl
 from .components.specs import FormatSpec, Spec
 
@@ -65,8 +66,6 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .tiling.grid import Tile as Tile
     from .tiling.grid import TileGrid as TileGrid
     from .tiling.placement import Placement as Placement
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "errors": (

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from tilewright.components.registry import registry
 from tilewright.progress.bars import Bars
-from tilewright.progress.report import Lines, duration, reporting, watching
+from tilewright.progress.report import Lines, reporting, watching
+from tilewright.progress.units import duration
 
 
 class Clock:

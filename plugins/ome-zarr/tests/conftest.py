@@ -15,8 +15,7 @@ import yaozarrs
 import zarr
 from numpy.typing import NDArray
 
-from tilewright.abc.writer import LabelSpec, Sink
-from tilewright.image import Image, Region
+from tilewright.abc import Image, LabelSpec, Region, Sink
 from tilewright_ome_zarr.reader import OmeZarrReader
 
 TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}

@@ -17,8 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tilewright.abc.writer import LabelSpec
-from tilewright.image import Level
+from tilewright.abc import LabelSpec, Level
 from tilewright_ome_zarr import pyramid
 from tilewright_ome_zarr.layout import plan
 from tilewright_ome_zarr.sampling import Sampling, downsample, extent, sampling

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import zarr
 
+from tilewright.abc import Level
 from tilewright.errors import InvalidImage, InvalidOption, StageMismatch
-from tilewright.image import Level
 from tilewright_ome_zarr.reader import OmeZarrReader, label_names
 from tilewright_ome_zarr.writer import OmeZarrLabels
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..image import AXES, SPATIAL, Array, Image, Level, Region
 from ..storage.local import direct
+from ..storage.machine import cpus
 from ..storage.replace import check_replaceable, recover, replace_folder
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.placement import Placement
@@ -55,6 +56,7 @@ __all__ = [
     "WriterTraits",
     "check_replaceable",
     "common",
+    "cpus",
     "direct",
     "lengths",
     "recover",

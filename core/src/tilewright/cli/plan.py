@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..progress.report import duration
+from ..progress.units import duration
 from .choices import parts
 from .errors import debuggable
 from .info import product, size

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..progress.report import duration, watching
+from ..progress.report import watching
+from ..progress.units import duration
 from .choices import choices
 from .errors import debuggable
 from .interrupt import interruptible

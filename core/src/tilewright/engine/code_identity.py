@@ -1,6 +1,7 @@
-"""What a function does, as a text that changes with its code and with the values that it works with.
+"""What a function does, as a text that changes with its code and with every value that it can reach.
 
-A run that goes on with tiles of an earlier one relies on it: what is not in the text may change unseen.
+A run that is resumed relies on it: what is not in the text may change unseen. There is no guessing which of the values
+matter. What a function changes itself while it runs is left to `fingerprint`.
 """
 
 from __future__ import annotations
@@ -8,14 +9,12 @@ from __future__ import annotations
 import dis
 import functools
 import hashlib
-import itertools
 import pickle
 import secrets
 import sys
 import sysconfig
 import types
 import warnings
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +24,12 @@ from ..storage.identity import pieces
 
 __all__ = ["behaviour"]
 
-_PLAIN = (str, bytes, int, float, complex, bool, types.NoneType)
-_ADDING = {"append", "extend", "insert", "add", "update", "setdefault"}
-_MAKING = {"__init__", "__post_init__", "__new__"}  # what these add to is made by them
-_GETTING = {"LOAD_GLOBAL", "LOAD_NAME"}
+PLAIN = (str, bytes, int, float, complex, bool, types.NoneType)
+GLOBALS = {"LOAD_GLOBAL", "LOAD_NAME"}
+INSTALLED = {"site-packages", "dist-packages"}
 
-
-@dataclass(frozen=True, kw_only=True)
-class Walk:
-    """One way through all that a function works with.
-
-    known: what has been described already, by its id: an object that holds itself is described once.
-    added: the names of lists and tables that the code only adds to (`calls.append(...)`): what it tells, not what it
-        goes by. Without them a function that counts its calls would be another one after each.
-    finding: whether this is the way on which these names are found.
-    """
-
-    known: dict[int, object] = field(default_factory=dict)
-    added: set[str] = field(default_factory=set)
-    finding: bool = False
+Known = dict[int, object]
+"""What has been described already, by its id: an object that holds itself is described once."""
 
 
 def behaviour(thing: object) -> str:
@@ -51,7 +37,8 @@ def behaviour(thing: object) -> str:
 
     It follows functions and classes of the user's own modules, the globals and closures that their code uses, and
     containers and instances in these. What is installed is known by its name, and an object of an installed class by
-    the plain values that it holds itself: behind may be a model of gigabytes, or a connection.
+    the plain values that it holds itself: behind may be a model of gigabytes, or a connection. It is the same in every
+    process, whatever its hash seed.
 
     >>> def above(level):
     ...     return lambda pixels: pixels > level[0]
@@ -59,72 +46,66 @@ def behaviour(thing: object) -> str:
     (True, False)
     """
     try:
-        found = Walk(finding=True)
-        _text(thing, found)
-        return _text(thing, Walk(added=found.added))
+        return _text(thing, {})
     except RecursionError:
         return secrets.token_hex(16)  # what is too deep to be followed is never known to be the same
 
 
-def _text(thing: object, walk: Walk) -> str:
-    if isinstance(thing, _PLAIN):
+def _text(thing: object, known: Known) -> str:
+    if isinstance(thing, PLAIN):
         return repr(thing)
     if isinstance(thing, np.generic):
         return f"{thing.dtype} {thing!r}"
     if isinstance(thing, types.CodeType):
-        return f"{thing.co_code.hex()} {thing.co_names} {_text(thing.co_consts, walk)}"
+        return f"{thing.co_code.hex()} {thing.co_names} {_text(thing.co_consts, known)}"
     if isinstance(thing, tuple):
-        return _row(type(thing).__name__, thing, walk)
-    if id(thing) in walk.known:
-        return f"the {list(walk.known).index(id(thing))}th"
-    walk.known[id(thing)] = thing  # which keeps it, so that nothing else comes to have its id
-    return _held(thing, walk)
+        return _row(type(thing).__name__, thing, known)
+    if id(thing) in known:
+        return f"the {list(known).index(id(thing))}th"
+    known[id(thing)] = thing  # which keeps it, so that nothing else comes to have its id
+    return _container(thing, known) or _held(thing, known)
 
 
-def _held(thing: object, walk: Walk) -> str:
+def _container(thing: object, known: Known) -> str:
+    """The text of an array or of one of Python's own containers; empty for anything else."""
     if isinstance(thing, np.ndarray) and not thing.dtype.hasobject:
-        if walk.finding:
-            return ""
         digest = hashlib.blake2b(digest_size=16)
-        for piece in pieces(thing):
+        for piece in pieces(np.asarray(thing)):
             digest.update(piece)
         return f"{digest.hexdigest()} {thing.dtype} {thing.shape}"
     if isinstance(thing, np.ndarray):
-        return f"{thing.shape} {_row('array', thing.ravel().tolist(), walk)}"
+        return f"{thing.shape} {_row('array', thing.ravel().tolist(), known)}"
     if isinstance(thing, list):
-        return _row("list", thing, walk)
+        return _row("list", thing, known)
     if isinstance(thing, set | frozenset):
-        return "{" + " ".join(sorted(_text(each, replace(walk, known=dict(walk.known))) for each in thing)) + "}"
+        return "{" + " ".join(sorted(_text(each, dict(known)) for each in thing)) + "}"
     if isinstance(thing, dict | types.MappingProxyType):
-        return "{" + " ".join(f"{_text(key, walk)}: {_text(thing[key], walk)}" for key in thing) + "}"
+        return "{" + " ".join(f"{_text(key, known)}: {_text(thing[key], known)}" for key in thing) + "}"
+    return ""
+
+
+def _held(thing: object, known: Known) -> str:
     if isinstance(thing, types.FunctionType):
-        return _function(thing, walk)
+        return _function(thing, known)
     if isinstance(thing, types.MethodType):
-        return f"{_text(thing.__func__, walk)} of {_text(thing.__self__, walk)}"
+        return f"{_text(thing.__func__, known)} of {_text(thing.__self__, known)}"
     if isinstance(thing, functools.partial):
-        return f"partial {_row('', (thing.func, thing.args, thing.keywords), walk)}{_attributes(thing, walk)}"
+        return f"partial {_row('', (thing.func, thing.args, thing.keywords), known)}{_attributes(thing, known)}"
     if isinstance(thing, type):
-        return _class(thing, walk)
-    return _instance(thing, walk)
+        return _class(thing, known)
+    return _instance(thing, known)
 
 
-def _row(name: str, values: tuple[object, ...] | list[object], walk: Walk) -> str:
-    return f"{name}[" + " ".join(_text(each, walk) for each in values) + "]"
+def _row(name: str, values: tuple[object, ...] | list[object], known: Known) -> str:
+    return f"{name}[" + " ".join(_text(each, known) for each in values) + "]"
 
 
-def _function(function: types.FunctionType, walk: Walk) -> str:
+def _function(function: types.FunctionType, known: Known) -> str:
     code = function.__code__
-    if walk.finding and function.__name__ not in _MAKING:
-        walk.added.update(_added_to(code))
-    left = set() if walk.finding else walk.added
-    cells = [
-        _content(cell)
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True)
-        if name not in left
-    ]
-    around = {name: function.__globals__[name] for name in _globals_of(code) - left if name in function.__globals__}
+    cells = [_content(cell) for cell in function.__closure__ or ()]
+    around = {name: function.__globals__[name] for name in _globals_of(code) if name in function.__globals__}
     used = {name: held for name, held in sorted(around.items()) if _is_followed(held, function.__globals__)}
-    return _row("", (code, function.__defaults__, function.__kwdefaults__, cells, used), walk)
+    return _row("", (code, function.__defaults__, function.__kwdefaults__, cells, used), known)
 
 
 def _is_followed(held: object, around: dict[str, Any]) -> bool:
@@ -136,7 +117,7 @@ def _is_followed(held: object, around: dict[str, Any]) -> bool:
     return not isinstance(held, types.ModuleType | types.BuiltinFunctionType)
 
 
-def _class(kind: type, walk: Walk) -> str:
+def _class(kind: type, known: Known) -> str:
     name = f"{kind.__module__}.{kind.__qualname__}"
     if not _is_the_users(kind.__module__):
         return name
@@ -145,53 +126,40 @@ def _class(kind: type, walk: Walk) -> str:
         for key, held in vars(kind).items()
         if isinstance(held, types.FunctionType) or not (key.startswith("__") and key.endswith("__"))
     }
-    return f"{name} {_text(parts, walk)} {_row('', kind.__bases__, walk)}"
+    return f"{name} {_text(parts, known)} {_row('', kind.__bases__, known)}"
 
 
-def _instance(thing: object, walk: Walk) -> str:
+def _instance(thing: object, known: Known) -> str:
     inner = getattr(thing, "__wrapped__", None)
     if isinstance(inner, types.FunctionType):  # as functools.lru_cache and compilers leave what they were given
-        return f"{_name(thing)} around {_text(inner, walk)}"
+        return f"{_name(thing)} around {_text(inner, known)}"
     kind = type(thing)
     if kind.__module__.partition(".")[0] in sys.stdlib_module_names and not hasattr(thing, "__dict__"):
         return f"{_name(thing)} {_pickled(thing)}"
-    return f"{_text(kind, walk)}{_attributes(thing, walk)}"
+    return f"{_text(kind, known)}{_attributes(thing, known)}"
 
 
-def _attributes(thing: object, walk: Walk) -> str:
+def _attributes(thing: object, known: Known) -> str:
     """What an instance holds: all of it if its class is the user's, the plain values and arrays of any other's."""
     kind = type(thing)
     slots = (name for each in kind.__mro__ for name in _slots(each) if hasattr(thing, name))
     held = {name: getattr(thing, name) for name in slots} | getattr(thing, "__dict__", {})
     if _is_the_users(kind.__module__) or isinstance(thing, types.SimpleNamespace):
-        left = set() if walk.finding else walk.added
-        return f" {_text({name: value for name, value in held.items() if name not in left}, walk)}"
-    plain = {name: value for name, value in held.items() if isinstance(value, (*_PLAIN, np.generic, np.ndarray))}
-    return f" {_text(plain, walk)}"
+        return f" {_text(held, known)}"
+    plain = {name: value for name, value in held.items() if isinstance(value, (*PLAIN, np.generic, np.ndarray))}
+    return f" {_text(plain, known)}"
 
 
 def _slots(kind: type) -> tuple[str, ...]:
-    said = vars(kind).get("__slots__", ())
-    return tuple(name for name in ((said,) if isinstance(said, str) else said) if not name.startswith("__"))
+    slots = vars(kind).get("__slots__", ())
+    return tuple(name for name in ((slots,) if isinstance(slots, str) else slots) if not name.startswith("__"))
 
 
 def _globals_of(code: types.CodeType) -> set[str]:
     """The names of globals that a function's code uses, and the code of functions within it."""
-    found = {str(each.argval) for each in dis.get_instructions(code) if each.opname in _GETTING}
+    names = {str(each.argval) for each in dis.get_instructions(code) if each.opname in GLOBALS}
     inner = (const for const in code.co_consts if isinstance(const, types.CodeType))
-    return found.union(*map(_globals_of, inner))
-
-
-def _added_to(code: types.CodeType) -> set[str]:
-    """The names of what code adds to, as `calls.append(...)` does."""
-    steps = itertools.pairwise(dis.get_instructions(code))
-    found = {
-        str(held.argval)
-        for held, then in steps
-        if then.opname in ("LOAD_ATTR", "LOAD_METHOD") and then.argval in _ADDING
-    }
-    inner = (const for const in code.co_consts if isinstance(const, types.CodeType))
-    return found.union(*map(_added_to, inner))
+    return names.union(*map(_globals_of, inner))
 
 
 @functools.cache
@@ -200,8 +168,10 @@ def _is_the_users(module: str | None) -> bool:
     if module is None or module.partition(".")[0] in (*sys.stdlib_module_names, *sys.builtin_module_names):
         return False
     file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None or INSTALLED & set(Path(file).parts):
+        return file is None
     installed = {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")}
-    return file is None or not any(Path(file).is_relative_to(folder) for folder in installed if folder)
+    return not any(Path(file).is_relative_to(folder) for folder in installed if folder)
 
 
 def _pickled(thing: object) -> str:
@@ -210,7 +180,7 @@ def _pickled(thing: object) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             return hashlib.blake2b(pickle.dumps(thing, protocol=4), digest_size=16).hexdigest()
-    except Exception:  # noqa: BLE001 - whatever a type says that does not want to be copied
+    except Exception:  # noqa: BLE001 - whatever a type raises that does not want to be copied
         return ""
 
 

@@ -15,8 +15,9 @@ from ..errors import InvalidOption, TilewrightError
 from ..io.destination import Destination
 from ..io.source import Source, open_source
 from ..storage.disk import discard, writing_to
+from ..storage.machine import cpus
 from .checkpoint.lock import claimed, empty
-from .fingerprint import fingerprint, identity
+from .fingerprint import fingerprint, identity, noting_changes
 from .forecast import Forecast, forecast
 from .plan import Plan
 from .planning import Parts, plan_of
@@ -25,7 +26,7 @@ from .result import Result, remove_with
 from .run import Progress, Run
 from .steps.write import label_spec, try_writer
 from .watchers import Watchers
-from .workers.crew import cpus, crew
+from .workers.crew import crew
 from .workers.main_guard import check_guarded
 
 __all__ = ["Execution"]
@@ -68,6 +69,7 @@ class Execution:
                     new = claims.enter_context(claimed(folder, record, resume=self.resume))
                 if new:
                     discard(plan.workdir)  # of a checkpoint that is gone, if it lay outside it
+                claims.enter_context(noting_changes(plan, record))
                 return self._claimed(plan, home)
         except BaseException:
             if home.temporary:

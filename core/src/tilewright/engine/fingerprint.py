@@ -1,13 +1,15 @@
-"""What decides the labels, as a record: only a run with the same record goes on from a checkpoint."""
+"""What decides the labels, as a record: only a run with the same record resumes from a checkpoint."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from .._version import __version__
 from ..components.resolve import configuration
 from ..components.specs import Kind
 from ..io.source import Source
@@ -15,13 +17,14 @@ from ..storage.arrays import beneath
 from .code_identity import behaviour
 from .plan import Plan
 
-__all__ = ["fingerprint", "identity"]
+__all__ = ["fingerprint", "identity", "noting_changes"]
+
+_first: dict[str, str] = {}
+"""By what the code of a component came to be in the course of a run of this process: what it was when the run began."""
 
 
 def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
     """The record of a run, in plain JSON values."""
-    from .. import __version__
-
     grid = plan.grid
     record = {
         "tilewright": __version__,
@@ -49,20 +52,41 @@ def _source(source: Source) -> str:
     known = source.whole.identity
     if known.known or source.path:
         return known.text
-    return f"{known.text} {_digest(behaviour(beneath(source.whole.data)[0]).encode())}"
+    return f"{known.text} {_digest(beneath(source.whole.data)[0])}"
 
 
 def identity(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:
     """What tells a component from another: its record, and for a function also its code and what it closes over."""
     record = configuration(kind, thing)
+    code = _code(thing, by_version="distribution" in record)
+    return record | {"code": _first.get(code, code)} if code else record
+
+
+@contextmanager
+def noting_changes(plan: Plan, record: Mapping[str, Any]) -> Iterator[None]:
+    """While a run goes on, what its components change of themselves does not make them others.
+
+    A list that a function appends to, or a model that it opens at its first call, is changed when the same run is
+    repeated in the same process. So what a component has become when the run ends stands for what it was before.
+    """
+    try:
+        yield
+    finally:
+        for kind, thing in (("segmenter", plan.segmenter), ("merger", plan.merger)):
+            before = record[kind].get("code")
+            if before:
+                _first[_code(thing, by_version="distribution" in record[kind])] = before
+
+
+def _code(thing: object, *, by_version: bool) -> str:
+    """A digest of a component's code and of all that it works with; empty if its name, options and version tell all."""
     if not dataclasses.is_dataclass(thing):
-        record["code"] = _digest(behaviour(thing).encode())
-        return record
+        return _digest(thing)
     values = [getattr(thing, field.name) for field in dataclasses.fields(thing)]
     special = [value for value in values if not _is_json(value)]  # of which the record has but a text, cut short
-    if "distribution" not in record:  # a plugin's code has a version, a script's has not
+    if not by_version:  # a plugin's code has a version, a script's has not
         special.append(type(thing))
-    return record | {"code": _digest(behaviour(special).encode())} if special else record
+    return _digest(special) if special else ""
 
 
 def _is_json(value: object) -> bool:
@@ -73,5 +97,5 @@ def _is_json(value: object) -> bool:
     return True
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+def _digest(thing: object) -> str:
+    return hashlib.blake2b(behaviour(thing).encode(), digest_size=16).hexdigest()

@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 
 from ..abc.traits import Traits
 from ..builtin.tilers import bytes_for
+from ..storage.machine import cpus
 from .checkpoint.records import Recorded
 from .plan import Plan
 from .steps.segment import segment
-from .workers.crew import cpus
 
 __all__ = ["Forecast", "forecast"]
 

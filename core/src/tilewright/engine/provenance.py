@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable
 from typing import Any
 
+from .._version import __version__
 from ..components.resolve import configuration
 from ..components.specs import Kind
 from .planning import Parts
@@ -29,8 +30,6 @@ def pipeline_record(parts: Parts, run: Run, writer: Callable[..., Any]) -> dict[
 
 def provenance_of(pipeline: dict[str, Any], run: Run, outcome: Outcome, started: datetime.datetime) -> dict[str, Any]:
     """The provenance of a run, in plain values."""
-    from .. import __version__
-
     grid = run.plan.grid
     return {
         "tilewright": __version__,

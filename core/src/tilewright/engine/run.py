@@ -16,7 +16,8 @@ import numpy as np
 
 from ..abc.writer import Sink
 from ..labels.objects import numbered
-from ..storage.disk import boot_id, discard
+from ..storage.disk import discard
+from ..storage.machine import boot_id
 from .checkpoint.log import Place
 from .checkpoint.records import Head, Recorded, read
 from .checkpoint.tables import Table

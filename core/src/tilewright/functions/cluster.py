@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..components.quantities import whole_number
-from ..engine.workers.crew import cpus
 from ..engine.workers.main_guard import check_guarded
 from ..errors import InvalidOption
+from ..storage.machine import cpus
 from .memory import gpus
 
 if TYPE_CHECKING:

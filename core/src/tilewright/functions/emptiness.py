@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..abc.tiler import Needs
 from ..builtin.tilers import Grid
 from ..components.quantities import real_number, whole_number
-from ..engine.workers.crew import cpus
 from ..image import Image
+from ..storage.machine import cpus
 from ..tiling.grid import Tile
 from .inputs import UNSAID, Input
 from .tiling import numbers_by_axis

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..components.quantities import real_number, whole_number
-from ..engine.workers.crew import cpus
 from ..errors import InvalidOption
+from ..storage.machine import cpus
 from .memory import available_memory as memory_left
 from .memory import gpu_memory as gpu_left
 

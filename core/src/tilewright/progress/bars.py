@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from .report import unit
+from .units import unit
 
 __all__ = ["Bars"]
 

@@ -13,13 +13,13 @@ import click
 from ..components.events import TileDone
 from ..components.hookspecs import hookimpl
 from ..components.registry import register, unregister
+from .units import duration, unit
 
-__all__ = ["Lines", "Report", "duration", "reporting", "unit", "watching"]
+__all__ = ["Lines", "Report", "reporting", "watching"]
 
 Report = Callable[[str, int, int], None]
 """Called with the step's name, how much of it is done, and how much there is."""
 
-UNITS = {"write": "blocks", "finish": "steps"}
 WATCHER = "progress"
 
 
@@ -101,21 +101,3 @@ def _pace(step: str, done: int, left: int, seconds: float) -> str:
         return ""
     speed = done / seconds
     return f", {speed:.3g} {unit(step)}/s, {duration(left / speed)} left"
-
-
-def unit(step: str) -> str:
-    """What a step counts."""
-    return UNITS.get(step, "tiles")
-
-
-def duration(seconds: float) -> str:
-    """`0.4 s`, `42 s`, `3 min 5 s` or `2 h 10 min`."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
-from .. import __version__
+from .._version import __version__
 from ..components.specs import Kind
 from ..errors import AlreadyExists, InvalidOption
 

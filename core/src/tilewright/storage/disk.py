@@ -1,4 +1,4 @@
-"""What the system says of its disks: no, what has changed, and since when it may not have kept what it was given."""
+"""What the system says of its disks: that it cannot write, and what has changed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from pathlib import Path
 
 from ..errors import NotWritable, TilewrightError
 
-__all__ = ["boot_id", "discard", "file_state", "writing_to"]
+__all__ = ["discard", "file_state", "writing_to"]
 
-BOOT = Path("/proc/sys/kernel/random/boot_id")
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -70,11 +69,3 @@ def file_state(path: str | Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns
-
-
-def boot_id() -> str:
-    """What names the time since this machine was started, on Linux; empty where the system has no name for it."""
-    try:
-        return BOOT.read_text().strip()
-    except OSError:
-        return ""

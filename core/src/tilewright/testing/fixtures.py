@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from .. import __version__, builtin
+from .. import builtin
+from .._version import __version__
 from ..components.discovery import Plugin, read_plugin
 from ..components.registry import Registry, register
 

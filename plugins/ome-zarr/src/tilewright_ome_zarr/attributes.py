@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 from yaozarrs import v04, v05
 
+from tilewright.abc import Level
 from tilewright.errors import InvalidOption
-from tilewright.image import Level
 
 from .metadata import KINDS, first_fault
 

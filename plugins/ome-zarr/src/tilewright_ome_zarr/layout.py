@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from tilewright.abc.writer import LabelSpec
+from tilewright.abc import SPATIAL, LabelSpec, Level
 from tilewright.errors import InvalidImage, InvalidOption
-from tilewright.image import SPATIAL, Level
 
 from .sampling import Sampling, sampling
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import zarr
 
+from tilewright.abc import AXES
 from tilewright.errors import InvalidImage
-from tilewright.image import AXES
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tilewright.abc.writer import LabelSpec
+from tilewright.abc import Image, LabelSpec
 from tilewright.errors import InvalidImage, InvalidOption, TilewrightError
-from tilewright.image import Image
 
 from .reader import OmeZarrReader
 from .registration import FORMATS

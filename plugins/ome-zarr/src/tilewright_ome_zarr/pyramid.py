@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tilewright.engine.workers.crew import cpus
-from tilewright.image import Array, Region
+from tilewright.abc import Array, Region, cpus
 
 from .layout import LevelLayout
 from .sampling import Sampling, downsample, extent

@@ -9,8 +9,8 @@ from typing import cast
 
 import zarr
 
+from tilewright.abc import AXES, Array, Image, Level
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable
-from tilewright.image import AXES, Array, Image, Level
 
 from .collection import listed_labels, not_one_image
 from .metadata import Dataset, Multiscale, Ome, read_multiscale, read_ome

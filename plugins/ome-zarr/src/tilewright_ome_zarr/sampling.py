@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright.image import Region
+from tilewright.abc import Region
 
 __all__ = ["Sampling", "downsample", "extent", "project", "sampling"]
 

@@ -11,9 +11,7 @@ from typing import Any, cast
 import zarr
 from numpy.typing import NDArray
 
-from tilewright.image import Array, Region
-from tilewright.storage.local import direct
-from tilewright.storage.replace import replace_folder
+from tilewright.abc import Array, Region, direct, replace_folder
 
 from .layout import PyramidLayout
 from .pyramid import build, nearest_source

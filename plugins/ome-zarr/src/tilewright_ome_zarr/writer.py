@@ -10,10 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import zarr
 
-from tilewright.abc.writer import LabelSpec
+from tilewright.abc import Image, LabelSpec, Level, check_replaceable, recover
 from tilewright.errors import InvalidImage, InvalidOption, StageMismatch
-from tilewright.image import Image, Level
-from tilewright.storage.replace import check_replaceable, recover
 
 from .attributes import label_attributes
 from .layout import LevelLayout, halved, plan, spaced

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -13,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from ...errors import WorkerLost
 
-__all__ = ["Crew", "Workers", "batched", "cpus", "crew"]
+__all__ = ["Crew", "Workers", "batched", "crew"]
 
 T = TypeVar("T")
 
@@ -133,11 +132,6 @@ def crew(count: int, *, processes: bool = False) -> Iterator[Crew]:
         return
     with ThreadPoolExecutor(count, thread_name_prefix="tilewright") as pool:
         yield Crew(_Threads(pool, count))
-
-
-def cpus() -> int:
-    """The number of CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:

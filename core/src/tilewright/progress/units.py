@@ -1,0 +1,25 @@
+"""What a step counts, and seconds in words."""
+
+from __future__ import annotations
+
+__all__ = ["duration", "unit"]
+
+UNITS = {"write": "blocks", "finish": "steps"}
+
+
+def unit(step: str) -> str:
+    """What a step counts."""
+    return UNITS.get(step, "tiles")
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `42 s`, `3 min 5 s` or `2 h 10 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,23 @@
+"""What this machine is: its CPUs, and when it was started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["boot_id", "cpus"]
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def cpus() -> int:
+    """The number of CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def boot_id() -> str:
+    """What names the time since this machine was started, on Linux; empty where the system has no name for it."""
+    try:
+        return BOOT.read_text().strip()
+    except OSError:
+        return ""
