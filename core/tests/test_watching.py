@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import warnings
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 from fakes import install
 from scipy import ndimage
 
-from tilewright import Grid, Pipeline, RunFinished, RunPlanned, SegmenterFailed, TileDone
+from tilewright import Grid, Pipeline, RunFinished, RunPlanned, SegmenterFailed
 from tilewright.cli import main
 
 MASK = np.random.default_rng(0).random((40, 40)) < 0.5
@@ -58,7 +59,10 @@ def test_a_watcher_is_told_of_the_plan_of_every_stage_and_of_the_end(site: Path,
     from lab_watch import seen  # type: ignore[import-not-found]  # installed above
 
     planned, *steps, finished = seen
+    assert planned.pipeline["segmenter"] == {"name": f"{components.__module__}.components"}
     assert planned == RunPlanned(
+        run=planned.run,
+        pipeline=planned.pipeline,
         source="image",
         destination=str(tmp_path / "labels"),
         axes="yx",
@@ -67,9 +71,19 @@ def test_a_watcher_is_told_of_the_plan_of_every_stage_and_of_the_end(site: Path,
         segmenter=f"{components.__module__}.components",
     )
     assert finished == RunFinished(
-        destination=str(tmp_path / "labels"), objects=result.n_objects, tiles=16, seconds=result.seconds
+        run=planned.run,
+        pipeline=planned.pipeline,
+        destination=str(tmp_path / "labels"),
+        objects=result.n_objects,
+        tiles=16,
+        seconds=result.seconds,
     )
-    assert steps == [TileDone(stage=stage, done=done, total=total) for stage, done, total in told]
+    assert [(step.stage, step.done, step.total) for step in steps] == told
+    assert {step.run for step in steps} == {planned.run}
+    segmented = [tile for step in steps if step.stage == "segment" for tile in step.tiles]
+    assert len({tile.index for tile in segmented}) == 16
+    assert {tile.region for tile in segmented if tile.index == (1, 3)} == {((10, 20), (30, 40))}
+    assert sum(tile.objects for tile in segmented) >= result.n_objects
     assert [step.done for step in steps if step.stage == "segment"][-1] == 16
     assert {step.stage for step in steps} == {"segment", "join", "write", "finish"}
 
@@ -138,3 +152,39 @@ def test_watchers_are_listed(site: Path) -> None:
 def test_events_are_read_without_any_library() -> None:
     code = "import sys; from tilewright import TileDone; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_listener_to_the_logger_learns_of_the_plan_the_steps_and_what_is_reused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tilewright")
+    run(tmp_path / "labels")
+    lines = [record.getMessage() for record in caplog.records]
+    assert re.fullmatch(r"run \w{16}: image to .*labels: yx of \(40, 40\) in 16 tiles of \(10, 10\) with .*", lines[0])
+    assert "segment begins: 16, 0 of them reused" in lines
+    assert [line for line in lines if line.startswith("join ends: ")]
+    assert re.fullmatch(
+        r"run \w{16} is finished: \d+ objects in 16 tiles, 0 of them empty and 0 failed, in .* s", lines[-1]
+    )
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+
+
+def test_failed_and_retried_tiles_are_logged_and_only_failures_are_warnings(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tilewright")
+    attempts: list[int] = []
+
+    def weak(pixels: Any) -> Any:
+        attempts.append(1)
+        if len(attempts) == 1 or pixels[0, 0]:
+            raise RuntimeError("no memory")
+        return components(pixels)
+
+    pipeline = Pipeline(segmenter=weak, tiler=Grid(tile=20), writer="zarr-array")
+    image = np.zeros((40, 40), bool)
+    image[20, 20] = True
+    result = pipeline.run(image, tmp_path / "labels", workers=1, retries=1, on_error="skip")
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warning == f"a tile is left as background: {result.failed[0]}"
+    assert "tile 0 was segmented after 1 attempts that failed" in caplog.text

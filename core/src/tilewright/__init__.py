@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .builtin.mergers import Touch as Touch
     from .builtin.tilers import Auto as Auto
     from .builtin.tilers import Grid as Grid
+    from .components.events import DoneTile as DoneTile
     from .components.events import RunFinished as RunFinished
     from .components.events import RunPlanned as RunPlanned
     from .components.events import TileDone as TileDone
@@ -84,7 +85,7 @@ _HOMES = {
         "WorkerLost",
     ),
     "engine.forecast": ("Forecast",),
-    "components.events": ("RunFinished", "RunPlanned", "TileDone"),
+    "components.events": ("DoneTile", "RunFinished", "RunPlanned", "TileDone"),
     "io.formats": ("open_image",),
     "functions.cluster": ("make_local_cluster",),
     "functions.emptiness": ("estimate_empty_tiles",),

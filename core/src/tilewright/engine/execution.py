@@ -102,7 +102,7 @@ class Execution:
     def _claimed(self, plan: Plan, home: Destination) -> Result:
         """The run, while it holds its checkpoint."""
         try:
-            with Watchers(self.progress, plan, home.path) as watchers:
+            with Watchers(self.progress, plan, home.path, pipeline_record(self.parts, plan, home.writer)) as watchers:
                 result = self._through(plan, home, watchers)
                 watchers.finished(result)
                 return result
@@ -114,21 +114,21 @@ class Execution:
         count = min(self.workers or cpus(), max(1, len(plan.grid)))
         with crew(count, processes=self.processes) as workers:
             self._try_writer(plan, home)  # while processes start
-            run = Run(plan=plan, crew=workers, progress=watchers.tile_done)
-            result = self._stepped(run, home, started)
+            run = Run(plan=plan, crew=workers, report=watchers.tile_done)
+            result = self._stepped(run, home, watchers, started)
         run.plan.checkpoint.close()
         keep = self.keep_stage or run.failed
         for folder in {home.beside, home.checkpoint} - ({home.checkpoint} if keep else set()):
             empty(folder)
         return result
 
-    def _stepped(self, run: Run, home: Destination, started: datetime.datetime) -> Result:
+    def _stepped(self, run: Run, home: Destination, watchers: Watchers, started: datetime.datetime) -> Result:
         run.segment()
         outcome = run.join()
         run.prepare(identity("writer", home.writer))
         sink = home.writer(home.path, label_spec(run.plan, run.source, outcome.dtype, self.name))
         run.write(sink, outcome)
-        provenance = provenance_of(pipeline_record(self.parts, run, home.writer), run, outcome, started)
+        provenance = provenance_of(watchers.pipeline, run, outcome, started)
         run.finish(sink, provenance)
         result = Result.of(run, outcome, Path(home.path), sink, provenance)
         if home.temporary:

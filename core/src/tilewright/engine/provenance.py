@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._version import __version__
 from ..components.resolve import configuration
 from ..components.specs import Kind
+from .plan import Plan
 from .planning import Parts
 from .run import Outcome, Run
 
 __all__ = ["pipeline_record", "provenance_of"]
 
 
-def pipeline_record(parts: Parts, run: Run, writer: Callable[..., Any]) -> dict[str, Any]:
+def pipeline_record(parts: Parts, plan: Plan, writer: Callable[..., Any]) -> dict[str, Any]:
     """The components of a run as plain values, those that were chosen for it included."""
     ran: dict[Kind, Callable[..., Any] | None] = {
-        "reader": run.source.reader,
+        "reader": plan.source.reader,
         "tiler": parts.tiler,
-        "segmenter": run.segmenter,
-        "merger": run.plan.merger,
+        "segmenter": plan.segmenter,
+        "merger": plan.merger,
         "writer": writer,
     }
     return {kind: configuration(kind, part) for kind, part in ran.items() if part is not None}
 
 
-def provenance_of(pipeline: dict[str, Any], run: Run, outcome: Outcome, started: datetime.datetime) -> dict[str, Any]:
+def provenance_of(
+    pipeline: Mapping[str, Any], run: Run, outcome: Outcome, started: datetime.datetime
+) -> dict[str, Any]:
     """The provenance of a run, in plain values."""
     grid = run.plan.grid
     return {
         "tilewright": __version__,
         "python": platform.python_version(),
-        "pipeline": pipeline,
+        "pipeline": dict(pipeline),
         "source": run.source.path,
         "channels": run.source.channels,
         "tiles": {"axes": grid.axes, "largest": grid.largest, "halo": grid.halo, "count": len(grid)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import time
 import zlib
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from ..abc.writer import Sink
 from ..labels.objects import numbered
 from ..storage.disk import discard
 from ..storage.machine import boot_id
+from ..tiling.grid import TileGrid
 from .checkpoint.log import Place
 from .checkpoint.records import Head, Recorded, read
 from .checkpoint.tables import Table
@@ -34,6 +36,16 @@ Progress = Callable[[str, int, int], None]
 
 ATTEMPT, BASIS = "attempt.txt", "basis.txt"
 
+logger = logging.getLogger("tilewright")
+
+
+class Report(Protocol):
+    """Called with a step's name, how much of it is done and how much there is, and with the records that are new."""
+
+    def __call__(
+        self, step: str, done: int, total: int, recorded: Sequence[Recorded] = (), grid: TileGrid | None = None
+    ) -> None: ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -48,18 +60,18 @@ class Run:
     """One execution of a plan by a crew.
 
     `seconds` fills up by step; `skipped` counts the empty tiles; `failed` says why each tile failed that may.
-    `source` and `segmenter` are the plan's, which drops them once all tiles are segmented.
+    `source` is the plan's, which drops it once all tiles are segmented.
     """
 
     plan: Plan
     crew: Crew
-    progress: Progress
+    report: Report
     seconds: dict[str, float] = field(default_factory=dict)
     skipped: int = 0
     failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.source, self.segmenter = self.plan.source, self.plan.segmenter  # the plan of later steps does without
+        self.source = self.plan.source  # the plan of later steps does without
         self._earlier: dict[str, dict[int, Place]] = {}
         for record in self.plan.checkpoint.records():
             self._earlier.setdefault(record.kind, {})[record.number] = record.place
@@ -116,13 +128,13 @@ class Run:
 
         From here on what was written may be moved away at any instant, so a run that is killed now writes anew.
         """
-        self.progress("finish", 0, 1)
+        self.report("finish", 0, 1)
         self.source.check()
         with self._timed("finish"):
             (self.plan.workdir / ATTEMPT).unlink()
             sink.finish(provenance)
             discard(self.plan.workdir)
-        self.progress("finish", 1, 1)
+        self.report("finish", 1, 1)
 
     def _attempt(self) -> int:
         """The number of the output that is being filled: blocks written to an earlier one do not count for it."""
@@ -143,14 +155,18 @@ class Run:
         batches: Iterable[Sequence[int]] | None = None,
     ) -> dict[int, Recorded]:
         """Do the numbers that no earlier run did; return the records of all. `batches`: as they go together."""
-        recorded = self._reuse(kind, numbers)
-        self.progress(step, len(recorded), len(numbers))
+        recorded, begun = self._reuse(kind, numbers), time.perf_counter()
+        grid = shared.blocks if isinstance(shared, Writing) else self.plan.grid
+        self.report(step, len(recorded), len(numbers))
+        logger.info("%s begins: %s, %s of them reused", step, f"{len(numbers):,}", f"{len(recorded):,}")
         if batches is None:
             batches = batched(numbers, self._batch(step, len(numbers) - len(recorded)))
         rest = ([number for number in batch if number not in recorded] for batch in batches) if recorded else batches
         for done in self.crew.each(work, shared, filter(len, rest), self.plan.checkpoint_path):
             recorded.update((each.number, each) for each in done)
-            self.progress(step, len(recorded), len(numbers))
+            self.report(step, len(recorded), len(numbers), done, grid)
+            _log_troubles(done)
+        logger.info("%s ends: %s in %.1f s", step, f"{len(recorded):,}", time.perf_counter() - begun)
         return recorded
 
     def _reuse(self, kind: str, numbers: Sequence[int]) -> dict[int, Recorded]:
@@ -182,6 +198,14 @@ class Run:
         start = time.perf_counter()
         yield
         self.seconds[step] = time.perf_counter() - start
+
+
+def _log_troubles(recorded: Sequence[Recorded]) -> None:
+    for each in recorded:
+        if each.failed:
+            logger.warning("a tile is left as background: %s", each.failed)
+        elif each.retried:
+            logger.info("tile %d was segmented after %d attempts that failed", each.number, each.retried)
 
 
 def _keep(file: Path, text: str) -> None:

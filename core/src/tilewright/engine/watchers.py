@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..components.discovery import Plugin
-from ..components.events import RunFinished, RunPlanned, TileDone
+from ..components.events import DoneTile, RunFinished, RunPlanned, TileDone
 from ..components.isolation import describe
 from ..components.registry import registry
 from ..components.resolve import name_of
-
-if TYPE_CHECKING:
-    from .plan import Plan
-    from .result import Result
+from ..tiling.grid import TileGrid
+from .checkpoint.records import Recorded
+from .plan import Plan
+from .result import Result
 
 __all__ = ["Watchers"]
+
+logger = logging.getLogger("tilewright")
 
 
 class Watchers:
@@ -27,9 +31,17 @@ class Watchers:
     raising, since it is the caller's.
     """
 
-    def __init__(self, progress: Callable[[str, int, int], None] | None, plan: Plan, destination: str) -> None:
+    def __init__(
+        self,
+        progress: Callable[[str, int, int], None] | None,
+        plan: Plan,
+        destination: str,
+        pipeline: Mapping[str, Any],
+    ) -> None:
         self._progress, self._plan, self._destination = progress, plan, destination
         self._plugins = [plugin for plugin in registry().plugins if plugin.watch is not None]
+        self.pipeline = pipeline
+        self._facts: dict[str, Any] = {"run": secrets.token_hex(8), "pipeline": pipeline}
 
     def __enter__(self) -> Watchers:
         image, grid = self._plan.source.opened, self._plan.grid
@@ -40,6 +52,20 @@ class Watchers:
             shape=grid.shape,
             tiles=len(grid),
             segmenter=name_of("segmenter", self._plan.segmenter),
+            **self._facts,
+        )
+        logger.info(
+            "run %s: %s to %s: %s of %s in %s tiles of %s with halo %s, segmenter %s, merger %s",
+            event.run,
+            event.source,
+            event.destination,
+            grid.axes,
+            grid.shape,
+            f"{len(grid):,}",
+            grid.largest,
+            grid.halo,
+            event.segmenter,
+            name_of("merger", self._plan.merger),
         )
         self._tell("tilewright_run_planned", event)
         return self
@@ -48,14 +74,20 @@ class Watchers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            event = RunFinished(destination=self._destination, error=describe(error))
+            event = RunFinished(destination=self._destination, error=describe(error), **self._facts)
+            logger.info("run %s ended early: %s", event.run, event.error)
             self._tell("tilewright_run_finished", event)
 
-    def tile_done(self, step: str, done: int, total: int) -> None:
-        event = TileDone(stage=step, done=done, total=total)
+    def tile_done(
+        self, step: str, done: int, total: int, recorded: Sequence[Recorded] = (), grid: TileGrid | None = None
+    ) -> None:
+        """Tell of tiles, or of blocks of the output, that went through a step; `recorded` are their records."""
         if self._progress is not None:
-            self._progress(event.stage, event.done, event.total)
-        self._tell("tilewright_tile_done", event)
+            self._progress(step, done, total)
+        if self._plugins:
+            tiles = tuple(_facts(each, grid) for each in recorded) if grid is not None else ()
+            event = TileDone(stage=step, done=done, total=total, run=self._facts["run"], tiles=tiles)
+            self._tell("tilewright_tile_done", event)
 
     def finished(self, result: Result) -> None:
         event = RunFinished(
@@ -65,6 +97,17 @@ class Watchers:
             skipped=result.n_skipped,
             failed=len(result.failed),
             seconds=dict(result.seconds),
+            failures=result.failed,
+            **self._facts,
+        )
+        logger.info(
+            "run %s is finished: %s objects in %s tiles, %s of them empty and %s failed, in %.1f s",
+            event.run,
+            f"{event.objects:,}",
+            f"{event.tiles:,}",
+            f"{event.skipped:,}",
+            f"{event.failed:,}",
+            sum(event.seconds.values()),
         )
         self._tell("tilewright_run_finished", event)
 
@@ -77,6 +120,17 @@ class Watchers:
             except BaseException as error:  # noqa: BLE001 - who only watches must not end what is watched
                 self._plugins.remove(plugin)
                 _warn_of(plugin, hook, error)
+
+
+def _facts(recorded: Recorded, grid: TileGrid) -> DoneTile:
+    tile = grid[recorded.number]
+    return DoneTile(
+        index=tile.index,
+        region=tuple((part.start, part.stop) for part in tile.core),
+        objects=recorded.objects,
+        skipped=bool(recorded.skipped),
+        failed=recorded.failed,
+    )
 
 
 def _warn_of(plugin: Plugin, hook: str, error: BaseException) -> None:

@@ -182,6 +182,7 @@ class Recorded(NamedTuple):
     """Where the record of a tile or block lies, and the number of objects or rows that it holds.
 
     skipped: 1 for a tile that was empty. guard: stands for the tile's pixels. failed: why nothing is recorded of it.
+    retried: how many attempts failed before.
     """
 
     number: int
@@ -190,6 +191,7 @@ class Recorded(NamedTuple):
     skipped: int = 0
     guard: int = 0
     failed: str = ""
+    retried: int = 0
 
 
 def keep(checkpoint: Checkpoint, number: int, record: Any) -> Place:

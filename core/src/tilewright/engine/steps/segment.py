@@ -34,13 +34,13 @@ def segment(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
 
 
 def _tried(plan: Plan, tile: Tile) -> Recorded:
-    for pause in (0.5 * 2**attempt for attempt in range(plan.retries)):
+    for attempt in range(plan.retries):
         try:
-            return _segment_tile(plan, tile)
+            return _segment_tile(plan, tile)._replace(retried=attempt)
         except (SegmenterFailed, NotReadable):
-            time.sleep(min(pause, LONGEST_PAUSE))
+            time.sleep(min(0.5 * 2**attempt, LONGEST_PAUSE))
     try:
-        return _segment_tile(plan, tile)
+        return _segment_tile(plan, tile)._replace(retried=plan.retries)
     except (SegmenterFailed, NotReadable, InvalidLabels) as error:
         if plan.on_error == "raise":
             raise
