@@ -18,7 +18,7 @@ class Features:
     """How objects become features.
 
     scale: pixels of the image's finest level that a pixel of the labels is long, along x and y.
-    pixel: the area of a pixel of the finest level in square micrometres; None if it is not known.
+    pixel: the area of a pixel of the labels in square micrometres; None if it is not known.
     plane: the z and t of a stack's plane, which QuPath takes from the geometry.
     """
 
@@ -31,7 +31,7 @@ class Features:
         found = polygons(rings)
         pixels = sum(area(each.outer) + sum(map(area, each.holes)) for each in found)
         size = _plain(pixels * self.scale[0] * self.scale[1])
-        measured = {"Area px^2": size, **({"Area µm^2": size * self.pixel} if self.pixel else {})}
+        measured = {"Area px^2": size, **({"Area µm^2": pixels * self.pixel} if self.pixel else {})}
         properties = {"objectType": "detection", "name": str(number), "area": size, "measurements": measured}
         return (
             f'{{"type":"Feature","id":{number},"geometry":{self._geometry(found)},'
