@@ -14,13 +14,12 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from tilewright.abc.writer import LabelSpec
+from tilewright import LabelSpec
 
-from .pyramid import tiles
+from .pyramid import Chunked, tiles
 from .spacing import in_units
-from .staging import Chunked
 
-__all__ = ["Export", "place"]
+__all__ = ["Export"]
 
 CODES = {"deflate": "zlib", "zstd": "zstd", "none": None}
 CLASSIC = 2**32 - 2**28  # bytes that offsets of 32 bits reach, less what the tables of tiles take
@@ -81,9 +80,3 @@ class Export:
         down, across = (n / m for n, m in zip(self.spec.shape[-2:], level.shape[-2:], strict=True))
         dots = (1e4 / (sizes["x"] * across), 1e4 / (sizes["y"] * down))
         return {"resolution": dots, "resolutionunit": "CENTIMETER"}
-
-
-def place(aside: Path, path: Path) -> None:
-    """Put a finished file into its place, replacing an earlier one at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside.replace(path)

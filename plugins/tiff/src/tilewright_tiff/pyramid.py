@@ -1,4 +1,4 @@
-"""The coarse levels of labels: their shapes, and one pixel of each block of the level before."""
+"""The levels of labels as arrays: the coarse ones have one pixel of each block of the level before."""
 
 from __future__ import annotations
 
@@ -9,22 +9,27 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
-from tilewright.abc.writer import LabelSpec
-from tilewright.image import Region
+from tilewright import LabelSpec, Region
 
-from .staging import Chunked, create
-
-__all__ = ["build", "largest", "picks", "plane_shapes", "tiles"]
+__all__ = ["Chunked", "build", "create", "largest", "picks", "plane_shapes", "tiles"]
 
 R = TypeVar("R")
+Chunked: TypeAlias = zarr.Array[Any]
 
 COARSEST = 512  # pixels along the longer of y and x at which a pyramid of our own ends
 SPAN = 2048  # pixels of the finer level along y and x in memory at a time, for each thread
+
+
+def create(folder: Path, shape: tuple[int, ...], tile: int, dtype: np.dtype[Any]) -> Chunked:
+    """The array in a folder whose chunks are tiles of planes: new, or as an earlier try left it."""
+    chunks = (1,) * (len(shape) - 2) + tuple(max(1, min(tile, n)) for n in shape[-2:])
+    return zarr.open_array(folder, mode="a", shape=shape, dtype=dtype, chunks=chunks, fill_value=0)
 
 
 def plane_shapes(spec: LabelSpec, *, pyramid: bool) -> list[tuple[int, int]]:

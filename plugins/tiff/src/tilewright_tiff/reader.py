@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,10 +21,9 @@ from .lazy import Arranged
 from .omexml import OmeImage, read_files, read_images
 from .opening import check_codec, open_tiff, readable
 from .pages import Planes, open_level
-from .paths import stem
 from .spacing import spacing_of
 
-__all__ = ["TiffReader", "ratios"]
+__all__ = ["TiffReader", "without_suffix"]
 
 FORMATS = {"ome": "ome-tiff", "imagej": "imagej tiff", "generic": "tiff", "uniform": "tiff", "shaped": "tiff"}
 
@@ -89,7 +89,7 @@ class TiffReader:
             spacing={a: s for a, s in zip(arrangement.axes, levels[0].scale, strict=True) if a in spacing},
             units={a: "second" if a == "t" else "micrometer" for a in arrangement.axes if a in spacing},
             channels=channel_names(tif, series, arrangement, ome),
-            name=(ome.name if ome else "") or stem(path),
+            name=(ome.name if ome else "") or Path(without_suffix(path)).name,
             levels=levels if len(series.levels) > 1 else (),
             source=path,
             format=FORMATS.get(series.kind, series.kind),
@@ -137,15 +137,23 @@ def _levels(series: tifffile.TiffPageSeries, arrangement: Arrangement, spacing: 
     shapes = [arrangement.shape(level.shape) for level in series.levels if len(level.shape) == len(series.shape)]
     base = [spacing.get(axis, 1.0) for axis in arrangement.axes]
     return tuple(
-        Level(path=str(k), shape=shape, scale=tuple(s * r for s, r in zip(base, ratios(shapes[0], shape), strict=True)))
+        Level(
+            path=str(k), shape=shape, scale=tuple(s * r for s, r in zip(base, _ratios(shapes[0], shape), strict=True))
+        )
         for k, shape in enumerate(shapes)
     )
 
 
-def ratios(finest: Sequence[int], shape: Sequence[int]) -> list[float]:
+def _ratios(finest: Sequence[int], shape: Sequence[int]) -> list[float]:
     """How many pixels of the finest level one pixel is: a whole number where rounding explains the shape."""
     found = []
     for fine, coarse in zip(finest, shape, strict=True):
         factor = max(1, round(fine / coarse))
         found.append(float(factor) if coarse in (fine // factor, -(-fine // factor)) else fine / coarse)
     return found
+
+
+def without_suffix(path: str) -> str:
+    """The path of an image without its suffix, or without both of `.ome.tif` and its kin."""
+    single = path.rstrip("/").removesuffix(Path(path).suffix)
+    return re.sub(r"\.(ome|companion)$", "", single, flags=re.IGNORECASE)
