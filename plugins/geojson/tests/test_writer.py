@@ -184,8 +184,16 @@ def test_an_object_of_a_stack_is_a_feature_in_each_of_its_planes(tmp_path: Path)
     labels[1, 1:, 2:5, 3:7] = 4
     features = written(tmp_path / "o.geojson", labels, axes="tzyx")["features"]
     assert [f["geometry"]["plane"] for f in features] == [{"c": -1, "z": 1, "t": 1}, {"c": -1, "z": 2, "t": 1}]
+    assert [(f["id"], f["properties"]["name"]) for f in features] == [("4-t1-z1", "4"), ("4-t1-z2", "4")]
     for feature in features:
         np.testing.assert_array_equal(rasterised([feature], (8, 9)), labels[1, 1])
+
+
+@pytest.mark.parametrize("axes", ["yx", "zyx", "tyx", "tzyx"])
+def test_no_two_features_have_the_same_id(tmp_path: Path, axes: str) -> None:
+    labels = np.random.default_rng(2).integers(0, 5, (12, 11, 2, 3)[: len(axes)][::-1]).astype("u4")
+    ids = [feature["id"] for feature in written(tmp_path / "o.geojson", labels, axes=axes)["features"]]
+    assert len(set(ids)) == len(ids)
 
 
 def test_labels_of_a_coarse_level_lie_on_the_finest(tmp_path: Path) -> None:

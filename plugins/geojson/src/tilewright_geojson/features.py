@@ -27,16 +27,20 @@ class Features:
     plane: Mapping[str, int] = field(default_factory=dict)
 
     def text(self, number: int, rings: Sequence[Ring]) -> str:
-        """A feature of one line."""
+        """A feature in one line. Its id is the object's, in a stack with the plane, since no two features share one."""
         found = polygons(rings)
         pixels = sum(area(each.outer) + sum(map(area, each.holes)) for each in found)
         size = _plain(pixels * self.scale[0] * self.scale[1])
         measured = {"Area px^2": size, **({"Area µm^2": pixels * self.pixel} if self.pixel else {})}
         properties = {"objectType": "detection", "name": str(number), "area": size, "measurements": measured}
         return (
-            f'{{"type":"Feature","id":{number},"geometry":{self._geometry(found)},'
+            f'{{"type":"Feature","id":{self._id(number)},"geometry":{self._geometry(found)},'
             f'"properties":{json.dumps(properties, ensure_ascii=False, separators=(",", ":"))}}}'
         )
+
+    def _id(self, number: int) -> str:
+        planes = "".join(f"-{axis}{index}" for axis, index in self.plane.items())
+        return f'"{number}{planes}"' if planes else str(number)
 
     def _geometry(self, found: Sequence[Polygon]) -> str:
         parts = [f"[{','.join(map(self._ring, (each.outer, *each.holes)))}]" for each in found]

@@ -41,8 +41,8 @@ class GeoJsonObjects:
 
     Coordinates are pixels of the image's finest level, whatever level was segmented: (0, 0) is the outer corner of its
     first pixel. Holes are kept. An object of several parts is a MultiPolygon; an object of a stack is a feature in each
-    plane that it reaches into, with the same id. What ran is kept as the member `tilewright`. InvalidOption for labels
-    without planes, and for a path that is a folder.
+    plane that it reaches into, with an id such as `4-t1-z2`. The name of a feature is the object's label. What ran is
+    kept as the member `tilewright`. InvalidOption for labels without planes, and for a path that is a folder.
     """
 
     def __call__(self, path: str, spec: LabelSpec) -> GeoJsonSink:
