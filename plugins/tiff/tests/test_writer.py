@@ -157,12 +157,40 @@ def test_spacing_without_a_known_unit_is_left_out(tmp_path: Path, spec_of, fill,
     assert TiffReader()(str(tmp_path / "l.tif")).spacing == {}
 
 
-def test_axes_of_length_1_come_back(tmp_path: Path, spec_of, fill, cells) -> None:
-    labels = cells((1, 1, 90, 80))
-    sink = OmeTiffLabels()(str(tmp_path / "l.tif"), spec_of(shape=labels.shape, axes="tzyx"))
+@pytest.mark.parametrize(
+    ("axes", "shape"),
+    [
+        ("yx", (1, 90)),
+        ("zyx", (1, 90, 80)),
+        ("tyx", (1, 90, 80)),
+        ("tzyx", (1, 1, 90, 80)),
+        ("tzyx", (1, 3, 900, 80)),
+        ("tzyx", (3, 1, 90, 1)),
+    ],
+)
+def test_axes_of_length_1_come_back(tmp_path: Path, spec_of, fill, cells, axes: str, shape: tuple[int, ...]) -> None:
+    labels = cells(shape)
+    sink = OmeTiffLabels()(str(tmp_path / "l.tif"), spec_of(shape=shape, axes=axes, **MICRONS))
     fill(sink, labels)
-    assert sink.read().shape == (1, 1, 90, 80)
     np.testing.assert_array_equal(sink.read()[...], labels)
+    image = TiffReader()(str(tmp_path / "l.tif"))
+    assert (image.axes, image.shape) == (axes, shape)
+    assert image.spacing == {axis: MICRONS["spacing"][axis] for axis in axes if axis != "t"}
+    assert all(len(level.shape) == len(shape) for level in image.levels)
+
+
+def test_axes_that_the_user_gives_overrule_those_of_the_labels(tmp_path: Path, spec_of, fill, cells) -> None:
+    fill(OmeTiffLabels()(str(tmp_path / "l.tif"), spec_of(shape=(1, 3, 90, 80), axes="tzyx")), cells((1, 3, 90, 80)))
+    assert TiffReader(axes="tyx")(str(tmp_path / "l.tif")).axes == "tyx"
+
+
+@pytest.mark.parametrize("axes", ["zzyx", "yx", "nonsense", "tyx"])
+def test_axes_in_a_file_that_do_not_fit_its_pixels_are_not_believed(tmp_path: Path, axes: str) -> None:
+    annotation = {"Namespace": "tilewright", "Value": {"label axes": axes}}
+    tifffile.imwrite(
+        tmp_path / "l.ome.tif", np.zeros((3, 90, 80), "u2"), metadata={"axes": "ZYX", "MapAnnotation": annotation}
+    )
+    assert TiffReader()(str(tmp_path / "l.ome.tif")).axes == "zyx"
 
 
 def test_no_labels_at_all_are_an_empty_image(tmp_path: Path, spec_of, fill) -> None:

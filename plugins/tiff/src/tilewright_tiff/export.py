@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tilewright import LabelSpec
 
+from .omexml import AXES_KEY, NAMESPACE
 from .pyramid import Chunked, tiles
 from .spacing import in_units
 
@@ -24,7 +25,6 @@ __all__ = ["Export"]
 CODES = {"deflate": "zlib", "zstd": "zstd", "none": None}
 CLASSIC = 2**32 - 2**28  # bytes that offsets of 32 bits reach, less what the tables of tiles take
 BUFFER = 2**25  # bytes of tiles that tifffile collects before it encodes them; its default takes 256 MB
-NAMESPACE = "tilewright"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +70,7 @@ class Export:
             name, unit = ("TimeIncrement", "s") if axis == "t" else (f"PhysicalSize{axis.upper()}", "µm")
             said |= {name: size, f"{name}Unit": unit}
         ran = {key: value if isinstance(value, str) else json.dumps(value) for key, value in provenance.items()}
+        ran |= {AXES_KEY: spec.axes} if 1 in spec.shape[:-2] else {}
         return {**said, "MapAnnotation": {"Namespace": NAMESPACE, "Value": ran}} if ran else said
 
     def _resolution(self, level: Chunked) -> dict[str, Any]:

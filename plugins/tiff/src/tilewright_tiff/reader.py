@@ -14,7 +14,7 @@ import tifffile
 from tilewright.errors import InvalidOption, NotReadable
 from tilewright.image import Array, Image, Level
 
-from .axes import Arrangement, arrange
+from .axes import LABEL_AXES, Arrangement, arrange
 from .channels import channel_names
 from .complaints import complaints
 from .lazy import Arranged
@@ -66,21 +66,16 @@ class TiffReader:
             tif.close()
             raise
 
-    def opened(self, path: str, axes: str) -> Array:
-        """The pixels with exactly these axes, of length 1 where the file leaves one out."""
-        tif = open_tiff(path)
-        series = self._chosen(tif, path)
-        arrangement = arrange(series.axes, series.shape, self.axes, path).with_axes(axes)
-        return self._arranged(tif, series, arrangement, path)
-
     def _image(self, tif: tifffile.TiffFile, path: str) -> Image:
         series = self._chosen(tif, path)
+        ome = _ome_of(tif, series, self.series)
         arrangement = arrange(series.axes, series.shape, self.axes, path)
+        if self.axes is None and ome:
+            arrangement = _with_label_axes(arrangement, ome.axes)
         if not 0 <= self.level < len(series.levels):
             last = len(series.levels) - 1
             raise InvalidOption(f"level {self.level} does not exist; {path!r} has levels 0 to {last}")
         check_codec(series.levels[self.level].keyframe, path)
-        ome = _ome_of(tif, series, self.series)
         spacing = spacing_of(tif, series.keyframe, ome)
         levels = _levels(series, arrangement, spacing)[self.level :]
         return Image(
@@ -130,6 +125,12 @@ def _ome_of(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int
     fitting = [i for i in images if all(i.sizes[axis] == sizes.get(axis, 1) for axis in "XY")]
     here = images[number : number + 1]
     return next(iter([i for i in here if i in fitting] or fitting), None)
+
+
+def _with_label_axes(arrangement: Arrangement, axes: str) -> Arrangement:
+    """The arrangement with the axes of length 1 that labels had when they were written, if the file has the others."""
+    fits = axes in LABEL_AXES and set(arrangement.axes) <= set(axes)
+    return arrangement.with_axes(axes) if fits else arrangement
 
 
 def _levels(series: tifffile.TiffPageSeries, arrangement: Arrangement, spacing: dict[str, float]) -> tuple[Level, ...]:

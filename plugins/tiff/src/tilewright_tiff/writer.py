@@ -15,6 +15,7 @@ from tilewright import LabelSpec, Region
 from tilewright.errors import InvalidOption
 from tilewright.image import Array
 
+from .axes import LABEL_AXES
 from .export import Export
 from .pyramid import Chunked, build, create, largest, plane_shapes
 from .reader import TiffReader, without_suffix
@@ -52,7 +53,7 @@ class OmeTiffLabels:
         target = Path(path).absolute()
         if target.is_dir():
             raise InvalidOption(f"{path!r} is a folder, but OME-TIFF is one file; give the path of a file")
-        if spec.axes not in ("yx", "zyx", "tyx", "tzyx"):
+        if spec.axes not in LABEL_AXES:
             raise InvalidOption(
                 f"OME-TIFF cannot hold labels with axes {spec.axes!r}, only t z y x; write another format"
             )
@@ -104,7 +105,7 @@ class OmeTiffSink:
 
     def read(self) -> Array:
         """The finest level, once it is in its place."""
-        return TiffReader().opened(str(self.path), self.spec.axes)
+        return TiffReader()(str(self.path)).data
 
     def _dtype(self) -> np.dtype[Any]:
         said = self.options.dtype
