@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from tilewright import LabelSpec
+from tilewright.abc import LabelSpec
 from tilewright_geojson.writer import GeoJsonObjects
 from tilewright_tiff.writer import OmeTiffLabels
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from numpy.typing import NDArray
 
-from tilewright import Sink
+from tilewright.abc import Sink
 from tilewright.testing import PluginTests, WriterTests
 
 from .conftest import collection_of, rasterised

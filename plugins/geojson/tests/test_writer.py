@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from tilewright import LabelSpec
+from tilewright.abc import LabelSpec
 from tilewright.errors import InvalidOption
 from tilewright_geojson import writer
 from tilewright_geojson.assembly import Block, objects

@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tilewright.abc.writer import LabelSpec, Sink
-from tilewright.image import Level
+from tilewright.abc import LabelSpec, Level, Sink
 
 
 def _spec(workdir: Path, *, shape: tuple[int, ...], axes: str = "yx", **options: Any) -> LabelSpec:

@@ -16,7 +16,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from tilewright import LabelSpec, Region, open_image
+from tilewright import open_image
+from tilewright.abc import LabelSpec, Region
 from tilewright.errors import InvalidOption
 
 from .assembly import Block, objects

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tilewright.abc import AXES
 from tilewright.errors import InvalidImage, InvalidOption
-from tilewright.image import AXES
 
 __all__ = ["LABEL_AXES", "Arrangement", "arrange"]
 

@@ -14,7 +14,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from tilewright import LabelSpec
+from tilewright.abc import LabelSpec
 
 from .omexml import AXES_KEY, NAMESPACE
 from .pyramid import Chunked, tiles

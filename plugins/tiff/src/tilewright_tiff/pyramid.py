@@ -15,7 +15,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from tilewright import LabelSpec, Region
+from tilewright.abc import LabelSpec, Region
 
 __all__ = ["Chunked", "build", "create", "largest", "picks", "plane_shapes", "tiles"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import tifffile
 
+from tilewright.abc import Array, Image, Level
 from tilewright.errors import InvalidOption, NotReadable
-from tilewright.image import Array, Image, Level
 
 from .axes import LABEL_AXES, Arrangement, arrange
 from .channels import channel_names

@@ -11,9 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright import LabelSpec, Region
+from tilewright.abc import Array, LabelSpec, Region
 from tilewright.errors import InvalidOption
-from tilewright.image import Array
 
 from .axes import LABEL_AXES
 from .export import Export
