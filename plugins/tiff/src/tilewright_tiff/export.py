@@ -65,13 +65,13 @@ class Export:
     def _metadata(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
         """What OME-XML is to say; text is kept as text, anything else as JSON."""
         spec = self.spec
-        said: dict[str, Any] = {"axes": spec.axes.upper(), "Name": spec.name}
+        metadata: dict[str, Any] = {"axes": spec.axes.upper(), "Name": spec.name}
         for axis, size in in_units(spec.spacing, spec.units).items():
             name, unit = ("TimeIncrement", "s") if axis == "t" else (f"PhysicalSize{axis.upper()}", "µm")
-            said |= {name: size, f"{name}Unit": unit}
-        ran = {key: value if isinstance(value, str) else json.dumps(value) for key, value in provenance.items()}
-        ran |= {AXES_KEY: spec.axes} if 1 in spec.shape[:-2] else {}
-        return {**said, "MapAnnotation": {"Namespace": NAMESPACE, "Value": ran}} if ran else said
+            metadata |= {name: size, f"{name}Unit": unit}
+        record = {key: value if isinstance(value, str) else json.dumps(value) for key, value in provenance.items()}
+        record |= {AXES_KEY: spec.axes} if 1 in spec.shape[:-2] else {}
+        return {**metadata, "MapAnnotation": {"Namespace": NAMESPACE, "Value": record}} if record else metadata
 
     def _resolution(self, level: Chunked) -> dict[str, Any]:
         """Pixels per centimetre, for readers that know no OME-XML."""

@@ -38,16 +38,16 @@ def plane_shapes(spec: LabelSpec, *, pyramid: bool) -> list[tuple[int, int]]:
     Planes keep their number: a level that is coarser along z alone is no level here, and z stays as fine as it is.
     """
     finest = (spec.shape[-2], spec.shape[-1])
-    found = [finest]
+    shapes = [finest]
     if not pyramid:
-        return found
+        return shapes
     for level in spec.levels[1:]:
         shape = (level.shape[-2], level.shape[-1])
-        if min(shape) >= 1 and shape != found[-1] and all(n <= m for n, m in zip(shape, found[-1], strict=True)):
-            found.append(shape)
-    while len(spec.levels) < 2 and max(found[-1]) > COARSEST:
-        found.append((-(-found[-1][0] // 2), -(-found[-1][1] // 2)))
-    return found
+        if min(shape) >= 1 and shape != shapes[-1] and all(n <= m for n, m in zip(shape, shapes[-1], strict=True)):
+            shapes.append(shape)
+    while len(spec.levels) < 2 and max(shapes[-1]) > COARSEST:
+        shapes.append((-(-shapes[-1][0] // 2), -(-shapes[-1][1] // 2)))
+    return shapes
 
 
 def picks(fine: int, coarse: int) -> NDArray[np.intp]:

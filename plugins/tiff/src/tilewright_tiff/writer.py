@@ -107,10 +107,10 @@ class OmeTiffSink:
         return TiffReader()(str(self.path)).data
 
     def _dtype(self) -> np.dtype[Any]:
-        said = self.options.dtype
-        highest = 0 if said == "uint32" else largest(self.labels)
-        if said == "auto":
+        chosen = self.options.dtype
+        highest = 0 if chosen == "uint32" else largest(self.labels)
+        if chosen == "auto":
             return np.dtype(np.uint16 if highest < 2**16 else np.uint32)
-        if highest > np.iinfo(said).max:
-            raise InvalidOption(f"dtype {said!r} was asked for, but the ids go up to {highest:,}; leave dtype out")
-        return np.dtype(said)
+        if highest > np.iinfo(chosen).max:
+            raise InvalidOption(f"dtype {chosen!r} was asked for, but the ids go up to {highest:,}; leave dtype out")
+        return np.dtype(chosen)
