@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import os
 import subprocess
@@ -18,8 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tilewright.abc.writer import LabelSpec, Sink
-from tilewright.image import Level
+from tilewright.abc import LabelSpec, Level, Sink
 
 
 def _spec(workdir: Path, *, shape: tuple[int, ...], axes: str = "yx", **options: Any) -> LabelSpec:
@@ -83,59 +81,6 @@ def _levels(shape: tuple[int, ...], *factors: int, rounding: Callable[[float], i
 @pytest.fixture
 def levels() -> Callable[..., tuple[Level, ...]]:
     return _levels
-
-
-def _collection(path: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return loaded
-
-
-def _rings_of(feature: dict[str, Any]) -> list[list[list[list[float]]]]:
-    """The polygons of a feature, each a list of rings."""
-    geometry = feature["geometry"]
-    polygons: list[list[list[list[float]]]] = geometry["coordinates"]
-    return polygons if geometry["type"] == "MultiPolygon" else [polygons]  # type: ignore[list-item]
-
-
-def _rasterised(features: list[dict[str, Any]], shape: tuple[int, ...]) -> NDArray[np.uint64]:
-    """The label image; AssertionError where two features, or two polygons of one, cover the same pixel."""
-    labels = np.zeros(shape, np.uint64)
-    for feature in features:
-        for rings in _rings_of(feature):
-            _draw(labels, rings, feature["id"])
-    return labels
-
-
-def _draw(labels: NDArray[np.uint64], rings: list[list[list[float]]], number: int) -> None:
-    flips: dict[int, list[float]] = {}
-    for ring in rings:
-        assert ring[0] == ring[-1]
-        for (x0, y0), (x1, y1) in itertools.pairwise(ring):
-            assert (x0 == x1) != (y0 == y1)
-            for row in range(int(min(y0, y1)), int(max(y0, y1))):
-                flips.setdefault(row, []).append(x0)
-    for row, columns in flips.items():
-        crossings = sorted(columns)
-        for left, right in zip(crossings[::2], crossings[1::2], strict=True):
-            span = labels[row, int(left) : int(right)]
-            assert not span.any()
-            span[:] = number
-
-
-@pytest.fixture(scope="session")
-def collection() -> Callable[[Path], dict[str, Any]]:
-    return _collection
-
-
-@pytest.fixture(scope="session")
-def rings_of() -> Callable[[dict[str, Any]], list[list[list[list[float]]]]]:
-    return _rings_of
-
-
-@pytest.fixture(scope="session")
-def rasterised() -> Callable[..., NDArray[np.uint32]]:
-    """Polygons back to labels, by a scan of its own: a pixel is inside where its centre is (the even-odd rule)."""
-    return _rasterised
 
 
 CACHE = Path(os.environ.get("TILEWRIGHT_TEST_CACHE", "~/.cache/tilewright-tests")).expanduser()

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
-from numpy.typing import NDArray
 
-from tilewright import Sink
 from tilewright.testing import PluginTests, ReaderTests, Sample, WriterTests
-
-from .conftest import _collection, _rasterised
 
 PIXELS = np.arange(2 * 5 * 61 * 87, dtype="u2").reshape(2, 5, 61, 87)
 SPACING = {"z": 2.0, "y": 0.5, "x": 0.25}
@@ -61,12 +56,3 @@ class TestOmeTiffLabels(WriterTests):
 
 class TestOmeTiffLabelsInThreeDimensions(TestOmeTiffLabels):
     axes, shape = "zyx", (9, 40, 41)
-
-
-class TestGeoJson(WriterTests):
-    @pytest.fixture
-    def writer(self) -> str:
-        return "geojson"
-
-    def read(self, path: Path, sink: Sink) -> NDArray[Any]:
-        return _rasterised(_collection(path)["features"], self.shape)

@@ -15,7 +15,6 @@ import tilewright_tiff as plugin
 from tilewright.components.options import options_of
 from tilewright.components.resolve import component, configuration
 from tilewright.io.formats import choose_writer
-from tilewright_tiff.geojson import GeoJsonObjects
 from tilewright_tiff.reader import TiffReader
 from tilewright_tiff.writer import OmeTiffLabels
 
@@ -28,25 +27,17 @@ def test_the_hooks_import_neither_numpy_nor_tifffile() -> None:
     assert ran.stdout.strip() == "[]"
 
 
-def test_the_targets_of_the_hooks_are_the_reader_and_the_writers() -> None:
+def test_the_targets_of_the_hooks_are_the_reader_and_the_writer() -> None:
     assert [spec.load() for spec in plugin.tilewright_readers()] == [TiffReader]
-    assert [spec.load() for spec in plugin.tilewright_writers()] == [OmeTiffLabels, GeoJsonObjects]
+    assert [spec.load() for spec in plugin.tilewright_writers()] == [OmeTiffLabels]
 
 
-@pytest.mark.parametrize(
-    ("path", "writer"),
-    [
-        ("a.ome.tif", OmeTiffLabels),
-        ("a.TIFF", OmeTiffLabels),
-        ("a.ome.tiff", OmeTiffLabels),
-        ("a.geojson", GeoJsonObjects),
-    ],
-)
-def test_a_writer_is_chosen_by_the_suffix(path: str, writer: type) -> None:
-    assert isinstance(choose_writer(path), writer)
+@pytest.mark.parametrize("path", ["a.ome.tif", "a.TIFF", "a.ome.tiff"])
+def test_the_writer_is_chosen_by_the_suffix(path: str) -> None:
+    assert isinstance(choose_writer(path), OmeTiffLabels)
 
 
-@pytest.mark.parametrize("made", [TiffReader(level=2, axes="zyx"), OmeTiffLabels(tile=256), GeoJsonObjects()])
+@pytest.mark.parametrize("made", [TiffReader(level=2, axes="zyx"), OmeTiffLabels(tile=256)])
 def test_a_record_leads_back_to_the_component(made: object) -> None:
     kind = "reader" if isinstance(made, TiffReader) else "writer"
     record = configuration(kind, made)
@@ -54,7 +45,7 @@ def test_a_record_leads_back_to_the_component(made: object) -> None:
     assert component(kind, record) == made
 
 
-@pytest.mark.parametrize("name", ["polygons", "pyramid", "spacing"])
+@pytest.mark.parametrize("name", ["pyramid", "spacing"])
 def test_the_examples_in_the_docstrings_run(name: str) -> None:
     result = doctest.testmod(importlib.import_module(f"tilewright_tiff.{name}"))
     assert result.attempted

@@ -10,7 +10,6 @@ import tifffile
 from PIL import Image as Picture
 
 from tilewright.errors import InvalidImage
-from tilewright_tiff.geojson import GeoJsonObjects
 from tilewright_tiff.reader import TiffReader
 from tilewright_tiff.writer import OmeTiffLabels
 
@@ -40,18 +39,14 @@ def test_real_nuclei_and_their_mask_are_read(fetched) -> None:
         np.testing.assert_array_equal(image.data[...], tifffile.imread(path))
 
 
-def test_real_nuclei_survive_both_writers(tmp_path: Path, fetched, spec_of, fill, collection, rasterised) -> None:
+def test_real_nuclei_survive_the_writer(tmp_path: Path, fetched, spec_of, fill) -> None:
     labels = tifffile.imread(fetched("stardist/data/images/mask2d.tif")).astype("u4")
     assert len(np.unique(labels)) - 1 == NUCLEI
     labels = np.block([[labels, labels + 1000 * (labels > 0)], [labels + 2000 * (labels > 0), labels.T]])
     labels[512:, 512:] += 3000 * (labels[512:, 512:] > 0).astype("u4")
-    sink = OmeTiffLabels(tile=256)(str(tmp_path / "l.ome.tif"), spec_of(shape=labels.shape, run="tif"))
+    sink = OmeTiffLabels(tile=256)(str(tmp_path / "l.ome.tif"), spec_of(shape=labels.shape))
     fill(sink, labels)
     np.testing.assert_array_equal(sink.read()[...], labels)
-    fill(GeoJsonObjects()(str(tmp_path / "l.geojson"), spec_of(shape=labels.shape, run="json")), labels)
-    features = collection(tmp_path / "l.geojson")["features"]
-    assert len(features) == 4 * NUCLEI
-    np.testing.assert_array_equal(rasterised(features, labels.shape), labels)
 
 
 def test_a_real_stack_without_metadata_asks_for_its_axes(fetched) -> None:

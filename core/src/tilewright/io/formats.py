@@ -71,7 +71,7 @@ def choose_writer(path: str) -> Callable[..., Any]:
         names = ", ".join(f"{c.spec.name} ({' '.join(_format(c).suffixes)})" for c in known if _format(c).suffixes)
         raise UnknownComponent(
             f"no installed writer claims the suffix of {path!r}; installed writers: {names or 'none'}. "
-            "Give the output one of these suffixes, or name a writer"
+            "Give the output one of these suffixes, install the plugin for its format, or name a writer"
         )
     return component("writer", _preferred(found, path).spec.name)
 

@@ -1,4 +1,4 @@
-"""TIFF images, label OME-TIFF and GeoJSON for tilewright: hooks only, so that discovery imports no numpy."""
+"""TIFF images and label OME-TIFF for tilewright: hooks only, so that discovery imports no numpy."""
 
 from __future__ import annotations
 
@@ -43,11 +43,5 @@ def tilewright_writers() -> list[FormatSpec]:
             target="tilewright_tiff.writer:OmeTiffLabels",
             summary="Label images as one tiled OME-TIFF with its pyramid.",
             suffixes=(".ome.tif", ".ome.tiff", ".tif", ".tiff"),
-        ),
-        FormatSpec(
-            name="geojson",
-            target="tilewright_tiff.geojson:GeoJsonObjects",
-            summary="Objects as polygons, a GeoJSON FeatureCollection that QuPath imports as detections.",
-            suffixes=(".geojson",),
-        ),
+        )
     ]

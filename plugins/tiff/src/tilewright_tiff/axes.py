@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tilewright.abc import AXES
 from tilewright.errors import InvalidImage, InvalidOption
-from tilewright.image import AXES
 
-__all__ = ["Arrangement", "arrange"]
+__all__ = ["LABEL_AXES", "Arrangement", "arrange"]
 
+LABEL_AXES = ("yx", "zyx", "tyx", "tzyx")  # of the label images that one OME-TIFF holds
 KNOWN = {"T": "t", "C": "c", "S": "c", "Z": "z", "Y": "y", "X": "x"}
 
 T = TypeVar("T")

@@ -14,18 +14,17 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from tilewright.abc.writer import LabelSpec
+from tilewright.abc import LabelSpec
 
-from .pyramid import tiles
+from .omexml import AXES_KEY, NAMESPACE
+from .pyramid import Chunked, tiles
 from .spacing import in_units
-from .staging import Chunked
 
-__all__ = ["Export", "place"]
+__all__ = ["Export"]
 
 CODES = {"deflate": "zlib", "zstd": "zstd", "none": None}
 CLASSIC = 2**32 - 2**28  # bytes that offsets of 32 bits reach, less what the tables of tiles take
 BUFFER = 2**25  # bytes of tiles that tifffile collects before it encodes them; its default takes 256 MB
-NAMESPACE = "tilewright"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,12 +65,13 @@ class Export:
     def _metadata(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
         """What OME-XML is to say; text is kept as text, anything else as JSON."""
         spec = self.spec
-        said: dict[str, Any] = {"axes": spec.axes.upper(), "Name": spec.name}
+        metadata: dict[str, Any] = {"axes": spec.axes.upper(), "Name": spec.name}
         for axis, size in in_units(spec.spacing, spec.units).items():
             name, unit = ("TimeIncrement", "s") if axis == "t" else (f"PhysicalSize{axis.upper()}", "µm")
-            said |= {name: size, f"{name}Unit": unit}
-        ran = {key: value if isinstance(value, str) else json.dumps(value) for key, value in provenance.items()}
-        return {**said, "MapAnnotation": {"Namespace": NAMESPACE, "Value": ran}} if ran else said
+            metadata |= {name: size, f"{name}Unit": unit}
+        record = {key: value if isinstance(value, str) else json.dumps(value) for key, value in provenance.items()}
+        record |= {AXES_KEY: spec.axes} if 1 in spec.shape[:-2] else {}
+        return {**metadata, "MapAnnotation": {"Namespace": NAMESPACE, "Value": record}} if record else metadata
 
     def _resolution(self, level: Chunked) -> dict[str, Any]:
         """Pixels per centimetre, for readers that know no OME-XML."""
@@ -81,9 +81,3 @@ class Export:
         down, across = (n / m for n, m in zip(self.spec.shape[-2:], level.shape[-2:], strict=True))
         dots = (1e4 / (sizes["x"] * across), 1e4 / (sizes["y"] * down))
         return {"resolution": dots, "resolutionunit": "CENTIMETER"}
-
-
-def place(aside: Path, path: Path) -> None:
-    """Put a finished file into its place, replacing an earlier one at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside.replace(path)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright.image import Array, Region
+from tilewright.abc import Array, Region
 
 from .axes import Arrangement
 from .opening import readable

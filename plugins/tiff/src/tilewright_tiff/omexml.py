@@ -12,7 +12,9 @@ from xml.etree import ElementTree
 from tilewright.errors import InvalidImage
 
 __all__ = [
+    "AXES_KEY",
     "LENGTHS",
+    "NAMESPACE",
     "TIMES",
     "OmeImage",
     "files_of",
@@ -42,6 +44,8 @@ LENGTHS = {
     "ft": 304_800.0,
     "pt": 25_400.0 / 72,
 }
+NAMESPACE = "tilewright"  # of the map annotation that holds what was run
+AXES_KEY = "label axes"  # its entry for axes of length 1: OME-XML has a size for each axis, also for one that is absent
 PLANES = 2**22  # what a file may claim: tifffile keeps a list of all of them
 # In seconds ("UnitsTime").
 TIMES = {"d": 86_400.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
@@ -49,12 +53,16 @@ TIMES = {"d": 86_400.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1
 
 @dataclass(frozen=True, kw_only=True)
 class OmeImage:
-    """One `Image`: its name, pixels along each of `XYZCT`, spacing in µm and s by lower-case axis, channel names."""
+    """One `Image`: its name, pixels along each of `XYZCT`, spacing in µm and s by lower-case axis, channel names.
+
+    axes: those of the labels that this project's writer put into the file, if some have length 1; else empty.
+    """
 
     name: str
     sizes: dict[str, int]
     spacing: dict[str, float] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
+    axes: str = ""
 
 
 def parse(text: str, where: str) -> ElementTree.Element | None:
@@ -79,8 +87,10 @@ def parse(text: str, where: str) -> ElementTree.Element | None:
 
 def read_images(text: str) -> list[OmeImage]:
     """What XML that `parse` has let through says of each image that has pixels."""
-    found = ((image, image.find("{*}Pixels")) for image in ElementTree.fromstring(text).findall("{*}Image"))
-    return [_image(image, pixels) for image, pixels in found if pixels is not None]
+    root = ElementTree.fromstring(text)
+    axes = root.findtext(f".//{{*}}MapAnnotation[@Namespace='{NAMESPACE}']/{{*}}Value/{{*}}M[@K='{AXES_KEY}']", "")
+    found = ((image, image.find("{*}Pixels")) for image in root.findall("{*}Image"))
+    return [_image(image, pixels, axes) for image, pixels in found if pixels is not None]
 
 
 def read_files(text: str) -> list[str]:
@@ -132,7 +142,7 @@ def _planes(root: ElementTree.Element) -> Iterator[int]:
             yield int(min(abs(end - start) / (abs(step) or 1.0), 2.0**62))
 
 
-def _image(image: ElementTree.Element, pixels: ElementTree.Element) -> OmeImage:
+def _image(image: ElementTree.Element, pixels: ElementTree.Element, axes: str) -> OmeImage:
     said = pixels.attrib
     lengths = {axis: _physical(said, f"PhysicalSize{axis.upper()}", "µm", LENGTHS) for axis in "zyx"}
     lengths["t"] = _physical(said, "TimeIncrement", "s", TIMES)
@@ -141,6 +151,7 @@ def _image(image: ElementTree.Element, pixels: ElementTree.Element) -> OmeImage:
         sizes={axis: _whole(said.get(f"Size{axis}")) for axis in "XYZCT"},
         spacing={axis: size for axis, size in lengths.items() if size is not None},
         channels=tuple(channel.attrib.get("Name", "").strip() for channel in pixels.findall("{*}Channel")),
+        axes=axes,
     )
 
 

@@ -13,8 +13,8 @@ import tifffile
 import zarr
 from numpy.typing import NDArray
 
+from tilewright.abc import Array
 from tilewright.errors import NotReadable
-from tilewright.image import Array
 
 from .pieces import Page
 from .retiling import Retiled

@@ -1,4 +1,4 @@
-"""The coarse levels of labels: their shapes, and one pixel of each block of the level before."""
+"""The levels of labels as arrays: the coarse ones have one pixel of each block of the level before."""
 
 from __future__ import annotations
 
@@ -9,22 +9,27 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
-from tilewright.abc.writer import LabelSpec
-from tilewright.image import Region
+from tilewright.abc import LabelSpec, Region
 
-from .staging import Chunked, create
-
-__all__ = ["build", "largest", "picks", "plane_shapes", "tiles"]
+__all__ = ["Chunked", "build", "create", "largest", "picks", "plane_shapes", "tiles"]
 
 R = TypeVar("R")
+Chunked: TypeAlias = zarr.Array[Any]
 
 COARSEST = 512  # pixels along the longer of y and x at which a pyramid of our own ends
 SPAN = 2048  # pixels of the finer level along y and x in memory at a time, for each thread
+
+
+def create(folder: Path, shape: tuple[int, ...], tile: int, dtype: np.dtype[Any]) -> Chunked:
+    """The array in a folder whose chunks are tiles of planes: new, or as an earlier try left it."""
+    chunks = (1,) * (len(shape) - 2) + tuple(max(1, min(tile, n)) for n in shape[-2:])
+    return zarr.open_array(folder, mode="a", shape=shape, dtype=dtype, chunks=chunks, fill_value=0)
 
 
 def plane_shapes(spec: LabelSpec, *, pyramid: bool) -> list[tuple[int, int]]:
@@ -33,16 +38,16 @@ def plane_shapes(spec: LabelSpec, *, pyramid: bool) -> list[tuple[int, int]]:
     Planes keep their number: a level that is coarser along z alone is no level here, and z stays as fine as it is.
     """
     finest = (spec.shape[-2], spec.shape[-1])
-    found = [finest]
+    shapes = [finest]
     if not pyramid:
-        return found
+        return shapes
     for level in spec.levels[1:]:
         shape = (level.shape[-2], level.shape[-1])
-        if min(shape) >= 1 and shape != found[-1] and all(n <= m for n, m in zip(shape, found[-1], strict=True)):
-            found.append(shape)
-    while len(spec.levels) < 2 and max(found[-1]) > COARSEST:
-        found.append((-(-found[-1][0] // 2), -(-found[-1][1] // 2)))
-    return found
+        if min(shape) >= 1 and shape != shapes[-1] and all(n <= m for n, m in zip(shape, shapes[-1], strict=True)):
+            shapes.append(shape)
+    while len(spec.levels) < 2 and max(shapes[-1]) > COARSEST:
+        shapes.append((-(-shapes[-1][0] // 2), -(-shapes[-1][1] // 2)))
+    return shapes
 
 
 def picks(fine: int, coarse: int) -> NDArray[np.intp]:

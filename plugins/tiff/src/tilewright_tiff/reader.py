@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,20 +11,19 @@ from pathlib import Path
 
 import tifffile
 
+from tilewright.abc import Array, Image, Level
 from tilewright.errors import InvalidOption, NotReadable
-from tilewright.image import Array, Image, Level
 
-from .axes import Arrangement, arrange
+from .axes import LABEL_AXES, Arrangement, arrange
 from .channels import channel_names
 from .complaints import complaints
 from .lazy import Arranged
 from .omexml import OmeImage, read_files, read_images
 from .opening import check_codec, open_tiff, readable
 from .pages import Planes, open_level
-from .paths import stem
 from .spacing import spacing_of
 
-__all__ = ["TiffReader", "ratios"]
+__all__ = ["TiffReader", "without_suffix"]
 
 FORMATS = {"ome": "ome-tiff", "imagej": "imagej tiff", "generic": "tiff", "uniform": "tiff", "shaped": "tiff"}
 
@@ -66,21 +66,16 @@ class TiffReader:
             tif.close()
             raise
 
-    def opened(self, path: str, axes: str) -> Array:
-        """The pixels with exactly these axes, of length 1 where the file leaves one out."""
-        tif = open_tiff(path)
-        series = self._chosen(tif, path)
-        arrangement = arrange(series.axes, series.shape, self.axes, path).with_axes(axes)
-        return self._arranged(tif, series, arrangement, path)
-
     def _image(self, tif: tifffile.TiffFile, path: str) -> Image:
         series = self._chosen(tif, path)
+        ome = _ome_of(tif, series, self.series)
         arrangement = arrange(series.axes, series.shape, self.axes, path)
+        if self.axes is None and ome:
+            arrangement = _with_label_axes(arrangement, ome.axes)
         if not 0 <= self.level < len(series.levels):
             last = len(series.levels) - 1
             raise InvalidOption(f"level {self.level} does not exist; {path!r} has levels 0 to {last}")
         check_codec(series.levels[self.level].keyframe, path)
-        ome = _ome_of(tif, series, self.series)
         spacing = spacing_of(tif, series.keyframe, ome)
         levels = _levels(series, arrangement, spacing)[self.level :]
         return Image(
@@ -89,7 +84,7 @@ class TiffReader:
             spacing={a: s for a, s in zip(arrangement.axes, levels[0].scale, strict=True) if a in spacing},
             units={a: "second" if a == "t" else "micrometer" for a in arrangement.axes if a in spacing},
             channels=channel_names(tif, series, arrangement, ome),
-            name=(ome.name if ome else "") or stem(path),
+            name=(ome.name if ome else "") or Path(without_suffix(path)).name,
             levels=levels if len(series.levels) > 1 else (),
             source=path,
             format=FORMATS.get(series.kind, series.kind),
@@ -132,20 +127,34 @@ def _ome_of(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int
     return next(iter([i for i in here if i in fitting] or fitting), None)
 
 
+def _with_label_axes(arrangement: Arrangement, axes: str) -> Arrangement:
+    """The arrangement with the axes of length 1 that labels had when they were written, if the file has the others."""
+    fits = axes in LABEL_AXES and set(arrangement.axes) <= set(axes)
+    return arrangement.with_axes(axes) if fits else arrangement
+
+
 def _levels(series: tifffile.TiffPageSeries, arrangement: Arrangement, spacing: dict[str, float]) -> tuple[Level, ...]:
     """The levels of a series, each with the pixel size that its shape implies."""
     shapes = [arrangement.shape(level.shape) for level in series.levels if len(level.shape) == len(series.shape)]
     base = [spacing.get(axis, 1.0) for axis in arrangement.axes]
     return tuple(
-        Level(path=str(k), shape=shape, scale=tuple(s * r for s, r in zip(base, ratios(shapes[0], shape), strict=True)))
+        Level(
+            path=str(k), shape=shape, scale=tuple(s * r for s, r in zip(base, _ratios(shapes[0], shape), strict=True))
+        )
         for k, shape in enumerate(shapes)
     )
 
 
-def ratios(finest: Sequence[int], shape: Sequence[int]) -> list[float]:
+def _ratios(finest: Sequence[int], shape: Sequence[int]) -> list[float]:
     """How many pixels of the finest level one pixel is: a whole number where rounding explains the shape."""
     found = []
     for fine, coarse in zip(finest, shape, strict=True):
         factor = max(1, round(fine / coarse))
         found.append(float(factor) if coarse in (fine // factor, -(-fine // factor)) else fine / coarse)
     return found
+
+
+def without_suffix(path: str) -> str:
+    """The path of an image without its suffix, or without both of `.ome.tif` and its kin."""
+    single = path.rstrip("/").removesuffix(Path(path).suffix)
+    return re.sub(r"\.(ome|companion)$", "", single, flags=re.IGNORECASE)

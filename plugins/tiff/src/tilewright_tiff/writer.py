@@ -5,19 +5,19 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tilewright.abc.writer import LabelSpec
+from tilewright.abc import Array, LabelSpec, Region
 from tilewright.errors import InvalidOption
-from tilewright.image import Array
 
-from .export import Export, place
-from .paths import beside_image, check_file
-from .pyramid import build, largest, plane_shapes
-from .reader import TiffReader
-from .staging import FileSink, open_staging
+from .axes import LABEL_AXES
+from .export import Export
+from .pyramid import Chunked, build, create, largest, plane_shapes
+from .reader import TiffReader, without_suffix
 
 __all__ = ["OmeTiffLabels", "OmeTiffSink"]
 
@@ -44,26 +44,45 @@ class OmeTiffLabels:
 
     def __post_init__(self) -> None:
         if self.tile < 16 or self.tile % 16:
-            raise InvalidOption(f"tile {self.tile} is no multiple of 16, as TIFF wants it; give 256, 512 or 1024")
+            raise InvalidOption(f"tile {self.tile} is not a multiple of 16, as TIFF needs it; give 256, 512 or 1024")
         if self.compression == "zstd" and importlib.util.find_spec("imagecodecs") is None:
             raise InvalidOption('compression "zstd" needs imagecodecs; pip install "tilewright-tiff[codecs]"')
 
     def __call__(self, path: str, spec: LabelSpec) -> OmeTiffSink:
-        target = check_file(path)
+        target = Path(path).absolute()
+        if target.is_dir():
+            raise InvalidOption(f"{path!r} is a folder, but OME-TIFF is one file; give the path of a file")
+        if spec.axes not in LABEL_AXES:
+            raise InvalidOption(
+                f"OME-TIFF cannot hold labels with axes {spec.axes!r}, only t z y x; write another format"
+            )
         if spec.dtype.itemsize > 4:
             raise InvalidOption(f"OME-TIFF has no {spec.dtype}, which these labels need; write OME-Zarr")
-        return OmeTiffSink(path=target, spec=spec, options=self, staging=open_staging(spec, self.tile, "OME-TIFF"))
+        labels = create(spec.workdir / "labels.zarr", spec.shape, self.tile, spec.dtype)
+        return OmeTiffSink(path=target, spec=spec, labels=labels, options=self)
 
     def destination(self, image: str, name: str) -> str:
         """Where labels of that name go that belong to the image at that path: beside it."""
-        return beside_image(image, name, ".ome.tif")
+        return f"{without_suffix(image)}.{name}.ome.tif"
 
 
 @dataclass(frozen=True, kw_only=True)
-class OmeTiffSink(FileSink):
-    """Labels under way to an OME-TIFF: filled as an array, streamed into the file at the end."""
+class OmeTiffSink:
+    """Labels on their way to an OME-TIFF: an array that is filled in any order, and streamed into it at the end."""
 
+    path: Path
+    spec: LabelSpec
+    labels: Chunked
     options: OmeTiffLabels
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """The chunk of the array: regions come in whole multiples of it, so no two write to the same one."""
+        return self.labels.chunks
+
+    def write(self, region: Region, labels: NDArray[Any]) -> None:
+        """Fill a region of the finest level."""
+        self.labels[region] = labels
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
         """Build the coarse levels, write the file aside, and put it into its place at once.
@@ -71,10 +90,9 @@ class OmeTiffSink(FileSink):
         A kill or an error before that leaves the earlier file as it was, and the same call begins again.
         """
         workdir = self.spec.workdir
-        labels = self.staging.labels
         shapes = plane_shapes(self.spec, pyramid=self.options.pyramid)
         export = Export(
-            levels=build(labels, shapes, self.options.tile, workdir / "levels"),
+            levels=build(self.labels, shapes, self.options.tile, workdir / "levels"),
             dtype=self._dtype(),
             tile=self.options.tile,
             compression=self.options.compression,
@@ -82,17 +100,17 @@ class OmeTiffSink(FileSink):
         )
         aside = workdir / "labels.ome.tif"
         export.write(aside, provenance)
-        place(aside, self.path)
+        aside.replace(self.path)
 
     def read(self) -> Array:
         """The finest level, once it is in its place."""
-        return TiffReader().opened(str(self.path), self.spec.axes)
+        return TiffReader()(str(self.path)).data
 
     def _dtype(self) -> np.dtype[Any]:
-        said = self.options.dtype
-        highest = 0 if said == "uint32" else largest(self.staging.labels)
-        if said == "auto":
+        chosen = self.options.dtype
+        highest = 0 if chosen == "uint32" else largest(self.labels)
+        if chosen == "auto":
             return np.dtype(np.uint16 if highest < 2**16 else np.uint32)
-        if highest > np.iinfo(said).max:
-            raise InvalidOption(f"dtype {said!r} was asked for, but the ids go up to {highest:,}; leave dtype out")
-        return np.dtype(said)
+        if highest > np.iinfo(chosen).max:
+            raise InvalidOption(f"dtype {chosen!r} was asked for, but the ids go up to {highest:,}; leave dtype out")
+        return np.dtype(chosen)

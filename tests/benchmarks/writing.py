@@ -1,6 +1,6 @@
 """Time and memory of finishing labels: the pyramidal OME-TIFF and the polygons of a large image.
 
-    python plugins/tiff/benchmarks/writing.py [--length 24000] [--formats ome-tiff geojson]
+    python tests/benchmarks/writing.py [--length 24000] [--formats ome-tiff geojson]
 
 The labels are filled by another process, as by the workers of a run; measured is how much this one grows in `finish`.
 """
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import psutil
 
-from tilewright.abc.writer import LabelSpec
-from tilewright_tiff.geojson import GeoJsonObjects
+from tilewright.abc import LabelSpec
+from tilewright_geojson.writer import GeoJsonObjects
 from tilewright_tiff.writer import OmeTiffLabels
 
 CELL = 24  # pixels from one object to the next

@@ -18,7 +18,7 @@ class Features:
     """How objects become features.
 
     scale: pixels of the image's finest level that a pixel of the labels is long, along x and y.
-    pixel: the area of a pixel of the finest level in square micrometres; None if it is not known.
+    pixel: the area of a pixel of the labels in square micrometres; None if it is not known.
     plane: the z and t of a stack's plane, which QuPath takes from the geometry.
     """
 
@@ -27,19 +27,23 @@ class Features:
     plane: Mapping[str, int] = field(default_factory=dict)
 
     def text(self, number: int, rings: Sequence[Ring]) -> str:
-        """A feature of one line."""
-        found = polygons(rings)
-        pixels = sum(area(each.outer) + sum(map(area, each.holes)) for each in found)
+        """A feature in one line. Its id is the object's, in a stack with the plane, since no two features share one."""
+        shapes = polygons(rings)
+        pixels = sum(area(each.outer) + sum(map(area, each.holes)) for each in shapes)
         size = _plain(pixels * self.scale[0] * self.scale[1])
-        measured = {"Area px^2": size, **({"Area µm^2": size * self.pixel} if self.pixel else {})}
+        measured = {"Area px^2": size, **({"Area µm^2": pixels * self.pixel} if self.pixel else {})}
         properties = {"objectType": "detection", "name": str(number), "area": size, "measurements": measured}
         return (
-            f'{{"type":"Feature","id":{number},"geometry":{self._geometry(found)},'
+            f'{{"type":"Feature","id":{self._id(number)},"geometry":{self._geometry(shapes)},'
             f'"properties":{json.dumps(properties, ensure_ascii=False, separators=(",", ":"))}}}'
         )
 
-    def _geometry(self, found: Sequence[Polygon]) -> str:
-        parts = [f"[{','.join(map(self._ring, (each.outer, *each.holes)))}]" for each in found]
+    def _id(self, number: int) -> str:
+        planes = "".join(f"-{axis}{index}" for axis, index in self.plane.items())
+        return f'"{number}{planes}"' if planes else str(number)
+
+    def _geometry(self, shapes: Sequence[Polygon]) -> str:
+        parts = [f"[{','.join(map(self._ring, (each.outer, *each.holes)))}]" for each in shapes]
         many = len(parts) > 1
         coordinates = f"[{','.join(parts)}]" if many else parts[0]
         plane = f',"plane":{json.dumps({"c": -1, "z": 0, "t": 0, **self.plane})}' if self.plane else ""
