@@ -173,7 +173,7 @@ def test_chunks_of_unequal_lengths_are_known_by_all_of_them() -> None:
     image = Image(data=Uneven(), axes="yx")
     assert image.chunks == (30, 40)
     assert image.chunk_lengths == ((10, 20, 30), (30, 40))
-    assert image.chunk_files is None
+    assert image.identity.chunks is None
 
 
 @pytest.mark.skipif(not hasattr(zarr.Array, "write_chunk_sizes"), reason="this zarr has regular grids only")

@@ -49,7 +49,7 @@ def test_with_every_tile_sampled_the_objects_and_the_disk_are_those_of_the_run(t
     assert told.seconds > 0
     pipeline.run(mask, tmp_path / "labels.zarr", keep_stage=True)
     kept = sum(pack.stat().st_size for pack in (tmp_path / "labels.zarr.tilewright" / "packs").iterdir())
-    assert 0.5 * kept < told.stage < kept, "the joins and blocks are noted there too"
+    assert 0.5 * kept < told.checkpoint < kept, "the joins and blocks are noted there too"
 
 
 def test_a_forecast_leaves_nothing_behind_and_runs_no_tile_that_was_not_asked_for(tmp_path: Path) -> None:

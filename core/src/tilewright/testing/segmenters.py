@@ -176,7 +176,10 @@ class SegmenterTests(Kit):
     def _prepared(self, segmenter: Any) -> tuple[Callable[..., Any], Image]:
         made, axes = self._made(segmenter)
         image = self.image(axes)
-        return prepared(made, image), image
+        try:
+            return prepared(made, image), image
+        except TilewrightError as error:
+            raise AssertionError(str(error)) from error
 
     def _labels(self, made: Callable[..., Any], pixels: NDArray[Any], axes: str) -> NDArray[Any]:
         shape = tuple(n for n, axis in zip(pixels.shape, axes, strict=True) if axis in SPATIAL)
