@@ -31,6 +31,13 @@ BROKEN = {
         "an error without a readable text",
     ),
     "syntax error": ("def (", "SyntaxError", "invalid syntax"),
+    "contract of the future": (
+        "from tilewright import Spec\n"
+        "@hookimpl\ndef tilewright_segmenters():\n    return [Spec(name='spots', target='a:b', contract=2)]\n",
+        "ValueError",
+        "its segmenter 'spots' was written for contract 2, but this version of tilewright knows contracts up to 1; "
+        "upgrade tilewright",
+    ),
     "misspelt hook": (
         "@hookimpl\ndef tilewright_segmentors():\n    return []\n",
         "PluginValidationError",

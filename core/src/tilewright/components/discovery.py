@@ -17,7 +17,7 @@ import pluggy
 
 from . import hookspecs
 from .isolation import contained, describe
-from .specs import KINDS, FormatSpec, Kind, Spec
+from .specs import CONTRACT, KINDS, FormatSpec, Kind, Spec
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
@@ -211,6 +211,11 @@ def _specs(kind: Kind, hook: pluggy.HookCaller) -> Iterator[Spec]:
 def _check_spec(kind: Kind, spec: object) -> None:
     if not isinstance(spec, _wanted(kind)):
         raise TypeError(f"tilewright_{kind}s must return {_wanted(kind).__name__} objects, not {spec!r}")
+    if spec.contract > CONTRACT:
+        raise ValueError(
+            f"its {kind} {spec.name!r} was written for contract {spec.contract}, but this version of tilewright knows "
+            f"contracts up to {CONTRACT}; upgrade tilewright"
+        )
 
 
 def _wanted(kind: Kind) -> type[Spec]:

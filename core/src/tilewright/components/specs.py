@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-__all__ = ["KINDS", "FormatSpec", "Kind", "Spec"]
+__all__ = ["CONTRACT", "KINDS", "FormatSpec", "Kind", "Spec"]
 
 Kind = Literal["reader", "tiler", "segmenter", "merger", "writer"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+CONTRACT = 1
+"""The newest contract that this version keeps; `docs/reference/compatibility.md` says what raises it."""
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -24,13 +27,16 @@ class Spec:
     name: what users say; lower-case words joined by hyphens.
     target: `"package.module:Name"`, a class or a function, imported when the component is first used.
     summary: what `tilewright plugins` shows.
+    contract: the number of the contract that the component was written for. A version of tilewright that does not know
+        it yet leaves the plugin out and says what to upgrade.
 
-    ValueError for a malformed name or target, which discovery reports as that plugin's error.
+    ValueError for a malformed name, target or number, which discovery reports as that plugin's error.
     """
 
     name: str
     target: str
     summary: str = ""
+    contract: int = 1
 
     def __post_init__(self) -> None:
         for field in ("name", "target", "summary"):
@@ -40,6 +46,8 @@ class Spec:
             raise ValueError(f"{self.name!r} is no component name; use lower-case words joined by hyphens")
         if not _TARGET.fullmatch(self.target):
             raise ValueError(f"{self.target!r} is no target for {self.name!r}; write 'package.module:Name'")
+        if type(self.contract) is not int or self.contract < 1:
+            raise ValueError(f"contract of {self.name!r} must be a whole number of at least 1, not {self.contract!r}")
 
     def load(self) -> Any:
         """Import and return the target. Whatever the import raises."""
