@@ -99,6 +99,29 @@ def test_law_2_touch_equals_labelling_the_whole_image(mask: NDArray[np.bool_], d
 
 @quick
 @given(st.data())
+def test_law_2_holds_for_a_plain_function_that_smooths_with_the_radius_as_halo_or_context(data: st.DataObject) -> None:
+    dimensions = data.draw(st.integers(1, 2))
+    connectivity = data.draw(st.integers(1, dimensions))
+    structure = ndimage.generate_binary_structure(dimensions, connectivity)
+    radius = data.draw(st.integers(1, 3))
+
+    def smoothed(pixels: NDArray[Any]) -> NDArray[Any]:
+        means = ndimage.uniform_filter(pixels, 2 * radius + 1)
+        return ndimage.label(means > np.uint16(2**15), structure)[0]
+
+    halo = data.draw(st.integers(0, radius + 2))
+    context = max(0, radius - halo)
+    if context:
+        smoothed.context = context  # type: ignore[attr-defined]  # functions take attributes
+    shape = data.draw(st.lists(st.integers(1, 60), min_size=dimensions, max_size=dimensions))
+    noise = np.random.default_rng(data.draw(st.integers(0, 2**32))).integers(0, 2**16, shape).astype(np.uint16)
+    tile = data.draw(st.integers(5, 20))
+    pipeline = Pipeline(segmenter=smoothed, tiler=Grid(tile=tile, halo=halo), merger=Touch(connectivity=connectivity))
+    np.testing.assert_array_equal(pipeline.run(noise).labels.compute(), smoothed(noise))
+
+
+@quick
+@given(st.data())
 def test_law_3_overlap_gives_the_truth_for_touching_cells(data: st.DataObject) -> None:
     shape = data.draw(st.lists(st.integers(8, 32), min_size=2, max_size=2) | st.just([7, 9, 9]))
     truth = voronoi(shape, data.draw(st.integers(1, 25)), data.draw(st.integers(0, 2**32)))

@@ -34,7 +34,7 @@ class Plan:
     workdir: where the writer builds its output, on the destination's file system.
     axes: those in which the segmenter is handed a tile. located: whether it is told where a tile lies.
     joining: what the merger declares.
-    connectivity: that of the segmenter's objects, as far as it is known.
+    connectivity: that of the merger: what touches by it within a core is one object; the fullest if it declares none.
     context: by axis of the grid, pixels around a tile's outer region that the segmenter sees too. Their labels are
         dropped.
     min_size: objects with fewer pixels, once joined, are dropped.

@@ -83,7 +83,7 @@ def plan_of(parts: Parts, source: Source, choices: Choices, checkpoint: Path, wo
         axes=traits.axes,
         located=traits.located,
         joining=joining,
-        connectivity=dimensions if traits.merger is None else min(dimensions, joining.diagonals or dimensions),
+        connectivity=min(dimensions, joining.diagonals or dimensions),
         min_size=traits.min_size,
         empty=choices.empty,
         same_ids=choices.same_ids,

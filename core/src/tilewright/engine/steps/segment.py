@@ -88,11 +88,12 @@ def _ids(labels: NDArray[Any], runs: Runs) -> NDArray[np.uint64]:
 def _core_runs(plan: Plan, tile: Tile, labels: NDArray[Any]) -> Runs:
     """The objects of a tile's core.
 
-    A halo's outer pixels lack context, so what a segmenter joined through them may not be joined: an object whose
-    parts in the core do not touch there is taken apart. Its parts find each other across the seams if they do touch.
+    The outer pixels of a halo, or of the context, lack context themselves, so what a segmenter joined through them may
+    not be joined: an object whose parts in the core do not touch there is taken apart. Its parts find each other across
+    the seams if they do touch.
     """
     runs = Runs.of(labels[tile.inner])
-    if tile.inner == relative(tile.outer, tile.outer) or not len(runs.first):
+    if plan.seen(tile) == tile.core or not len(runs.first):
         return runs
     from scipy import ndimage  # a third of a second that a run without halos need not wait for
 
