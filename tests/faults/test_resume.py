@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -339,27 +342,76 @@ def stacked(folder: Path, pixels: NDArray[Any]) -> Any:
     return zarr.create_array(folder / "a.zarr", data=both, chunks=(1, TILE, TILE), overwrite=True)
 
 
+def in_memory(_: Path, pixels: NDArray[Any]) -> Any:
+    return zarr.create_array(zarr.storage.MemoryStore(), data=pixels, chunks=(TILE, TILE))
+
+
+def zipped(folder: Path, pixels: NDArray[Any]) -> Any:
+    (folder / "a.zip").unlink(missing_ok=True)
+    with zarr.storage.ZipStore(folder / "a.zip", mode="w") as store:
+        zarr.create_array(store, data=pixels, chunks=(TILE, TILE))
+    return zarr.open_array(zarr.storage.ZipStore(folder / "a.zip"), mode="r")
+
+
+def served(folder: Path, pixels: NDArray[Any]) -> Any:
+    """Read from a web server, which is asked for its bytes and tells nothing else."""
+    stored(folder, pixels)
+    return zarr.open_array(f"http://127.0.0.1:{port_of(folder)}/a.zarr", mode="r")
+
+
+@functools.cache
+def port_of(folder: Path) -> int:
+    """That of a web server of a folder, which ends with the tests."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_port
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Nothing is printed."""
+
+
 INDIRECT: dict[str, Callable[[Path, NDArray[Any]], Any]] = {
     "dask": lambda folder, pixels: dask.array.from_zarr(stored(folder, pixels)),  # type: ignore[no-untyped-call]
     "dask of a view": lambda folder, pixels: dask.array.from_zarr(stacked(folder, pixels))[1],  # type: ignore[no-untyped-call]
     "one channel": lambda folder, pixels: Image(data=stacked(folder, pixels), axes="cyx").select(1),
     "hdf5": by_hdf5,
     "an array of a script": lambda _, pixels: Lazy(pixels),
+    "zarr in memory": in_memory,
+    "dask of zarr in memory": lambda folder, pixels: dask.array.from_array(in_memory(folder, pixels), name="a"),  # type: ignore[no-untyped-call]
+    "zarr in a zip": zipped,
+    "zarr on a server": served,
 }
+UNTOLD = {"an array of a script", "zarr on a server"}
+"""Nothing tells of a change of these but their pixels."""
 
 
-@pytest.mark.parametrize("make", INDIRECT.values(), ids=INDIRECT)
+@pytest.mark.parametrize("kind", INDIRECT)
 def test_pixels_that_changed_behind_an_array_are_not_mixed_with_old_tiles(
-    make: Callable[[Path, NDArray[Any]], Any], pixels: NDArray[Any], tmp_path: Path
+    kind: str, pixels: NDArray[Any], tmp_path: Path
 ) -> None:
-    out = tmp_path / "out.zarr"
+    make, out = INDIRECT[kind], tmp_path / "out.zarr"
     with pytest.raises(Stopped):
         run(tmp_path, image=make(tmp_path, pixels), destination=out, progress=stopping_at("join"))
     changed = pixels[::-1].copy()
-    with pytest.raises(StageMismatch, match=r"other (file|source)"):
-        run(tmp_path, image=make(tmp_path, changed), destination=out)
-    result = run(tmp_path, image=make(tmp_path, changed), destination=out, resume=False)
+    if kind not in UNTOLD:
+        with pytest.raises(StageMismatch, match=r"other (file|source)"):
+            run(tmp_path, image=make(tmp_path, changed), destination=out)
+    result = run(tmp_path, image=make(tmp_path, changed), destination=out, resume=kind in UNTOLD)
     expect(result.labels.compute(), changed)
+
+
+def test_of_an_array_that_tells_nothing_only_the_tiles_that_changed_are_done_again(
+    pixels: NDArray[Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.zarr"
+    with pytest.raises(Stopped):
+        run(tmp_path, image=Lazy(pixels), destination=out, progress=stopping_at("join"))
+    done, changed = len(CALLS), pixels.copy()
+    changed[0, 0] += 1
+    expect(run(tmp_path, image=Lazy(changed), destination=out).labels.compute(), changed)
+    assert len(CALLS) == done + 1
 
 
 @pytest.mark.parametrize("make", INDIRECT.values(), ids=INDIRECT)

@@ -12,8 +12,6 @@ from typing import Any
 from .._version import __version__
 from ..components.resolve import configuration
 from ..components.specs import Kind
-from ..io.source import Source
-from ..storage.arrays import beneath
 from .code_identity import behaviour
 from .plan import Plan
 
@@ -29,7 +27,7 @@ def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
     record = {
         "tilewright": __version__,
         "destination": path,
-        "source": _source(plan.source),
+        "source": plan.source.whole.identity.text,
         "file": plan.source.whole.identity.state,
         "image": [plan.source.opened.axes, list(plan.source.opened.shape), str(plan.source.opened.dtype)],
         "reader": identity("reader", plan.source.reader) if plan.source.reader else None,
@@ -45,14 +43,6 @@ def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
     }
     plain: dict[str, Any] = json.loads(json.dumps(record))
     return plain
-
-
-def _source(source: Source) -> str:
-    """What names the pixels. An array that has no identity is known by its class and by the values that it holds."""
-    known = source.whole.identity
-    if known.known or source.path:
-        return known.text
-    return f"{known.text} {_digest(beneath(source.whole.data)[0])}"
 
 
 def identity(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,7 @@ class Plan:
     workdir: where the writer builds its output, on the destination's file system.
     axes: those in which the segmenter is handed a tile. located: whether it is told where a tile lies.
     joining: what the merger declares.
+    digests: whether each tile's pixels are known by a digest, because nothing else tells that they have changed.
     connectivity: that of the merger: what touches by it within a core is one object; the fullest if it declares none.
     context: by axis of the grid, pixels around a tile's outer region that the segmenter sees too. Their labels are
         dropped.
@@ -55,6 +57,7 @@ class Plan:
     axes: str = ""
     located: bool = False
     joining: MergerTraits = field(default_factory=MergerTraits)
+    digests: bool = False
     connectivity: int = 1
     min_size: int = 0
     empty: float | None = None
@@ -92,10 +95,10 @@ class Plan:
         return widened(tile.outer, self.context, self.grid.shape) if any(self.context) else tile.outer
 
     def guard(self, tile: Tile) -> int:
-        """A number that changes when the tile's stored pixels do.
+        """A number that changes when the tile's stored pixels do, found without reading them.
 
-        0 for what has no files of its own for a region: arrays in memory, remote stores, and single files, whose state
-        is part of the run's record.
+        0 for what has no files of its own for a region: arrays in memory and single files, whose state is part of the
+        run's record, and whatever is known by the `digest` of its pixels.
         """
         whole, channels = self.source.whole, self.source.channels
         if whole.identity.chunks is None:
@@ -103,6 +106,12 @@ class Plan:
         parts = dict(zip(self.grid.axes, self.seen(tile), strict=True))
         parts["c"] = slice(channels, channels + 1) if isinstance(channels, int) else slice(0, whole.size("c"))
         return whole.identity.guard(tuple(parts[axis] for axis in whole.axes))
+
+    def digest(self, pixels: NDArray[Any]) -> int:
+        """A number that changes with a tile's pixels, where nothing else does; 0 where something else does."""
+        if not self.digests:
+            return 0
+        return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=7).digest(), "big")
 
     def pixels(self, tile: Tile) -> NDArray[Any]:
         """Read what the segmenter is handed of a tile, in its axes."""
@@ -123,12 +132,11 @@ class Plan:
         order = [*missing, *kept]
         return np.ascontiguousarray(block.transpose([order.index(axis) for axis in self.axes]))
 
-    def segment(self, tile: Tile) -> NDArray[Any] | None:
+    def segment(self, tile: Tile, pixels: NDArray[Any]) -> NDArray[Any] | None:
         """Hand a tile to the segmenter, once, and return its labels over the outer region, in the grid's axes.
 
         None if the tile is empty. NaN is not above anything, and does not hide what is.
         """
-        pixels = self.pixels(tile)
         if self.empty is not None and not (pixels > self.empty).any():
             return None
         own = spatial(self.axes)

@@ -83,6 +83,7 @@ def plan_of(parts: Parts, source: Source, choices: Choices, checkpoint: Path, wo
         axes=traits.axes,
         located=traits.located,
         joining=joining,
+        digests=not source.whole.identity.known,
         connectivity=min(dimensions, joining.diagonals or dimensions),
         min_size=traits.min_size,
         empty=choices.empty,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import secrets
@@ -25,7 +26,7 @@ from .checkpoint.records import Head, Recorded, read
 from .checkpoint.tables import Table
 from .joining import Joining
 from .plan import Plan
-from .steps.segment import segment
+from .steps.segment import guards, segment
 from .steps.write import Writing, blocks_of, write
 from .workers.crew import Crew, batched
 
@@ -173,12 +174,21 @@ class Run:
         earlier = self._earlier.get(kind, {})
         places = [(number, earlier[number]) for number in numbers if number in earlier]
         found = [(number, place, read(self.plan.checkpoint, place, Head)) for number, place in places]
+        current = self._guards([number for number, _ in places]) if kind == "tile" else {}
         attempt = self._attempt() if kind == "written" else self.plan.basis
         return {
             number: Recorded(number, place, _count(head), *_skipped_and_guard(head))
             for number, place, head in found
-            if (_unchanged(self.plan, number, head) if kind == "tile" else head.basis == attempt)
+            if (_skipped_and_guard(head)[1] == current[number] if kind == "tile" else head.basis == attempt)
         }
+
+    def _guards(self, numbers: Sequence[int]) -> dict[int, int]:
+        """The guards of tiles that an earlier run segmented, as their pixels are now."""
+        if not numbers:
+            return {}
+        batches = batched(numbers, self._batch("segment", len(numbers)))
+        found = self.crew.each(guards, self.plan, batches, self.plan.checkpoint_path)
+        return dict(itertools.chain.from_iterable(found))
 
     def _batch(self, step: str, count: int) -> int:
         """Tiles to a task: many where they are small, but enough tasks to keep everybody busy to the end.
@@ -224,8 +234,3 @@ def _count(head: Head) -> int:
 
 def _skipped_and_guard(head: Head) -> tuple[int, int]:
     return (0, 0) if head.head is None else (int(head.head[1]), int(head.head[2]))
-
-
-def _unchanged(plan: Plan, number: int, head: Head) -> bool:
-    """Whether a tile's pixels are still those that were segmented, as far as their files tell."""
-    return head.head is not None and bool(head.head[2] == plan.guard(plan.grid[number]))

@@ -52,14 +52,14 @@ class Identity:
     @cached_property
     def state(self) -> int | None:
         """A number that changes with any of the files; None where there are none, or where regions have guards."""
-        here = self.chunks is None and self.files and (not self._path or Path(self._path).exists())
-        return sum(_state(str(file)) for file in self.files) if here else None
+        return sum(_state(str(file)) for file in self.files) if self.files and self.chunks is None else None
 
     @property
     def known(self) -> bool:
-        """Whether a change of the pixels would be noticed.
+        """Whether a change of the pixels is noticed without reading them.
 
-        Not in remote stores, and not in arrays of strange classes that name no `files`.
+        Not in remote stores, and not in arrays of strange classes that name no `files`: of these a run keeps a digest
+        of the pixels of every tile, and reads them again before it resumes.
         """
         return self.chunks is not None or self.state is not None or (self._behind.told and not self._path)
 

@@ -19,7 +19,7 @@ from ..checkpoint.records import Recorded, TileRecord, keep
 from ..plan import Plan
 from .margins import weights
 
-__all__ = ["segment"]
+__all__ = ["guards", "segment"]
 
 NOWHERE = Place(0, 0, 0)
 LONGEST_PAUSE = 30.0  # seconds
@@ -31,6 +31,13 @@ def segment(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
     What fails is tried again as often as the plan says, after a pause that doubles: a GPU may have memory again then.
     """
     return [_tried(plan, plan.grid[number]) for number in numbers]
+
+
+def guards(plan: Plan, numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """The guards of tiles as their pixels are now; read where nothing else tells of a change."""
+    tiles = [plan.grid[number] for number in numbers]
+    digests = [plan.digest(plan.pixels(tile)) if plan.digests else 0 for tile in tiles]
+    return [(tile.number, plan.guard(tile) + digest) for tile, digest in zip(tiles, digests, strict=True)]
 
 
 def _tried(plan: Plan, tile: Tile) -> Recorded:
@@ -48,8 +55,10 @@ def _tried(plan: Plan, tile: Tile) -> Recorded:
 
 
 def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
-    guard = plan.guard(tile)
-    labels = plan.segment(tile)
+    guard = plan.guard(tile)  # before the pixels are read: what changes meanwhile is noticed
+    pixels = plan.pixels(tile)
+    guard += plan.digest(pixels)
+    labels = plan.segment(tile, pixels)
     if labels is None:
         return _record(plan, tile, TileRecord(head=np.array([0, 1, guard])))
     kept = tile.outer if plan.owning else tile.core
