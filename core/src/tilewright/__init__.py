@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .engine.forecast import Forecast as Forecast
     from .engine.result import Result as Result
     from .errors import AlreadyExists as AlreadyExists
+    from .errors import ComponentFailed as ComponentFailed
     from .errors import InvalidImage as InvalidImage
     from .errors import InvalidLabels as InvalidLabels
     from .errors import InvalidOption as InvalidOption
@@ -71,6 +72,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
 _HOMES = {
     "errors": (
         "AlreadyExists",
+        "ComponentFailed",
         "InvalidImage",
         "InvalidLabels",
         "InvalidOption",

@@ -6,6 +6,7 @@ says what is wrong, with both values, and what to do next.
 
 __all__ = [
     "AlreadyExists",
+    "ComponentFailed",
     "InvalidImage",
     "InvalidLabels",
     "InvalidOption",
@@ -61,7 +62,11 @@ class PluginError(TilewrightError, ImportError):
     """A plugin could not be imported or does not keep the contract."""
 
 
-class SegmenterFailed(TilewrightError, RuntimeError):
+class ComponentFailed(TilewrightError, RuntimeError):
+    """The code of a component raised an error; `__cause__` holds what it raised, and the message says whose it is."""
+
+
+class SegmenterFailed(ComponentFailed):
     """A segmenter raised an error on a tile; `__cause__` holds what it raised."""
 
 

@@ -16,8 +16,31 @@ from .conftest import Invoke
 
 Start = Callable[..., subprocess.Popen[str]]
 
+FINE = ("--segmenter", "lab-components", "--writer", "zarr-array", "--quiet")
 BROKEN = ("--segmenter", "lab-broken", "--writer", "zarr-array", "--quiet")
 SLOW = ("--segmenter", "lab-components", "--writer", "zarr-array", "--tile", "8", "--workers", "1", "--quiet")
+
+
+FAULTS = {
+    "full": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/labels.zarr"),
+    "denied": PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/data/labels.zarr"),
+    "memory": MemoryError("Unable to allocate 3 TiB"),
+    "bug": ZeroDivisionError("division\nby zero"),
+    "interrupted": KeyboardInterrupt(),
+}
+
+
+@pytest.fixture
+def fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have the engine itself fail while it plans."""
+
+    def inject(how: str) -> None:
+        def fail(*_: object) -> None:
+            raise FAULTS[how]
+
+        monkeypatch.setattr("tilewright.engine.planning.chosen_iou", fail)
+
+    return inject
 
 
 @pytest.mark.parametrize(
@@ -30,11 +53,31 @@ SLOW = ("--segmenter", "lab-components", "--writer", "zarr-array", "--tile", "8"
         ("interrupted", 130, "interrupted"),
     ],
 )
-def test_an_error_is_one_line_and_an_exit_code(
-    invoke: Invoke, image: Path, tmp_path: Path, how: str, code: int, line: str
+def test_an_error_of_ours_is_one_line_and_an_exit_code(
+    invoke: Invoke, fault_of_ours: Callable[[str], None], image: Path, tmp_path: Path, how: str, code: int, line: str
+) -> None:
+    fault_of_ours(how)
+    failed = invoke("run", image, tmp_path / "out", *FINE)
+    assert (failed.exit_code, failed.stderr, failed.stdout) == (code, f"{line}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("how", "raised"),
+    [
+        ("full", f"OSError: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}: '/data/labels.zarr'"),
+        ("memory", "MemoryError: Unable to allocate 3 TiB"),
+        ("bug", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_an_error_of_a_plugin_is_never_called_ours(
+    invoke: Invoke, image: Path, tmp_path: Path, how: str, raised: str
 ) -> None:
     failed = invoke("run", image, tmp_path / "out", *BROKEN, "--set", f"how={how}")
-    assert (failed.exit_code, failed.stderr, failed.stdout) == (code, f"{line}\n", "")
+    assert failed.exit_code == 2
+    assert failed.stderr.startswith(
+        f"error: segmenter 'lab-broken' of cli-lab 1.5 raised {raised}, while running prepare"
+    )
+    assert failed.stderr.count("\n") == 1
 
 
 def test_a_segmenter_that_fails_is_named_on_one_line(start: Start, image: Path, tmp_path: Path) -> None:
@@ -48,8 +91,11 @@ def test_a_segmenter_that_fails_is_named_on_one_line(start: Start, image: Path, 
 
 
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_debug_adds_the_traceback_before_the_line(invoke: Invoke, image: Path, tmp_path: Path, place: str) -> None:
-    command = ("run", image, tmp_path / "out", *BROKEN, "--set", "how=bug")
+def test_debug_adds_the_traceback_before_the_line(
+    invoke: Invoke, fault_of_ours: Callable[[str], None], image: Path, tmp_path: Path, place: str
+) -> None:
+    fault_of_ours("bug")
+    command = ("run", image, tmp_path / "out", *FINE)
     failed = invoke("--debug", *command) if place == "before" else invoke(*command, "--debug")
     assert failed.exit_code == 1
     assert failed.stderr.startswith("Traceback (most recent call last):")

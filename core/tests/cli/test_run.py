@@ -138,7 +138,7 @@ def test_channels_levels_and_axes_reach_the_run(invoke: Invoke, tmp_path: Path) 
     refused = invoke("run", path, tmp_path / "out2", *PARTS, "--channels", "dye0, dye1")
     assert "channels ['dye0', 'dye1'] were asked for, but the segmenter takes one" in refused.stderr
     refused = invoke("run", path, tmp_path / "out2", *PARTS, "--level", "1")
-    assert "reader 'lab' has no option 'level'" in refused.stderr
+    assert "reader 'lab' of cli-lab 1.5 has no option 'level'" in refused.stderr
     as_slices = invoke("run", path, tmp_path / "out2", *PARTS, "--axes", "zyx", "--json")
     assert result_of(as_slices)["n_objects"] == 1
 

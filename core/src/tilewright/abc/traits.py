@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..components.blame import blamed, whose
 from ..components.isolation import describe
 from ..components.quantities import whole_number
-from ..components.resolve import name_of
 from ..components.specs import Kind
 from ..errors import InvalidImage, InvalidOption
 from ..image import Image
@@ -64,7 +64,7 @@ class Traits:
         for name in LATER:
             if asked.value(name):
                 raise InvalidOption(
-                    f"segmenter {name_of('segmenter', segmenter)!r} declares {name} = {asked.value(name)!r}, which "
+                    f"{whose('segmenter', segmenter)} declares {name} = {asked.value(name)!r}, which "
                     "this version of tilewright does not serve; upgrade tilewright, or use another segmenter"
                 )
         axes = _axes(asked, image)
@@ -81,7 +81,7 @@ class Traits:
             located=asked.flag("located"),
             merger=asked.value("merger"),
             min_size=asked.whole("min_size"),
-            memory=asked.function("memory"),
+            memory=asked.guarded("memory"),
         )
 
     def needs(self, image: Image) -> Needs:
@@ -109,11 +109,10 @@ def prepared(segmenter: Callable[..., Any], image: Image) -> Callable[..., Any]:
     prepare = _Asked("segmenter", segmenter).function("prepare")
     if prepare is None:
         return segmenter
-    made: object = prepare(image)
+    with blamed("segmenter", segmenter, f"running prepare({image!r})"):
+        made: object = prepare(image)
     if not callable(made):
-        raise InvalidOption(
-            f"segmenter {name_of('segmenter', segmenter)!r} must return a segmenter from prepare, not {made!r}"
-        )
+        raise InvalidOption(f"{whose('segmenter', segmenter)} must return a segmenter from prepare, not {made!r}")
     return made
 
 
@@ -150,7 +149,7 @@ class ReaderTraits:
 
     @classmethod
     def of(cls, reader: object) -> ReaderTraits:
-        return cls(labels=_Asked("reader", reader).function("labels"))
+        return cls(labels=_Asked("reader", reader).guarded("labels"))
 
     @staticmethod
     def with_options(reader: Callable[[str], Image], **options: Any) -> Callable[[str], Image]:
@@ -161,7 +160,7 @@ class ReaderTraits:
         names = {each.name for each in dataclasses.fields(reader)} if dataclasses.is_dataclass(reader) else set()
         for name in given:
             if name not in names:
-                raise InvalidOption(f"reader {name_of('reader', reader)!r} has no option {name!r}")
+                raise InvalidOption(f"{whose('reader', reader)} has no option {name!r}")
         return dataclasses.replace(reader, **given)  # type: ignore[type-var]  # it is a dataclass: it has fields
 
 
@@ -180,9 +179,9 @@ class WriterTraits:
     def of(cls, writer: object) -> WriterTraits:
         asked = _Asked("writer", writer)
         return cls(
-            destination=asked.function("destination"),
-            exists=asked.function("exists") or (lambda path: Path(path).exists()),
-            beside=asked.function("beside") or Path,
+            destination=asked.guarded("destination"),
+            exists=asked.guarded("exists") or (lambda path: Path(path).exists()),
+            beside=asked.guarded("beside") or Path,
         )
 
 
@@ -255,12 +254,24 @@ class _Asked:
             return value
         raise self.wrong(name, "a method")
 
+    def guarded(self, name: str) -> Any:
+        """A method that names the component in what it raises; None if there is none."""
+        method = self.function(name)
+        if method is None:
+            return None
+
+        def called(*args: Any) -> Any:
+            with blamed(self._kind, self._component, f"running {name}({', '.join(map(repr, args))})"):
+                return method(*args)
+
+        return called
+
     def wrong(self, name: str, wanted: str) -> InvalidOption:
         return InvalidOption(f"{self._who} declares {name} = {self.value(name)!r}; it must be {wanted}")
 
     @property
     def _who(self) -> str:
-        return f"{self._kind} {name_of(self._kind, self._component)!r}"
+        return whose(self._kind, self._component)
 
 
 def _axes(asked: _Asked, image: Image) -> str:

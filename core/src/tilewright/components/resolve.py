@@ -17,7 +17,7 @@ from .options import build
 from .registry import Registry, registry
 from .specs import Kind
 
-__all__ = ["component", "configuration", "name_of"]
+__all__ = ["component", "configuration", "definition", "name_of"]
 
 
 def component(kind: Kind, said: object, *, among: Registry | None = None) -> Callable[..., Any]:
@@ -52,7 +52,7 @@ def configuration(kind: Kind, thing: object) -> dict[str, Any]:
     One that no plugin offers is named by its module and qualified name, and has no distribution: a record of it tells
     a person what ran, and cannot be run again from the record alone.
     """
-    owner = registry().owner(kind, _definition(thing))
+    owner = registry().owner(kind, definition(thing))
     record: dict[str, Any] = {"name": owner.spec.name if owner else name_of(kind, thing)}
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
         record["configuration"] = {
@@ -65,14 +65,14 @@ def configuration(kind: Kind, thing: object) -> dict[str, Any]:
 
 def name_of(kind: Kind, thing: object) -> str:
     """A short name for messages: the plugin's, else the function's or class's own."""
-    owner = registry().owner(kind, _definition(thing))
+    owner = registry().owner(kind, definition(thing))
     if owner:
         return owner.spec.name
-    named = _definition(thing.func if isinstance(thing, functools.partial) else thing)
+    named = definition(thing.func if isinstance(thing, functools.partial) else thing)
     return f"{named.__module__}.{named.__qualname__}"
 
 
-def _definition(thing: object) -> Any:
+def definition(thing: object) -> Any:
     """What a plugin's target can lead to: the function itself, or the class of an instance."""
     return thing if hasattr(thing, "__qualname__") else type(thing)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ..components.blame import blamed
 from ..errors import InvalidOption, TilewrightError
 from ..io.destination import Destination
 from ..io.source import Source, open_source
@@ -24,7 +25,7 @@ from .planning import Parts, plan_of
 from .provenance import pipeline_record, provenance_of
 from .result import Result, remove_with
 from .run import Progress, Run
-from .steps.write import label_spec, try_writer
+from .steps.write import label_spec, opened, try_writer
 from .watchers import Watchers
 from .workers.crew import crew
 from .workers.main_guard import check_guarded
@@ -126,10 +127,11 @@ class Execution:
         run.segment()
         outcome = run.join()
         run.prepare(identity("writer", home.writer))
-        sink = home.writer(home.path, label_spec(run.plan, run.source, outcome.dtype, self.name))
-        run.write(sink, outcome)
+        sink = opened(home.writer, home.path, label_spec(run.plan, run.source, outcome.dtype, self.name))
+        run.write(home.writer, sink, outcome)
         provenance = provenance_of(watchers.pipeline, run, outcome, started)
-        run.finish(sink, provenance)
+        with blamed("writer", home.writer, f"finishing {home.path!r}"):
+            run.finish(sink, provenance)
         result = Result.of(run, outcome, Path(home.path), sink, provenance)
         if home.temporary:
             remove_with(result, home.temporary)

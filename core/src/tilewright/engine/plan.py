@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..abc.traits import MergerTraits
-from ..components.resolve import name_of
+from ..components.blame import whose
+from ..components.isolation import describe
 from ..errors import InvalidLabels, NotReadable, SegmenterFailed
 from ..io.source import Source
 from ..labels.runs import checked
@@ -143,8 +144,10 @@ class Plan:
         shape = tuple(n for n, axis in zip(pixels.shape, self.axes, strict=True) if axis in SPATIAL)
         try:
             labels = self._called(pixels, tile)
-        except Exception as error:
-            raise SegmenterFailed(f"{self._blame(tile)} raised {type(error).__name__}: {error}") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit and panics too, which would end the process without a word
+            raise SegmenterFailed(f"{self._blame(tile)} raised {describe(error)}") from error
         try:
             found = checked(labels, shape)
         except InvalidLabels as error:
@@ -169,7 +172,7 @@ class Plan:
         return max(1, pixels // max(1, math.prod(self.grid.largest)))
 
     def _blame(self, tile: Tile) -> str:
-        return f"segmenter {name_of('segmenter', self.segmenter)!r}, {self._where(tile)}:"
+        return f"{whose('segmenter', self.segmenter)}, {self._where(tile)}:"
 
     def _where(self, tile: Tile) -> str:
         spans = zip(self.grid.axes, tile.outer, strict=True)

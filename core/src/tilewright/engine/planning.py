@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ..abc.traits import MergerTraits, Traits, declared, prepared
-from ..components.resolve import component, name_of
+from ..components.blame import blamed, whose
+from ..components.resolve import component
 from ..errors import InvalidOption
 from ..image import Image
 from ..io.source import Source, chosen_channels
@@ -66,7 +67,7 @@ def plan_of(parts: Parts, source: Source, choices: Choices, checkpoint: Path, wo
     joining = MergerTraits.of(merger)
     if choices.same_ids and joining.owns:
         raise InvalidOption(
-            f"same_ids joins what has one id, but merger {name_of('merger', merger)!r} chooses which of several "
+            f"same_ids joins what has one id, but {whose('merger', merger)} chooses which of several "
             "views of an object is drawn; use merger 'touch' (--merger touch)"
         )
     grid = _grid(parts.tiler, image, traits)
@@ -103,10 +104,14 @@ def merger_of(parts: Parts) -> Callable[..., Any]:
 def _grid(tiler: Callable[..., TileGrid], image: Image, traits: Traits) -> TileGrid:
     """The tiler's grid over the image's axes but `c`, with single planes along what never joins."""
     seen = image.select(0) if "c" in image.axes else image
-    grid = tiler(seen, traits.needs(image)).with_separate(traits.separate)
+    with blamed("tiler", tiler, f"cutting {seen!r}"):
+        grid: object = tiler(seen, traits.needs(image))
+    if not isinstance(grid, TileGrid):
+        raise InvalidOption(f"{whose('tiler', tiler)} must return a TileGrid, not {type(grid).__name__}")
+    grid = grid.with_separate(traits.separate)
     if grid.axes != seen.axes or grid.shape != seen.shape:
         raise InvalidOption(
-            f"tiler {name_of('tiler', tiler)!r} cut axes {grid.axes!r} of shape {grid.shape}, "
+            f"{whose('tiler', tiler)} cut axes {grid.axes!r} of shape {grid.shape}, "
             f"but the image has {seen.axes!r} of shape {seen.shape}"
         )
     return grid
@@ -118,6 +123,6 @@ def _check_halo(grid: TileGrid, merger: Callable[..., Any], joining: MergerTrait
     bare = [axis for axis in bare if axis not in grid.separate]
     if bare and joining.owns:
         raise InvalidOption(
-            f"merger {name_of('merger', merger)!r} compares what two tiles saw, but along {', '.join(bare)} the halo "
+            f"{whose('merger', merger)} compares what two tiles saw, but along {', '.join(bare)} the halo "
             "is 0; give a halo of at least 1 there (--halo), best the size of an object"
         )

@@ -112,11 +112,12 @@ class Run:
         self.plan.workdir.mkdir(parents=True, exist_ok=True)
         _keep(file, basis)
 
-    def write(self, sink: Sink, outcome: Outcome) -> None:
+    def write(self, writer: Callable[..., Any], sink: Sink, outcome: Outcome) -> None:
         """Write every block that is not written yet."""
         with self._timed("write"):
             writing = Writing(
                 plan=self.plan,
+                writer=writer,
                 sink=sink,
                 blocks=blocks_of(sink, self.plan.grid),
                 dtype=outcome.dtype,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..abc.traits import WriterTraits
-from ..components.resolve import component, name_of
+from ..components.blame import whose
+from ..components.resolve import component
 from ..errors import AlreadyExists, InvalidOption
 from ..storage.identity import Identity
 from .formats import choose_writer
@@ -66,7 +67,7 @@ class Destination:
         if said is None:
             place = WriterTraits.of(chosen).destination
             if place is None:
-                raise InvalidOption(f"writer {name_of('writer', chosen)!r} needs a destination; give an output path")
+                raise InvalidOption(f"{whose('writer', chosen)} needs a destination; give an output path")
             said = place(source, name)
             check_local(said)
         path = str(Path(said).absolute())

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..components.blame import blamed, whose
 from ..components.discovery import Component
 from ..components.isolation import contained, describe
 from ..components.registry import registry
-from ..components.resolve import component, name_of
+from ..components.resolve import component
 from ..components.specs import FormatSpec
 from ..errors import InvalidOption, NotReadable, UnknownComponent
 from ..image import Image
@@ -31,10 +32,11 @@ def open_image(path: str | Path, *, reader: Any = None) -> Image:
 
 def read(reader: Callable[[str], Image], path: str) -> Image:
     """The image that a reader opens. InvalidOption if what it gives back is none."""
-    image: object = reader(path)
+    with blamed("reader", reader, f"opening {path!r}", NotReadable):
+        image: object = reader(path)
     if not isinstance(image, Image):
         raise InvalidOption(
-            f"reader {name_of('reader', reader)!r} must return an Image, not {type(image).__name__} (for {path!r})"
+            f"{whose('reader', reader)} must return an Image, not {type(image).__name__} (for {path!r})"
         )
     return image
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...abc.merger import Copies, Decision, Evidence, upheld
-from ...components.resolve import name_of
+from ...components.blame import blamed, whose
 from ...errors import InvalidLabels
 from ...labels.objects import linked, united
 from ...tiling.grid import TileGrid
@@ -95,7 +95,8 @@ class _View:
 
 
 def _decided(plan: Plan, view: _View) -> Decision:
-    decision = plan.merger.decide(view.copies, view.evidence)  # type: ignore[attr-defined]
+    with blamed("merger", plan.merger, f"deciding {len(view.copies):,} copies"):
+        decision = plan.merger.decide(view.copies, view.evidence)  # type: ignore[attr-defined]
     if not isinstance(decision, Decision):
         raise InvalidLabels(f"{_merger(plan)} returned {type(decision).__name__} from decide, not a Decision")
     fault = decision.fault(len(view.copies))
@@ -105,7 +106,7 @@ def _decided(plan: Plan, view: _View) -> Decision:
 
 
 def _merger(plan: Plan) -> str:
-    return f"merger {name_of('merger', plan.merger)!r}"
+    return whose("merger", plan.merger)
 
 
 def _recorded(plan: Plan, view: _View, decision: Decision, numbers: Sequence[int]) -> Iterator[Recorded]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...abc.merger import Seam
-from ...components.resolve import name_of
+from ...components.blame import blamed, whose
 from ...errors import InvalidLabels
 from ...tiling.grid import Tile
 from ...tiling.regions import Region, common, lengths, relative
@@ -53,7 +53,8 @@ def _many(plan: Plan, numbers: Sequence[int]) -> Iterator[tuple[int, list[Ints]]
     for ends_of_face, labels in _faces(plan, numbers):
         ends.append(ends_of_face)
         faces.append(labels)
-    rows = plan.merger.many(faces)  # type: ignore[attr-defined]  # its traits say that it has it
+    with blamed("merger", plan.merger, f"judging {len(faces):,} faces"):
+        rows = plan.merger.many(faces)  # type: ignore[attr-defined]  # its traits say that it has it
     lower, upper = np.array(ends, np.int64).reshape(-1, 2)[rows[:, 0]].T
     rows = np.column_stack([upper, rows[:, 1:]])
     stops = np.searchsorted(lower, numbers, side="right")
@@ -131,7 +132,8 @@ def strip_part(plan: Plan, tile: Tile, offset: Sequence[int], region: Region, ke
 def _judge(plan: Plan, seam: Seam) -> Ints:
     """What the merger says of a seam, as rows of upper tile, label in lower, label in upper, and what it adds."""
     columns = 5 if plan.owning else 2
-    answer = plan.merger(seam)
+    with blamed("merger", plan.merger, f"judging the seam of tiles {seam.lower.index} and {seam.upper.index}"):
+        answer = plan.merger(seam)
     try:
         said = np.asarray(answer)
     except ValueError:  # rows of unequal length
@@ -140,14 +142,14 @@ def _judge(plan: Plan, seam: Seam) -> Ints:
         said = np.zeros((0, columns), np.int64)  # an empty list
     if said.ndim != 2 or said.shape[1] != columns or said.dtype.kind not in "iu":
         raise InvalidLabels(
-            f"merger {name_of('merger', plan.merger)!r} returned {type(answer).__name__} of {said.dtype} and shape "
+            f"{whose('merger', plan.merger)} returned {type(answer).__name__} of {said.dtype} and shape "
             f"{said.shape} for the seam of tiles {seam.lower.index} and {seam.upper.index}; it must return whole "
             f"numbers of shape (n, {columns})"
         )
     for side, labels in enumerate(seam.labels):
         if len(said) and not (said[:, side].min() > 0 and said[:, side].max() <= labels.max()):
             raise InvalidLabels(
-                f"merger {name_of('merger', plan.merger)!r} named a label that is not on the seam of tiles "
+                f"{whose('merger', plan.merger)} named a label that is not on the seam of tiles "
                 f"{seam.lower.index} and {seam.upper.index}"
             )
     return _rows(seam, said)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...abc.traits import SinkTraits
 from ...abc.writer import LabelSpec, Sink
+from ...components.blame import blamed, whose
+from ...errors import ComponentFailed
 from ...io.source import Source
 from ...labels.runs import spread
 from ...tiling.grid import TileGrid
@@ -20,7 +22,7 @@ from ..checkpoint.records import LabelRuns, Recorded, WrittenRecord, keep
 from ..checkpoint.tables import Table
 from ..plan import Plan
 
-__all__ = ["Writing", "blocks_of", "label_spec", "try_writer", "write"]
+__all__ = ["Writing", "blocks_of", "label_spec", "opened", "try_writer", "write"]
 
 
 def label_spec(plan: Plan, source: Source, dtype: np.dtype[np.unsignedinteger[Any]], name: str) -> LabelSpec:
@@ -50,8 +52,21 @@ def try_writer(writer: Callable[..., Any], path: str, plan: Plan, name: str) -> 
     shutil.rmtree(trial, ignore_errors=True)
     trial.mkdir(parents=True)
     spec = label_spec(plan, plan.source, np.dtype(np.uint32), name)
-    writer(path, replace(spec, workdir=trial))
+    opened(writer, path, replace(spec, workdir=trial))
     shutil.rmtree(trial, ignore_errors=True)
+
+
+def opened(writer: Callable[..., Any], path: str, spec: LabelSpec) -> Sink:
+    """The sink that a writer opens. ComponentFailed if it fails, or gives back something that cannot be filled."""
+    with blamed("writer", writer, f"opening {path!r}"):
+        sink: Any = writer(path, spec)
+    missing = [name for name in ("write", "finish") if not callable(getattr(sink, name, None))]
+    if missing:
+        raise ComponentFailed(
+            f"{whose('writer', writer)} returned {type(sink).__name__} for {path!r}, which has no "
+            f"{' and no '.join(missing)}; a writer returns a Sink"
+        )
+    return cast("Sink", sink)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +74,7 @@ class Writing:
     """What the tasks of this step share. `attempt` is the number of the output that is being filled."""
 
     plan: Plan
+    writer: Callable[..., Any]
     sink: Sink
     blocks: TileGrid
     dtype: np.dtype[np.unsignedinteger[Any]]
@@ -81,7 +97,8 @@ def write(writing: Writing, numbers: Sequence[int]) -> list[Recorded]:
         region = writing.blocks[number].core
         labels = _block(writing, region, pieces, final)
         if labels is not None:
-            writing.sink.write(region, labels)
+            with blamed("writer", writing.writer, f"writing the block {writing.blocks[number].index}"):
+                writing.sink.write(region, labels)
         done.append(Recorded(number, keep(checkpoint, number, WrittenRecord(basis=np.array(writing.attempt))), 0))
     return done
 

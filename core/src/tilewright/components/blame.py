@@ -1,0 +1,41 @@
+"""Whose code failed: what a component raises leaves with its name, its distribution, and what it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..errors import ComponentFailed, TilewrightError
+from .isolation import describe
+from .registry import registry
+from .resolve import definition, name_of
+from .specs import Kind
+
+__all__ = ["blamed", "whose"]
+
+
+def whose(kind: Kind, thing: object) -> str:
+    """`segmenter 'threshold' of tilewright-threshold 0.1.0`; without a distribution for what is not a plugin's."""
+    owner = registry().owner(kind, definition(thing))
+    brought = f" of {owner.distribution} {owner.version}" if owner and owner.distribution != "tilewright" else ""
+    return f"{kind} {name_of(kind, thing)!r}{brought}"
+
+
+@contextmanager
+def blamed(kind: Kind, thing: object, doing: str, raises: type[TilewrightError] = ComponentFailed) -> Iterator[None]:
+    """Run a component's code; whatever it raises becomes an error that says whose it is, with its cause.
+
+    doing: what it was called for and with, as in `running prepare(Image(name='cells', …))`.
+
+    Errors of tilewright pass as they are, since a component raises them on purpose; so do Ctrl-C, and what the system
+    tells a writer of its files. SystemExit and panics of extensions, which would end the process, are errors like any
+    other.
+    """
+    try:
+        yield
+    except (TilewrightError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        if kind == "writer" and isinstance(error, OSError):
+            raise
+        raise raises(f"{whose(kind, thing)} raised {describe(error)}, while {doing}") from error
