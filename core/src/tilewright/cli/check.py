@@ -88,6 +88,9 @@ def _tell(subject: str, findings: Sequence[Finding]) -> int:
     """Print what was found of a subject; returns how much is wrong."""
     passed = sum(finding.outcome == "passed" for finding in findings)
     click.echo(f"  {subject}: {passed} of {len(findings)} checks passed")
+    for finding in findings:
+        if finding.outcome == "passed" and finding.message:
+            click.echo(_wrapped(finding.message, 4))
     told: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
         if finding.outcome != "passed":

@@ -22,6 +22,19 @@ class Kit:
     """
 
     leave_out: ClassVar[Mapping[str, str]] = {}
+    loud = True
+
+    @property
+    def notes(self) -> list[str]:
+        """What this test measured."""
+        notes: list[str] = vars(self).setdefault("_notes", [])
+        return notes
+
+    def measured(self, note: str) -> None:
+        """Note a figure, which `tilewright check` shows and pytest prints with `-rP`."""
+        self.notes.append(note)
+        if self.loud:
+            print(note)
 
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)

@@ -13,7 +13,8 @@ from ..labels.runs import Runs
 
 __all__ = ["agreement", "crop", "discs"]
 
-LENGTHS = {"z": 12, "y": 120, "x": 150}
+LENGTHS = {"z": 12, "y": 210, "x": 150}
+OBJECTS = 90  # rows that hold discs; below there is noise on the left and nothing at all on the right
 STEPS = {"z": 12, "y": 30, "x": 30}  # pixels from disc to disc
 RADIUS = 9.0
 NOISE = 2.0  # standard deviation
@@ -22,8 +23,9 @@ NOISE = 2.0  # standard deviation
 def discs(axes: str) -> Image:
     """Bright round objects that do not touch, of several sizes, on a noisy background: uint16.
 
-    Values are at most 255. Objects on the right are dimmer than on the left, so that a tile is not like the whole. With
-    `c` there are three channels, all alike. Along `z` the discs are balls, half as long.
+    Values are at most 255. Objects on the right are dimmer than on the left, so that a tile is not like the whole. The
+    lower part has none: background noise on the left and zeros on the right, as outside of a scan. With `c` there are
+    three channels, all alike. Along `z` the discs are balls, half as long.
     """
     spatial = [axis for axis in axes if axis in SPATIAL]
     random = np.random.default_rng(7)
@@ -37,19 +39,25 @@ def discs(axes: str) -> Image:
         for i, axis in enumerate(spatial)
     )
     inside = np.clip(RADIUS + number % 3 - np.sqrt(distance), 0, 1)
+    below = [slice(OBJECTS, None) if axis == "y" else slice(None) for axis in spatial]
+    if "y" in spatial:
+        inside[tuple(below)] = 0
     bright = inside * np.linspace(200, 80, distance.shape[-1]) + 20
     pixels = np.clip(random.normal(bright, NOISE), 0, 255).astype(np.uint16)
+    right = [slice(LENGTHS["x"] // 2, None) if axis == "x" else part for axis, part in zip(spatial, below, strict=True)]
+    if "y" in spatial:
+        pixels[tuple(right)] = 0
     if "c" in axes:
         pixels = np.stack([pixels] * 3, axis=axes.index("c"))
     return Image(data=pixels, axes=axes, name="discs")
 
 
 def crop(image: Image, lengths: dict[str, int]) -> NDArray[Any]:
-    """The middle of an image, so many pixels long along each of the axes that are named, read as a run reads it."""
+    """A part of an image that holds objects, so many pixels long along each axis named, read as a run reads it."""
     region = []
     for axis, length in zip(image.axes, image.shape, strict=True):
         wanted = min(length, lengths.get(axis, length))
-        start = (length - wanted) // 2
+        start = (length - wanted) // 4
         region.append(slice(start, start + wanted))
     return image.read(tuple(region))
 

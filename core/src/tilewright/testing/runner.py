@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from ..abc.traits import MergerTraits, SinkTraits, declared
+from ..abc.traits import MergerTraits, SinkTraits
 from ..components.discovery import Component, Plugin
 from ..components.isolation import contained, describe
 from ..components.options import build, options_of, parse
@@ -29,12 +29,14 @@ from .writers import WriterTests
 __all__ = ["Finding", "examine"]
 
 HERE = Path(__file__).parents[1]
-INSTANCES = 0.9  # of the objects' pixels: more than a good model loses at its tiles' edges, less than a bad halo costs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What one test said of a package or component. The message is empty if it passed, else in words for its author."""
+    """What one test found of a package or component.
+
+    message: what was measured if it passed, possibly nothing; else what is wrong, in words for the author.
+    """
 
     subject: str
     test: str
@@ -67,7 +69,7 @@ def _of_component(subject: str, one: Component, made: Callable[..., Any], image:
         case "reader":
             yield from _tried(subject, ReaderTests, sample=_sample(one, made, image))
         case "segmenter":
-            yield from _tried(subject, _segmenter_tests(made), segmenter=made)
+            yield from _tried(subject, SegmenterTests, segmenter=made)
         case "merger":
             yield from _tried(subject, _merger_tests(made), merger=made)
         case "tiler":
@@ -101,12 +103,6 @@ def _sample(one: Component, reader: Callable[..., Any], path: Path | None) -> Sa
     return Sample(reader=one.spec.name, path=path, **facts)
 
 
-def _segmenter_tests(made: object) -> type[SegmenterTests]:
-    if not MergerTraits.of(component("merger", declared(made, "merger") or "touch")).owns:
-        return SegmenterTests
-    return type("SegmenterTests", (SegmenterTests,), {"agreement": INSTANCES})
-
-
 def _merger_tests(made: object) -> type[Kit]:
     if MergerTraits.of(made).owns:
         return OwnerTests
@@ -130,11 +126,12 @@ def _without(tests: type[Kit], reasons: dict[str, str]) -> type[Kit]:
 def _tried(subject: str, tests: type[Kit], **values: Any) -> Iterator[Finding]:
     for name in (name for name in _names(tests) if name.startswith("test_")):
         with tempfile.TemporaryDirectory(prefix="tilewright-check-") as folder:
-            yield _outcome(subject, name, getattr(tests(), name), values | {"tmp_path": Path(folder)})
+            yield _outcome(subject, name, tests(), values | {"tmp_path": Path(folder)})
 
 
-def _outcome(subject: str, name: str, test: Callable[..., None], values: dict[str, Any]) -> Finding:
-    sentence = name.removeprefix("test_").replace("_", " ")
+def _outcome(subject: str, name: str, tests: Kit, values: dict[str, Any]) -> Finding:
+    sentence, test = name.removeprefix("test_").replace("_", " "), getattr(tests, name)
+    tests.loud = False
     try:
         with contained():
             test(**{wanted: values[wanted] for wanted in inspect.signature(test).parameters})
@@ -144,7 +141,7 @@ def _outcome(subject: str, name: str, test: Callable[..., None], values: dict[st
         return Finding(subject=subject, test=sentence, outcome="wrong", message=str(error) + _place(error.__cause__))
     except Exception as error:  # noqa: BLE001 - as above
         return Finding(subject=subject, test=sentence, outcome="wrong", message=_with_place(error))
-    return Finding(subject=subject, test=sentence, outcome="passed")
+    return Finding(subject=subject, test=sentence, outcome="passed", message="; ".join(tests.notes))
 
 
 def _with_place(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..abc.traits import Traits, declared, prepared
+from ..abc.traits import MergerTraits, Traits, declared, prepared
 from ..builtin.tilers import Grid
 from ..components.resolve import component
 from ..errors import InvalidLabels, TilewrightError
@@ -24,6 +24,7 @@ from .pictures import agreement, crop, discs
 __all__ = ["SegmenterTests"]
 
 PICKLED = 2**20  # bytes
+INSTANCES = 0.9  # more than a good model loses at its tiles' edges, less than a bad halo costs
 ODD = {"z": 7, "y": 37, "x": 53}
 
 
@@ -37,14 +38,15 @@ class SegmenterTests(Kit):
 
     spatial: the spatial axes of the pixels that are tried, where the segmenter declares no `axes`.
     dtypes: the dtypes of pixels that it takes. Those that hold the picture's values are tried.
-    agreement: how much of the objects' pixels must be the same in tiles as in the whole. A network's are not all, as
-        what it sees ends at the halo; write down what you measured.
+    agreement: how much of the objects' pixels must be the same in tiles as in the whole; None for all of them, or, with
+        a merger that decides which tile draws an object, for nine tenths. A network's are not all, as what it sees ends
+        at the halo; write down what you measured, which the test prints.
     image(): override it to try a picture on which your segmenter finds something, if it does not on round bright spots.
     """
 
     spatial: ClassVar[str] = "yx"
     dtypes: ClassVar[Sequence[str]] = ("uint8", "uint16", "float32")
-    agreement: ClassVar[float] = 1.0
+    agreement: ClassVar[float | None] = None
 
     def image(self, axes: str) -> Image:
         """The picture with these axes."""
@@ -80,7 +82,7 @@ class SegmenterTests(Kit):
             other = pixels.astype(dtype)
             if np.array_equal(other, pixels):  # else it cannot hold them
                 share = agreement(labels, self._labels(made, other, image.axes))
-                assert share >= self.agreement, (
+                assert share >= self._least(made), (
                     f"{share:.2%} of the objects' pixels are the same for dtype {dtype} as for {pixels.dtype}; convert "
                     "the pixels, or leave it out of dtypes"
                 )
@@ -152,14 +154,21 @@ class SegmenterTests(Kit):
     def test_tiles_agree_with_the_whole(self, segmenter: Any) -> None:
         made, axes = self._made(segmenter)
         image = self.image(axes)
-        sizes = [image.size(axis) for axis in spatial(axes)]
-        whole, tiled = (self._run(made, image, tuple(tile)) for tile in (sizes, [-(-n // 2) for n in sizes]))
-        share = agreement(whole, tiled)
-        assert share >= self.agreement, (
-            f"{share:.2%} of the objects' pixels are the same in tiles as in the whole, not {self.agreement:.2%}. Fix "
+        sizes = {axis: image.size(axis) for axis in spatial(axes)}
+        tile = [-(-length // (3 if axis == "y" else 2)) for axis, length in sizes.items()]
+        whole, tiled = (self._run(made, image, tuple(each)) for each in (sizes.values(), tile))
+        share, least = agreement(whole, tiled), self._least(made)
+        self.measured(f"agreement of tiles with the whole: {share:.2%}; asked for: {least:.2%}")
+        assert share >= least, (
+            f"{share:.2%} of the objects' pixels are the same in tiles as in the whole, not {least:.2%}. Fix "
             "what depends on the whole image (a threshold, a normalisation) in prepare(image); declare the halo that a "
             "pixel's label depends on, and the merger: 'touch' for connected components, 'overlap' for instances"
         )
+
+    def _least(self, made: Callable[..., Any]) -> float:
+        if self.agreement is not None:
+            return self.agreement
+        return INSTANCES if MergerTraits.of(component("merger", declared(made, "merger") or "touch")).owns else 1.0
 
     def _run(self, made: Callable[..., Any], image: Image, tile: tuple[int, ...]) -> NDArray[Any]:
         pipeline = Pipeline(segmenter=made, tiler=Grid(tile=tile))
