@@ -8,7 +8,7 @@ import pytest
 from blocks import ROOT, blocks_of
 
 EXAMPLES = ROOT / "docs" / "examples"
-TUTORIALS = {"tilewright-watershed": "segmenter", "tilewright-labscan": "reader"}
+TUTORIALS = {"tilewright-basins": "segmenter", "tilewright-labscan": "reader"}
 
 
 def files_of(folder: Path) -> dict[str, str]:
@@ -27,6 +27,6 @@ def test_an_example_is_what_its_tutorial_writes(name: str, tutorial: str) -> Non
     assert files_of(EXAMPLES / name) == written | {f"{name}/README.md": (EXAMPLES / name / "README.md").read_text()}
 
 
-def test_the_watershed_takes_25_lines_of_python_its_hook_and_blank_ones_included() -> None:
-    sources = (EXAMPLES / "tilewright-watershed" / "src").rglob("*.py")
+def test_the_segmenter_takes_25_lines_of_python_its_hook_and_blank_ones_included() -> None:
+    sources = (EXAMPLES / "tilewright-basins" / "src").rglob("*.py")
     assert sum(len(path.read_text().splitlines()) for path in sources) <= 25

@@ -1,5 +1,5 @@
 import pytest
-from tilewright_watershed.segmenter import Watershed
+from tilewright_basins.segmenter import Basins
 
 from tilewright.testing import PluginTests, SegmenterTests
 
@@ -7,10 +7,10 @@ from tilewright.testing import PluginTests, SegmenterTests
 class TestPlugin(PluginTests):
     @pytest.fixture
     def plugin(self):
-        return "tilewright_watershed"
+        return "tilewright_basins"
 
 
-class TestWatershed(SegmenterTests):
+class TestBasins(SegmenterTests):
     @pytest.fixture
     def segmenter(self):
-        return Watershed(threshold=40)
+        return Basins(threshold=40)

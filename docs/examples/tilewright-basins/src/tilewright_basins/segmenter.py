@@ -5,7 +5,7 @@ from skimage import measure, morphology, segmentation
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watershed:
+class Basins:
     threshold: float = field(metadata={"help": "pixels above it belong to objects"})
     radius: int = field(default=8, metadata={"help": "of a typical object, in pixels"})
     merger = "overlap"
