@@ -146,7 +146,7 @@ def test_what_is_no_plugins_is_not_saved_but_recorded(segmenter: Any, tmp_path: 
         ("a.json", "{}", "has no segmenter; its parts are reader, tiler, segmenter, merger, writer"),
         ("a.json", '{"segmenter": "lab", "tile": 3}', "has tile; its parts are"),
         ("a.json", '{"segmenter": {"name": "lab", "configuration": {"siez": 3}}}', "did you mean 'size'"),
-        ("a.json", '{"segmenter": {"name": "lab", "configuration": {"size": "3"}}}', "size must be float, not '3'"),
+        ("a.json", '{"segmenter": {"name": "lab", "configuration": {"size": "3"}}}', "size must be a number, not '3'"),
         ("a.json", '{"segmenter": 5}', "5 is no segmenter"),
         ("a.json", '{"segmenter": null}', "None is no segmenter"),
     ],

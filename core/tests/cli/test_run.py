@@ -157,10 +157,10 @@ def test_labels_that_are_there_stay_without_overwrite(invoke: Invoke, image: Pat
     ("words", "expected"),
     [
         (("--set", "thresold=1"), "did you mean 'threshold'?"),
-        (("--set", "threshold=high"), "threshold must be float, not 'high'"),
+        (("--set", "threshold=high"), "threshold must be a number, not 'high'"),
         (("--set", "threshold"), "'threshold' is not of the form option=value"),
         (("--reader-set", "axes=yx"), "--reader-set sets options of a reader; name it with --reader"),
-        (("--tile", "a"), "tile must be int"),
+        (("--tile", "a"), "tile must be a whole number"),
         (("--tile", "1,2,3"), "tile [1, 2, 3] has 3 numbers"),
         (("--segmenter", "lab-component"), "did you mean 'lab-components'?"),
         (("--segmenter", "lab-absent"), "segmenter 'lab-absent' of cli-lab 1.5 cannot be loaded"),
