@@ -219,7 +219,7 @@ def test_labels_without_a_destination_live_as_long_as_somebody_holds_them() -> N
 
 @pytest.mark.parametrize("workers", [0, -3, 1.5, "2", True])
 def test_a_number_of_workers_that_is_none_is_refused(workers: Any) -> None:
-    with pytest.raises(InvalidOption, match=r"workers must be .*at least 1, not"):
+    with pytest.raises(InvalidOption, match=r"workers must be a whole number.*, not"):
         Pipeline(segmenter=Lab()).run(mask(), workers=workers)
 
 
@@ -230,8 +230,8 @@ def test_a_number_of_workers_that_is_none_is_refused(workers: Any) -> None:
         (None, {}, "NoneType is no image"),
         (np.zeros((2, 2, 2, 2)), {}, "an array of 4 dimensions needs its axes; pass axes, such as 'tzyx'"),
         (np.zeros((2, 2)), {"level": 1}, "level 1 was asked for, but ndarray in memory has one level"),
-        (np.zeros((2, 2)), {"name": "../up"}, "name '../up' is no name for labels"),
-        (np.zeros((2, 2)), {"name": ""}, "name '' is no name for labels"),
+        (np.zeros((2, 2)), {"name": "../up"}, "name '../up' is not a name for labels"),
+        (np.zeros((2, 2)), {"name": ""}, "name '' is not a name for labels"),
     ],
 )
 def test_a_source_or_choice_that_cannot_be_is_refused(source: Any, options: dict[str, Any], said: str) -> None:
@@ -342,7 +342,7 @@ def test_a_suffix_that_no_writer_claims_is_refused_with_the_writers_there_are(tm
 
 def test_outputs_in_one_folder_have_stages_of_their_own(tmp_path: Path) -> None:
     for name in ("a.zarr", "b.zarr"):
-        to_array().run(mask(), tmp_path / name, keep_stage=True)
+        to_array().run(mask(), tmp_path / name, keep_checkpoint=True)
     names = sorted(entry.name for entry in tmp_path.iterdir())
     assert names == ["a.zarr", "a.zarr.tilewright", "b.zarr", "b.zarr.tilewright"]
 

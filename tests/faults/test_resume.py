@@ -306,7 +306,7 @@ def test_an_array_in_memory_is_known_by_its_pixels(pixels: NDArray[Any], tmp_pat
     out = tmp_path / "out.zarr"
     with pytest.raises(Stopped):
         run(tmp_path, image=pixels.copy(), destination=out, progress=stopping_at("join"))
-    run(tmp_path, image=pixels.copy(), destination=out, keep_stage=True)
+    run(tmp_path, image=pixels.copy(), destination=out, keep_checkpoint=True)
     assert len(CALLS) == TILES
     with pytest.raises(StageMismatch, match="other source"):
         run(tmp_path, image=pixels + 1, destination=out)
@@ -511,8 +511,8 @@ def test_overwrite_keeps_a_stage_and_without_it_a_finished_output_is_refused(
 def test_a_stage_elsewhere_goes_on_too(pixels: NDArray[Any], tmp_path: Path) -> None:
     (tmp_path / "fast").mkdir()
     with pytest.raises(Stopped):
-        run(tmp_path, stage_dir=tmp_path / "fast", progress=stopping_at("write", 1))
-    run(tmp_path, stage_dir=tmp_path / "fast")
+        run(tmp_path, checkpoint_dir=tmp_path / "fast", progress=stopping_at("write", 1))
+    run(tmp_path, checkpoint_dir=tmp_path / "fast")
     expect(labels_of(tmp_path), pixels)
     assert len(CALLS) == TILES
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["fast", "image.ome.zarr", "labels.zarr"]

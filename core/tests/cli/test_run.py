@@ -168,7 +168,17 @@ def test_labels_that_are_there_stay_without_overwrite(invoke: Invoke, image: Pat
         (("--save-pipeline", "p.yaml"), "p.yaml is neither .json nor .toml"),
         (("--pipeline", "nowhere.toml"), "nowhere.toml is no pipeline file"),
         (("--workers", "2", "--scheduler", "tcp://localhost:1"), "--workers and --processes are of this machine"),
-        (("--workers", "0"), "0 is not in the range"),
+        (("--workers", "0"), "workers must be a whole number of at least 1, not 0"),
+        (("--level", "-1"), "level must be a whole number of at least 0, not -1"),
+        (("--empty", "nan"), "empty must be a number, not nan"),
+        (("--join-z", "much"), "join_z must be True, False or a number, not 'much'"),
+        (("--on-error", "stop"), "'stop' is not one of 'raise', 'skip'"),
+        (("--name", "a/b"), "name 'a/b' is not a name for labels"),
+        (("--channel", "0", "--channels", "1,2"), "give channel or channels, not both ('0' and ['1', '2'])"),
+        (
+            ("--retries", "-1", "--scheduler", "tcp://localhost:1"),
+            "retries must be a whole number of at least 0, not -1",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(

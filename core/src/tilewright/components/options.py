@@ -183,7 +183,8 @@ def _match_sequence(values: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:
 def _words(wanted: Any) -> str:
     """A type in words: `a number or "otsu"`."""
     *others, last = _alternatives(wanted)
-    return f"{', '.join(others)} or {last}" if others else last
+    comma = "," if any(" or " in words for words in others) else ""
+    return f"{', '.join(others)}{comma} or {last}" if others else last
 
 
 def _alternatives(wanted: Any) -> list[str]:
