@@ -26,6 +26,7 @@ from truth import Components
 from tilewright import (
     AlreadyExists,
     Auto,
+    CheckpointMismatch,
     Grid,
     Image,
     InvalidOption,
@@ -33,7 +34,6 @@ from tilewright import (
     Pipeline,
     SegmenterFailed,
     Spec,
-    StageMismatch,
     Touch,
     UnknownComponent,
     hookimpl,
@@ -403,7 +403,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("key", "change"), CHANGES)
 def test_another_run_does_not_go_on_with_its_tiles(key: str, change: dict[str, Any], tmp_path: Path) -> None:
     run = halted(tmp_path)
-    with pytest.raises(StageMismatch, match=f"with other .*{key} "):
+    with pytest.raises(CheckpointMismatch, match=f"with other .*{key} "):
         run(**change)
     done = (tmp_path / "calls").stat().st_size
     whole = run(resume=False)
@@ -472,10 +472,10 @@ def test_another_channel_of_an_array_does_not_go_on_with_the_tiles_of_the_first(
     with pytest.raises(SegmenterFailed):
         pipeline.run(pixels, tmp_path / "labels", axes="cyx", channel=0, workers=1)
     (tmp_path / "mended").touch()
-    with pytest.raises(StageMismatch, match="channels"):
+    with pytest.raises(CheckpointMismatch, match="channels"):
         pipeline.run(pixels, tmp_path / "labels", axes="cyx", channel=1)
     pixels[0, 3, 3] ^= True
-    with pytest.raises(StageMismatch, match="source"):
+    with pytest.raises(CheckpointMismatch, match="source"):
         pipeline.run(pixels, tmp_path / "labels", axes="cyx", channel=0)
 
 

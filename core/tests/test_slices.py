@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from truth import instances, raster_order, voronoi
 
-from tilewright import Grid, InvalidOption, Pipeline, StageMismatch
+from tilewright import CheckpointMismatch, Grid, InvalidOption, Pipeline
 
 Labels = NDArray[Any]
 
@@ -144,7 +144,7 @@ def test_the_result_does_not_depend_on_workers_or_on_having_been_stopped(merger:
     with pytest.raises(KeyboardInterrupt):
         pipeline.run(mask, tmp_path / "labels.zarr", progress=stop, **stopped)
     assert seen[-1] == "link"
-    with pytest.raises(StageMismatch, match=r"with other .*join_z "):
+    with pytest.raises(CheckpointMismatch, match=r"with other .*join_z "):
         pipeline.run(mask, tmp_path / "labels.zarr", **stopped | {"join_z": 0.4})
     again = pipeline.run(mask, tmp_path / "labels.zarr", workers=3, **stopped)
     np.testing.assert_array_equal(again.labels.compute(), expected.labels.compute())

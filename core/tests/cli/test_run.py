@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tomllib
 from pathlib import Path
 from typing import Any, cast
 
+import click
 import numpy as np
 import pytest
 import zarr
 from distributed import LocalCluster
 
+from tilewright.cli.plan import plan
+from tilewright.cli.run import run
 from tilewright.cli.scheduler import connected
 from tilewright.errors import InvalidOption
+from tilewright.run_options import PLANNED, RunOptions
 
 from .conftest import Invoke, result_of, save
 
@@ -189,6 +194,49 @@ def test_what_cannot_be_is_refused_before_any_work(
     assert expected in refused.stderr
     assert refused.stdout == ""
     assert list(tmp_path.iterdir()) == [image]
+
+
+def test_the_options_of_a_run_are_those_of_the_command() -> None:
+    taken = {option.name: option for option in run.params if isinstance(option, click.Option)}
+    for field in dataclasses.fields(RunOptions):
+        if field.name != "progress":
+            assert taken[field.name].help == field.metadata["help"]
+    assert {name for name in PLANNED if name in {option.name for option in plan.params}} == set(PLANNED)
+
+
+def test_a_run_skips_tiles_without_a_pixel_above_a_value(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    done = invoke("run", image, tmp_path / "out", *PARTS, "--tile", "8", "--empty", "0", "--json")
+    some = result_of(done)["n_skipped"]
+    assert 0 < some < result_of(done)["n_tiles"] == 48
+    done = invoke("run", image, tmp_path / "all", *PARTS, "--tile", "8", "--empty", "1e9", "--json")
+    assert (result_of(done)["n_skipped"], result_of(done)["n_objects"]) == (48, 0)
+
+
+def test_equal_ids_in_different_tiles_are_one_object_if_asked(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    apart = result_of(invoke("run", image, tmp_path / "apart", *PARTS, "--tile", "32", "--json"))["n_objects"]
+    same = result_of(invoke("run", image, tmp_path / "same", *PARTS, "--tile", "32", "--same-ids", "--json"))
+    assert (apart, same["n_objects"]) == (3, 1)
+
+
+def test_a_checkpoint_is_kept_where_it_is_asked_to_be(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    words = ("--checkpoint-dir", tmp_path / "checkpoints", "--quiet")
+    assert invoke("run", image, tmp_path / "out", *PARTS, *words).exit_code == 0
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+    assert invoke("run", image, tmp_path / "kept", *PARTS, *words, "--keep-checkpoint").stderr == ""
+    (kept,) = (tmp_path / "checkpoints").iterdir()
+    assert kept.name.startswith("kept.")
+
+
+def test_the_old_names_of_options_work_unlisted_with_a_warning_on_one_line(
+    invoke: Invoke, image: Path, tmp_path: Path
+) -> None:
+    words = ("--stage-dir", tmp_path / "checkpoints", "--keep-stage", "--quiet")
+    assert invoke("run", image, tmp_path / "out", *PARTS, *words).stderr.splitlines() == [
+        "warning: --stage-dir is now --checkpoint-dir; the old name will be removed",
+        "warning: --keep-stage is now --keep-checkpoint; the old name will be removed",
+    ]
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
+    assert "stage-dir" not in invoke("run", "--help").stdout
 
 
 def test_a_run_without_a_segmenter_names_the_installed_ones(invoke: Invoke, image: Path) -> None:

@@ -68,7 +68,7 @@ def tile_process(
         lives as long as the array that is returned.
     skip_empty, empty_threshold: `fn` does not see tiles in which no pixel, context included, is above the threshold.
         Without one, a level is used that background does not reach (`estimate_empty_tiles` tells which).
-    stage_dir, keep_stage: where the run keeps what it has done, beside `write_to` if not said, and whether it stays.
+    stage_dir, keep_stage: where the run's checkpoint is kept, beside `write_to` by default, and whether it stays.
     merger, connectivity: `"touch"` joins what touches across a seam (with connectivity 2 also over corners), right for
         connected components; `"overlap"` what two tiles saw as one object, right for cells that touch, but only where
         there is an overlap: planes (tiles of length 1 without one) are then labelled apart. A plugin's segmenter that
