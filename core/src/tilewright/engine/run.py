@@ -18,7 +18,6 @@ import numpy as np
 
 from ..abc.writer import Sink
 from ..labels.objects import numbered
-from ..run_options import Progress
 from ..storage.disk import discard
 from ..storage.machine import boot_id
 from ..tiling.grid import TileGrid
