@@ -66,7 +66,9 @@ def test_what_a_run_would_take_is_told_by_both_commands(
     command, *more = words
     before = {path.name for path in tmp_path.iterdir()}
     done = invoke(command, image, *PARTS, "--tile", "32", "--set", "says=weights loaded", "--json", *more)
-    assert (json.loads(done.stdout)["tiles"], json.loads(done.stdout)["sampled"]) == (4, 4)
+    told = json.loads(done.stdout)
+    assert (told["tiles"], told["sampled"]) == (4, 4)
+    assert told["stage"] == told["checkpoint"] > 0
     assert "weights loaded" in done.stderr
     assert invoke(command, image, *PARTS, "--tile", "32", *more).stdout.splitlines()[1] == "tiles:   4 of 32 × 32"
     assert {path.name for path in tmp_path.iterdir()} == before
@@ -242,7 +244,8 @@ def test_the_old_names_of_options_work_unlisted_with_a_warning_on_one_line(
 def test_a_run_without_a_segmenter_names_the_installed_ones(invoke: Invoke, image: Path) -> None:
     refused = invoke("run", image)
     assert refused.exit_code == 2
-    assert "Missing option '--segmenter' (or '--pipeline')" in refused.stderr
+    assert refused.stderr.startswith("error: Missing option '--segmenter' (or '--pipeline'). Installed are: ")
+    assert refused.stderr.count("\n") == 1
     assert "lab-components" in refused.stderr
 
 

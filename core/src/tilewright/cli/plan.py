@@ -45,7 +45,11 @@ def foretold(pipeline: Pipeline, image: str, options: Mapping[str, Any], sample:
     chosen = {name: options[name] for name in PLANNED}
     with contextlib.redirect_stdout(sys.stderr):  # what models print; stdout is for what is told
         told = pipeline.plan(image, sample=sample, **chosen)
-    return json.dumps(dataclasses.asdict(told)) if as_json else "\n".join(_lines(told))
+    return json.dumps(_plain(told)) if as_json else "\n".join(_lines(told))
+
+
+def _plain(told: Forecast) -> dict[str, Any]:
+    return dataclasses.asdict(told) | {"stage": told.checkpoint}  # its old name, as long as programs read it
 
 
 def _lines(told: Forecast) -> list[str]:
