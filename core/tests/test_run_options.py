@@ -159,7 +159,7 @@ def test_plan_checks_its_options_too() -> None:
         pipeline.plan(np.eye(9), join_z=True)
 
 
-def test_a_segmenter_that_cannot_travel_is_refused_before_processes_start(tmp_path: Path) -> None:
+def test_a_segmenter_that_cannot_be_sent_to_processes_is_refused_before_any_tile(tmp_path: Path) -> None:
     stream = (number for number in range(3))  # no pickle holds a generator
 
     def counting(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -167,7 +167,7 @@ def test_a_segmenter_that_cannot_travel_is_refused_before_processes_start(tmp_pa
         return np.asarray(ndimage.label(pixels)[0])
 
     with pytest.raises(
-        InvalidOption, match=r"segmenter '.*counting' cannot be sent to worker processes \(cannot pickle"
+        InvalidOption, match=r"the segmenter '.*counting' cannot be sent to worker processes \(cannot pickle"
     ):
         Pipeline(segmenter=counting).run(np.eye(9), tmp_path / "labels.zarr", processes=True)
     assert list(tmp_path.iterdir()) == []

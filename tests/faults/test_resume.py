@@ -605,7 +605,7 @@ def test_other_values_in_an_instance_are_another_run_and_its_own_counting_is_not
 
     def go(segmenter: Above, **options: Any) -> int:
         pipeline = Pipeline(segmenter=segmenter, tiler=Grid(tile=TILE), writer="zarr-array")
-        options = {"keep_stage": True, "overwrite": True} | options
+        options = {"keep_checkpoint": True, "overwrite": True} | options
         return pipeline.run(pixels, tmp_path / "labels.zarr", workers=1, **options).n_objects
 
     low = Above(10)

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ..components.blame import blamed
-from ..components.resolve import name_of
-from ..components.specs import Kind
 from ..errors import TilewrightError
 from ..io.destination import Destination
 from ..io.source import Source, open_source
@@ -23,13 +21,13 @@ from .checkpoint.lock import claimed, empty
 from .fingerprint import fingerprint, identity, noting_changes
 from .forecast import Forecast, forecast
 from .plan import Plan
-from .planning import Parts, merger_of, plan_of
+from .planning import Parts, plan_of
 from .provenance import pipeline_record, provenance_of
 from .result import Result, remove_with
 from .run import Run
 from .steps.write import label_spec, opened, try_writer
 from .watchers import Watchers
-from .workers.crew import check_travels, crew
+from .workers.crew import crew
 from .workers.main_guard import check_guarded
 
 __all__ = ["Execution"]
@@ -44,7 +42,8 @@ class Execution:
 
     def run(self, source: Any, destination: str | Path | None) -> Result:
         """Plan, segment, join, write and finish."""
-        self._check_workers()
+        if self.options.processes:
+            check_guarded(sys._getframe(), "leave processes out: a run uses threads by itself")
         opened = self._open(source)
         home = self._destination(opened, destination)
         try:
@@ -68,13 +67,6 @@ class Execution:
         nowhere = Path()  # a forecast has a checkpoint of its own, and writes nothing
         plan = plan_of(self.parts, self._open(source), self.options, nowhere, nowhere)
         return forecast(plan, self.options.workers, sample)
-
-    def _check_workers(self) -> None:
-        if self.options.processes:
-            check_guarded(sys._getframe(), "leave processes out: a run uses threads by itself")
-        sent: dict[Kind, object] = {"segmenter": self.parts.segmenter, "merger": merger_of(self.parts)}
-        for kind, part in sent.items():
-            check_travels(f"{kind} {name_of(kind, part)!r}", part, processes=self.options.processes)
 
     def _open(self, source: Any) -> Source:
         return open_source(source, reader=self.parts.reader, level=self.options.level, axes=self.options.axes)
@@ -103,10 +95,16 @@ class Execution:
     def _through(self, plan: Plan, home: Destination, watchers: Watchers) -> Result:
         started = datetime.datetime.now(datetime.UTC)
         count = min(self.options.workers or cpus(), max(1, len(plan.grid)))
-        with crew(count, processes=self.options.processes) as workers:
-            self._try_writer(plan, home)  # while processes start
-            run = Run(plan=plan, crew=workers, report=watchers.tile_done)
-            result = self._stepped(run, home, watchers, started)
+        try:
+            with crew(count, processes=self.options.processes) as workers:
+                try_writer(home.writer, home.path, plan, self.options.name)  # while processes start
+                run = Run(plan=plan, crew=workers, report=watchers.tile_done)
+                result = self._stepped(run, home, watchers, started)
+        except TilewrightError:
+            if not (plan.checkpoint_path / "packs").exists():  # nothing is done that a run could resume from
+                for folder in {home.beside, home.checkpoint}:
+                    empty(folder)
+            raise
         run.plan.checkpoint.close()
         keep = self.options.keep_checkpoint or run.failed
         for folder in {home.beside, home.checkpoint} - ({home.checkpoint} if keep else set()):
@@ -126,12 +124,3 @@ class Execution:
         if home.temporary:
             remove_with(result, home.temporary)
         return result
-
-    def _try_writer(self, plan: Plan, home: Destination) -> None:
-        try:
-            try_writer(home.writer, home.path, plan, self.options.name)
-        except TilewrightError:
-            if not (plan.checkpoint_path / "packs").exists():  # nothing is done that a run could resume from
-                for folder in {home.beside, home.checkpoint}:
-                    empty(folder)
-            raise

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from ...errors import InvalidOption, WorkerLost
+from ...errors import WorkerLost
 
-__all__ = ["Crew", "Workers", "batched", "check_travels", "crew"]
+__all__ = ["Crew", "Workers", "batched", "crew"]
 
 T = TypeVar("T")
 
@@ -132,21 +132,6 @@ def crew(count: int, *, processes: bool = False) -> Iterator[Crew]:
         return
     with ThreadPoolExecutor(count, thread_name_prefix="tilewright") as pool:
         yield Crew(_Threads(pool, count))
-
-
-def check_travels(what: str, component: object, *, processes: bool) -> None:
-    """InvalidOption for a component that cannot be sent to the worker processes of a run, if it has any."""
-    if not processes and _active_client() is None:
-        return
-    import cloudpickle  # type: ignore[import-untyped]  # it ships no types
-
-    try:
-        cloudpickle.dumps(component)
-    except Exception as error:
-        raise InvalidOption(
-            f"{what} cannot be sent to worker processes ({error}); open what cannot be copied, such as a model, inside "
-            "the function, or run on threads: leave processes out, or close the active dask client"
-        ) from error
 
 
 def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
