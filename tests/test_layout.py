@@ -129,6 +129,7 @@ def test_listing_the_plugins_imports_no_more_of_a_plugin_than_its_hooks() -> Non
 
 
 ROOMS = (
+    "deprecation",
     "errors",
     "_version",
     "components",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from tilewright import AlreadyExists, StageMismatch
+from tilewright import AlreadyExists, CheckpointMismatch
 from tilewright.engine.checkpoint.codec import decode, encode
 from tilewright.engine.checkpoint.lock import claimed, remove
 from tilewright.engine.checkpoint.log import Checkpoint, Record
@@ -229,7 +229,7 @@ def test_a_stage_of_another_run_is_refused_and_what_differs_is_said(tmp_path: Pa
     folder = tmp_path / "out.tilewright"
     claim(folder, RECORD)
     other = {**RECORD, "segmenter": {"name": "a", "configuration": {"size": 4}}, "channels": 1}
-    with pytest.raises(StageMismatch) as raised:
+    with pytest.raises(CheckpointMismatch) as raised:
         claim(folder, other)
     message = str(raised.value)
     assert str(folder) in message

@@ -47,7 +47,7 @@ def test_with_every_tile_sampled_the_objects_and_the_disk_are_those_of_the_run(t
     assert told.sampled == told.tiles == 16
     assert told.objects == sum(ndimage.label(tile)[1] for row in np.split(mask, 4) for tile in np.split(row, 4, axis=1))
     assert told.seconds > 0
-    pipeline.run(mask, tmp_path / "labels.zarr", keep_stage=True)
+    pipeline.run(mask, tmp_path / "labels.zarr", keep_checkpoint=True)
     kept = sum(pack.stat().st_size for pack in (tmp_path / "labels.zarr.tilewright" / "packs").iterdir())
     assert 0.5 * kept < told.checkpoint < kept, "the joins and blocks are noted there too"
 

@@ -88,6 +88,8 @@ def test_a_channel_called_like_a_number_is_found_by_its_name_first() -> None:
         (-4, "channel -4 does not exist"),
         ("7", "channel 7 does not exist"),
         ("RFP", "there is no one channel 'RFP'"),
+        ("dapi", "there is no one channel 'dapi'; the image has 3 channels (DAPI, GFP, GFP); did you mean 'DAPI'?"),
+        ("DAPPI", "; did you mean 'DAPI'?"),
         ("GFP", "there is no one channel 'GFP'"),
         ("", "there is no one channel ''"),
         ("-", "there is no one channel '-'"),

@@ -218,6 +218,6 @@ def test_a_run_that_is_repeated_on_a_stage_that_was_kept_writes_its_output_again
     counted = Components(calls=tmp_path / "calls")
     pipeline = Pipeline(segmenter=counted, tiler=Grid(tile=10), writer="zarr-array")
     for _ in range(2):
-        result = pipeline.run(mask, tmp_path / "labels", overwrite=True, keep_stage=keep)
+        result = pipeline.run(mask, tmp_path / "labels", overwrite=True, keep_checkpoint=keep)
         np.testing.assert_array_equal(result.labels.compute(), ndimage.label(mask)[0])
     assert counted.count() == (9 if keep else 18)

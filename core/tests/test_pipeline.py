@@ -26,6 +26,7 @@ from truth import Components
 from tilewright import (
     AlreadyExists,
     Auto,
+    CheckpointMismatch,
     Grid,
     Image,
     InvalidOption,
@@ -33,7 +34,6 @@ from tilewright import (
     Pipeline,
     SegmenterFailed,
     Spec,
-    StageMismatch,
     Touch,
     UnknownComponent,
     hookimpl,
@@ -146,7 +146,7 @@ def test_what_is_no_plugins_is_not_saved_but_recorded(segmenter: Any, tmp_path: 
         ("a.json", "{}", "has no segmenter; its parts are reader, tiler, segmenter, merger, writer"),
         ("a.json", '{"segmenter": "lab", "tile": 3}', "has tile; its parts are"),
         ("a.json", '{"segmenter": {"name": "lab", "configuration": {"siez": 3}}}', "did you mean 'size'"),
-        ("a.json", '{"segmenter": {"name": "lab", "configuration": {"size": "3"}}}', "size must be float, not '3'"),
+        ("a.json", '{"segmenter": {"name": "lab", "configuration": {"size": "3"}}}', "size must be a number, not '3'"),
         ("a.json", '{"segmenter": 5}', "5 is no segmenter"),
         ("a.json", '{"segmenter": null}', "None is no segmenter"),
     ],
@@ -219,7 +219,7 @@ def test_labels_without_a_destination_live_as_long_as_somebody_holds_them() -> N
 
 @pytest.mark.parametrize("workers", [0, -3, 1.5, "2", True])
 def test_a_number_of_workers_that_is_none_is_refused(workers: Any) -> None:
-    with pytest.raises(InvalidOption, match=r"workers must be .*at least 1, not"):
+    with pytest.raises(InvalidOption, match=r"workers must be a whole number.*, not"):
         Pipeline(segmenter=Lab()).run(mask(), workers=workers)
 
 
@@ -230,8 +230,8 @@ def test_a_number_of_workers_that_is_none_is_refused(workers: Any) -> None:
         (None, {}, "NoneType is no image"),
         (np.zeros((2, 2, 2, 2)), {}, "an array of 4 dimensions needs its axes; pass axes, such as 'tzyx'"),
         (np.zeros((2, 2)), {"level": 1}, "level 1 was asked for, but ndarray in memory has one level"),
-        (np.zeros((2, 2)), {"name": "../up"}, "name '../up' is no name for labels"),
-        (np.zeros((2, 2)), {"name": ""}, "name '' is no name for labels"),
+        (np.zeros((2, 2)), {"name": "../up"}, "name '../up' is not a name for labels"),
+        (np.zeros((2, 2)), {"name": ""}, "name '' is not a name for labels"),
     ],
 )
 def test_a_source_or_choice_that_cannot_be_is_refused(source: Any, options: dict[str, Any], said: str) -> None:
@@ -342,7 +342,7 @@ def test_a_suffix_that_no_writer_claims_is_refused_with_the_writers_there_are(tm
 
 def test_outputs_in_one_folder_have_stages_of_their_own(tmp_path: Path) -> None:
     for name in ("a.zarr", "b.zarr"):
-        to_array().run(mask(), tmp_path / name, keep_stage=True)
+        to_array().run(mask(), tmp_path / name, keep_checkpoint=True)
     names = sorted(entry.name for entry in tmp_path.iterdir())
     assert names == ["a.zarr", "a.zarr.tilewright", "b.zarr", "b.zarr.tilewright"]
 
@@ -403,7 +403,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("key", "change"), CHANGES)
 def test_another_run_does_not_go_on_with_its_tiles(key: str, change: dict[str, Any], tmp_path: Path) -> None:
     run = halted(tmp_path)
-    with pytest.raises(StageMismatch, match=f"with other .*{key} "):
+    with pytest.raises(CheckpointMismatch, match=f"with other .*{key} "):
         run(**change)
     done = (tmp_path / "calls").stat().st_size
     whole = run(resume=False)
@@ -472,10 +472,10 @@ def test_another_channel_of_an_array_does_not_go_on_with_the_tiles_of_the_first(
     with pytest.raises(SegmenterFailed):
         pipeline.run(pixels, tmp_path / "labels", axes="cyx", channel=0, workers=1)
     (tmp_path / "mended").touch()
-    with pytest.raises(StageMismatch, match="channels"):
+    with pytest.raises(CheckpointMismatch, match="channels"):
         pipeline.run(pixels, tmp_path / "labels", axes="cyx", channel=1)
     pixels[0, 3, 3] ^= True
-    with pytest.raises(StageMismatch, match="source"):
+    with pytest.raises(CheckpointMismatch, match="source"):
         pipeline.run(pixels, tmp_path / "labels", axes="cyx", channel=0)
 
 

@@ -120,7 +120,7 @@ def test_a_tile_whose_context_has_changed_is_segmented_again(tmp_path: Path) -> 
         counted = Components(calls=tmp_path / f"calls{context}")
         object.__setattr__(counted, "context", {"x": context})
         pipeline = Pipeline(segmenter=counted, tiler=Grid(tile=(8, 16)), writer="zarr-array")
-        pipeline.run(tmp_path / "a.zarr", tmp_path / f"{context}.zarr", keep_stage=True)
+        pipeline.run(tmp_path / "a.zarr", tmp_path / f"{context}.zarr", keep_checkpoint=True)
         image[:, 40:48] = np.random.default_rng(context).integers(0, 2, (8, 8))  # of the third of four tiles
         before = counted.count()
         pipeline.run(tmp_path / "a.zarr", tmp_path / f"{context}.zarr", overwrite=True)

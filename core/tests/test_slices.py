@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from truth import instances, raster_order, voronoi
 
-from tilewright import Grid, InvalidOption, Pipeline, StageMismatch
+from tilewright import CheckpointMismatch, Grid, InvalidOption, Pipeline
 
 Labels = NDArray[Any]
 
@@ -133,7 +133,7 @@ def test_the_result_does_not_depend_on_workers_or_on_having_been_stopped(merger:
     mask[3] = np.roll(mask[3], 2, axis=1)
     pipeline = Pipeline(segmenter=components, tiler=Grid(tile=10, halo=2), merger=merger)
     expected = pipeline.run(mask, join_z=0.3, workers=1)
-    stopped: dict[str, Any] = {"join_z": 0.3, "stage_dir": tmp_path, "keep_stage": True, "overwrite": True}
+    stopped: dict[str, Any] = {"join_z": 0.3, "checkpoint_dir": tmp_path, "keep_checkpoint": True, "overwrite": True}
     seen: list[str] = []
 
     def stop(stage: str, done: int, total: int) -> None:
@@ -144,7 +144,7 @@ def test_the_result_does_not_depend_on_workers_or_on_having_been_stopped(merger:
     with pytest.raises(KeyboardInterrupt):
         pipeline.run(mask, tmp_path / "labels.zarr", progress=stop, **stopped)
     assert seen[-1] == "link"
-    with pytest.raises(StageMismatch, match=r"with other .*join_z "):
+    with pytest.raises(CheckpointMismatch, match=r"with other .*join_z "):
         pipeline.run(mask, tmp_path / "labels.zarr", **stopped | {"join_z": 0.4})
     again = pipeline.run(mask, tmp_path / "labels.zarr", workers=3, **stopped)
     np.testing.assert_array_equal(again.labels.compute(), expected.labels.compute())
@@ -153,7 +153,7 @@ def test_the_result_does_not_depend_on_workers_or_on_having_been_stopped(merger:
 
 @pytest.mark.parametrize("join_z", [0, -1, 1.5, float("nan")])
 def test_an_iou_that_there_cannot_be_is_refused(join_z: float) -> None:
-    with pytest.raises(InvalidOption, match=r"join_z is True or an IoU above 0 and up to 1, not "):
+    with pytest.raises(InvalidOption, match=r"join_z must be True, False or an IoU above 0 and up to 1, not "):
         Pipeline(segmenter=components).run(drifting(3), join_z=join_z)
 
 

@@ -78,14 +78,14 @@ def test_a_watcher_is_told_of_the_plan_of_every_stage_and_of_the_end(site: Path,
         tiles=16,
         seconds=result.seconds,
     )
-    assert [(step.stage, step.done, step.total) for step in steps] == told
+    assert [(step.step, step.done, step.total) for step in steps] == told
     assert {step.run for step in steps} == {planned.run}
-    segmented = [tile for step in steps if step.stage == "segment" for tile in step.tiles]
+    segmented = [tile for step in steps if step.step == "segment" for tile in step.tiles]
     assert len({tile.index for tile in segmented}) == 16
     assert {tile.region for tile in segmented if tile.index == (1, 3)} == {((10, 20), (30, 40))}
     assert sum(tile.objects for tile in segmented) >= result.n_objects
-    assert [step.done for step in steps if step.stage == "segment"][-1] == 16
-    assert {step.stage for step in steps} == {"segment", "join", "write", "finish"}
+    assert [step.done for step in steps if step.step == "segment"][-1] == 16
+    assert {step.step for step in steps} == {"segment", "join", "write", "finish"}
 
 
 def test_a_run_that_fails_is_finished_too_with_its_error(site: Path, tmp_path: Path) -> None:

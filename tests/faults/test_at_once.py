@@ -84,12 +84,12 @@ def test_one_output_has_one_run_wherever_the_stages_lie(tmp_path: Path) -> None:
     def second(stage: str, done: int, total: int) -> None:
         if (stage, done) == ("write", 4):
             with pytest.raises(OutputBusy, match=f"process {os.getpid()} on"):
-                run(tmp_path, stage_dir=tmp_path / "b")
+                run(tmp_path, checkpoint_dir=tmp_path / "b")
             with pytest.raises(OutputBusy):
                 run(tmp_path)
             said.append(stage)
 
-    run(tmp_path, stage_dir=tmp_path / "a", progress=second)
+    run(tmp_path, checkpoint_dir=tmp_path / "a", progress=second)
     assert said == ["write"]
     expect(labels_of(tmp_path), pixels)
 

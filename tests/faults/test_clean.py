@@ -56,7 +56,7 @@ def test_both_folders_of_a_run_with_its_stage_elsewhere_are_found(tmp_path: Path
     (tmp_path / "data").mkdir()
     make_image(tmp_path / "data")
     with pytest.raises(Stopped):
-        run(tmp_path / "data", stage_dir=tmp_path / "checkpoints", progress=stopping_at("write", 1))
+        run(tmp_path / "data", checkpoint_dir=tmp_path / "checkpoints", progress=stopping_at("write", 1))
     said = clean(tmp_path)
     assert "2 found" in said
     assert str(tmp_path / "data" / "image.ome.zarr.labels.cells.tilewright") in said

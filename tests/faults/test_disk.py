@@ -86,7 +86,7 @@ def test_a_small_file_system_that_fills_up(tmp_path: Path) -> None:
     assert said.startswith("error: No space left on device: '")
     assert "GB free in" in said
     assert said.count("\n") == 1
-    assert "--stage-dir" in said
+    assert "--checkpoint-dir" in said
     assert (zarr.open_array(folder / "after" / "cells" / "0", mode="r")[:] == 1).all()
     assert mended == 0
     expect(zarr.open_array(folder / "done" / "0", mode="r")[:], pixels)
@@ -202,7 +202,7 @@ def test_a_cut_stage_in_a_place_of_its_own_is_as_good(tmp_path: Path) -> None:
     pixels = make_image(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(NotWritable, match="Not a directory"):
-        run(tmp_path, stage_dir=tmp_path / "file")
+        run(tmp_path, checkpoint_dir=tmp_path / "file")
     assert (labels_of(tmp_path) == 1).all()
-    run(tmp_path, stage_dir=tmp_path)
+    run(tmp_path, checkpoint_dir=tmp_path)
     np.testing.assert_array_equal(labels_of(tmp_path), components(pixels))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from runs import CALLS, Components, Stopped, components, expect, run, stopping_at
 from stores import LEVEL, TILE, labels_of, make_image, multiscales
 
-from tilewright import AlreadyExists, Grid, Image, InvalidOption, Overlap, Pipeline, SegmenterFailed, StageMismatch
+from tilewright import AlreadyExists, CheckpointMismatch, Grid, Image, InvalidOption, Overlap, Pipeline, SegmenterFailed
 from tilewright.engine.checkpoint.log import Checkpoint
 
 TILES = 6
@@ -181,7 +181,7 @@ def test_a_run_with_something_changed_reuses_no_tile_and_says_what_differs(
     with pytest.raises(Stopped):
         run(tmp_path, progress=stopping_at("join"), **before)
     packs = {file: file.stat().st_size for file in (stage_of(tmp_path) / "packs").iterdir()}
-    with pytest.raises(StageMismatch, match=rf"with other .*{key}.* there, .* now.*resume=False"):
+    with pytest.raises(CheckpointMismatch, match=rf"with other .*{key}.* there, .* now.*resume=False"):
         run(tmp_path, **after)
     assert packs == {file: file.stat().st_size for file in (stage_of(tmp_path) / "packs").iterdir()}, "it stays"
     result = run(tmp_path, resume=False, **after)
@@ -279,7 +279,7 @@ def test_a_source_of_another_shape_or_type_is_refused(pixels: NDArray[Any], tmp_
     shutil.rmtree(tmp_path / "image.ome.zarr" / "0")
     image = zarr.open_group(tmp_path / "image.ome.zarr", mode="r+")
     image.create_array("0", data=pixels.astype(np.int32), chunks=(TILE, TILE), dimension_names=["y", "x"])
-    with pytest.raises(StageMismatch, match=r"other image \(.*uint16.* there, .*int32.* now\)"):
+    with pytest.raises(CheckpointMismatch, match=r"other image \(.*uint16.* there, .*int32.* now\)"):
         run(tmp_path, destination=tmp_path / "out.zarr")
 
 
@@ -298,7 +298,7 @@ def test_a_single_file_that_was_replaced_is_refused(pixels: NDArray[Any], tmp_pa
         run(tmp_path, image=path, parts=parts, destination=tmp_path / "out.zarr", progress=stopping_at("join"))
     np.save(path, pixels[::-1])
     os.utime(path, (1, 1))
-    with pytest.raises(StageMismatch, match="other file"):
+    with pytest.raises(CheckpointMismatch, match="other file"):
         run(tmp_path, image=path, parts=parts, destination=tmp_path / "out.zarr")
 
 
@@ -306,9 +306,9 @@ def test_an_array_in_memory_is_known_by_its_pixels(pixels: NDArray[Any], tmp_pat
     out = tmp_path / "out.zarr"
     with pytest.raises(Stopped):
         run(tmp_path, image=pixels.copy(), destination=out, progress=stopping_at("join"))
-    run(tmp_path, image=pixels.copy(), destination=out, keep_stage=True)
+    run(tmp_path, image=pixels.copy(), destination=out, keep_checkpoint=True)
     assert len(CALLS) == TILES
-    with pytest.raises(StageMismatch, match="other source"):
+    with pytest.raises(CheckpointMismatch, match="other source"):
         run(tmp_path, image=pixels + 1, destination=out)
 
 
@@ -396,7 +396,7 @@ def test_pixels_that_changed_behind_an_array_are_not_mixed_with_old_tiles(
         run(tmp_path, image=make(tmp_path, pixels), destination=out, progress=stopping_at("join"))
     changed = pixels[::-1].copy()
     if kind not in UNTOLD:
-        with pytest.raises(StageMismatch, match=r"other (file|source)"):
+        with pytest.raises(CheckpointMismatch, match=r"other (file|source)"):
             run(tmp_path, image=make(tmp_path, changed), destination=out)
     result = run(tmp_path, image=make(tmp_path, changed), destination=out, resume=kind in UNTOLD)
     expect(result.labels.compute(), changed)
@@ -444,7 +444,7 @@ def test_a_file_that_was_replaced_in_a_folder_that_a_reader_read_is_a_change(
     with pytest.raises(Stopped):
         run(tmp_path, image=folder, parts=parts, destination=tmp_path / "out.zarr", progress=stopping_at("join"))
     np.save(folder / "1.npy", pixels[::-1])
-    with pytest.raises(StageMismatch, match="other file"):
+    with pytest.raises(CheckpointMismatch, match="other file"):
         run(tmp_path, image=folder, parts=parts, destination=tmp_path / "out.zarr")
 
 
@@ -511,8 +511,8 @@ def test_overwrite_keeps_a_stage_and_without_it_a_finished_output_is_refused(
 def test_a_stage_elsewhere_goes_on_too(pixels: NDArray[Any], tmp_path: Path) -> None:
     (tmp_path / "fast").mkdir()
     with pytest.raises(Stopped):
-        run(tmp_path, stage_dir=tmp_path / "fast", progress=stopping_at("write", 1))
-    run(tmp_path, stage_dir=tmp_path / "fast")
+        run(tmp_path, checkpoint_dir=tmp_path / "fast", progress=stopping_at("write", 1))
+    run(tmp_path, checkpoint_dir=tmp_path / "fast")
     expect(labels_of(tmp_path), pixels)
     assert len(CALLS) == TILES
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["fast", "image.ome.zarr", "labels.zarr"]
@@ -578,7 +578,7 @@ def test_what_a_function_opens_at_its_first_call_does_not_make_it_another(tmp_pa
         pipeline.run(pixels, tmp_path / "labels.zarr", workers=1)
     assert MODEL is not None
     OPENED.append("room")  # changed by the script and not by the function: this is another run
-    with pytest.raises(StageMismatch, match="segmenter"):
+    with pytest.raises(CheckpointMismatch, match="segmenter"):
         pipeline.run(pixels, tmp_path / "labels.zarr", workers=1)
     OPENED.clear()
     with pytest.raises(SegmenterFailed, match="out of memory"):
@@ -605,7 +605,7 @@ def test_other_values_in_an_instance_are_another_run_and_its_own_counting_is_not
 
     def go(segmenter: Above, **options: Any) -> int:
         pipeline = Pipeline(segmenter=segmenter, tiler=Grid(tile=TILE), writer="zarr-array")
-        options = {"keep_stage": True, "overwrite": True} | options
+        options = {"keep_checkpoint": True, "overwrite": True} | options
         return pipeline.run(pixels, tmp_path / "labels.zarr", workers=1, **options).n_objects
 
     low = Above(10)
@@ -613,6 +613,6 @@ def test_other_values_in_an_instance_are_another_run_and_its_own_counting_is_not
     assert low.calls == 4
     assert go(low) == 2, "the same instance, whose count has changed"
     assert low.calls == 4, "nothing is segmented again"
-    with pytest.raises(StageMismatch, match="segmenter"):
+    with pytest.raises(CheckpointMismatch, match="segmenter"):
         go(Above(100))
     assert go(Above(100), resume=False) == 1

@@ -11,7 +11,7 @@ import zarr
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tilewright import AlreadyExists, InvalidOption, Pipeline, StageMismatch, open_image
+from tilewright import AlreadyExists, CheckpointMismatch, InvalidOption, Pipeline, open_image
 
 TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 SCALE = {"t": 1.0, "c": 1.0, "z": 2.0, "y": 0.5, "x": 0.25}
@@ -204,7 +204,7 @@ def test_a_run_that_failed_leaves_the_labels_and_goes_on_and_another_may_not(tmp
     with pytest.raises(KeyboardInterrupt):
         pipeline(threshold=600).run(path, name="cells", overwrite=True, progress=stop)
     np.testing.assert_array_equal(open_image(path / "labels" / "cells").data[...], ndimage.label(pixels > 550)[0])
-    with pytest.raises(StageMismatch, match='"threshold": 600'):
+    with pytest.raises(CheckpointMismatch, match='"threshold": 600'):
         pipeline(threshold=650).run(path, name="cells", overwrite=True)
     seen: list[int] = []
     pipeline(threshold=600).run(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 from .components.hookspecs import hookimpl
 from .components.specs import FormatSpec, Spec
+from .deprecation import warn_renamed
 
 if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .abc.merger import Copies as Copies
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .engine.forecast import Forecast as Forecast
     from .engine.result import Result as Result
     from .errors import AlreadyExists as AlreadyExists
+    from .errors import CheckpointMismatch as CheckpointMismatch
     from .errors import ComponentFailed as ComponentFailed
     from .errors import InvalidImage as InvalidImage
     from .errors import InvalidLabels as InvalidLabels
@@ -43,7 +45,6 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .errors import OutputBusy as OutputBusy
     from .errors import PluginError as PluginError
     from .errors import SegmenterFailed as SegmenterFailed
-    from .errors import StageMismatch as StageMismatch
     from .errors import TilewrightError as TilewrightError
     from .errors import UnknownComponent as UnknownComponent
     from .errors import WorkerLost as WorkerLost
@@ -72,6 +73,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
 _HOMES = {
     "errors": (
         "AlreadyExists",
+        "CheckpointMismatch",
         "ComponentFailed",
         "InvalidImage",
         "InvalidLabels",
@@ -81,7 +83,6 @@ _HOMES = {
         "OutputBusy",
         "PluginError",
         "SegmenterFailed",
-        "StageMismatch",
         "TilewrightError",
         "UnknownComponent",
         "WorkerLost",
@@ -115,6 +116,9 @@ __all__ = ["FormatSpec", "Spec", "__version__", "hookimpl", *_HOME]  # noqa: PLE
 
 
 def __getattr__(name: str) -> Any:
+    if name == "StageMismatch":
+        warn_renamed(name, "CheckpointMismatch")
+        name = "CheckpointMismatch"
     if name not in _HOME:
         raise AttributeError(f"module 'tilewright' has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)

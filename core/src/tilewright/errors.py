@@ -4,8 +4,13 @@ All of them are `TilewrightError`, so one `except` catches them; each is also th
 says what is wrong, with both values, and what to do next.
 """
 
+from typing import TYPE_CHECKING, Any
+
+from .deprecation import warn_renamed
+
 __all__ = [
     "AlreadyExists",
+    "CheckpointMismatch",
     "ComponentFailed",
     "InvalidImage",
     "InvalidLabels",
@@ -15,7 +20,6 @@ __all__ = [
     "OutputBusy",
     "PluginError",
     "SegmenterFailed",
-    "StageMismatch",
     "TilewrightError",
     "UnknownComponent",
     "WorkerLost",
@@ -70,9 +74,18 @@ class SegmenterFailed(ComponentFailed):
     """A segmenter raised an error on a tile; `__cause__` holds what it raised."""
 
 
-class StageMismatch(TilewrightError, RuntimeError):
+class CheckpointMismatch(TilewrightError, RuntimeError):
     """The checkpoint of an earlier run belongs to other input or options than this run's."""
 
 
 class WorkerLost(TilewrightError, RuntimeError):
     """The processes that were given a task died over it, one after the other."""
+
+
+if not TYPE_CHECKING:  # a type checker knows the new name only
+
+    def __getattr__(name: str) -> Any:
+        if name == "StageMismatch":
+            warn_renamed(name, "CheckpointMismatch")
+            return CheckpointMismatch
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .components.quantities import whole_number
 from .components.resolve import component, configuration
 from .components.specs import Kind
+from .deprecation import renamed_arguments
 from .errors import InvalidOption
+from .run_options import RENAMED, Progress, RunOptions
 
 if TYPE_CHECKING:
+    from .engine.execution import Execution
     from .engine.forecast import Forecast
     from .engine.result import Result
-    from .engine.run import Progress
     from .image import Image
 
 __all__ = ["Pipeline"]
@@ -55,6 +58,7 @@ class Pipeline:
             if said is not None or part == "segmenter":
                 object.__setattr__(self, part, component(part, said))
 
+    @renamed_arguments(**RENAMED)
     def run(
         self,
         source: Any,
@@ -69,8 +73,8 @@ class Pipeline:
         resume: bool = True,
         workers: int | None = None,
         processes: bool = False,
-        stage_dir: str | Path | None = None,
-        keep_stage: bool = False,
+        checkpoint_dir: str | Path | None = None,
+        keep_checkpoint: bool = False,
         empty: float | None = None,
         same_ids: bool = False,
         join_z: bool | float = False,
@@ -80,53 +84,14 @@ class Pipeline:
     ) -> Result:
         """Segment an image and write its labels.
 
-        source: a path that a reader reads, an `Image`, or any array (numpy, dask, zarr), whose `axes` are taken as
-            `x`, `yx` or `zyx` by its number of dimensions unless they are given.
+        source: a path that a reader reads, an `Image`, or any array (numpy, dask, zarr).
         destination: a path; None puts the labels where the writer puts labels called `name` of that image (an
             OME-Zarr's own `labels/NAME`), or, for an array, into a temporary folder.
-        channel, channels: which channel to segment, or which to hand to a segmenter that takes several, by index or
-            name.
-        level: the source's resolution to segment, 0 is the finest.
-        overwrite: replace labels that are there already. They stay until the new ones are whole.
-        resume: go on with what a killed run of the same source and pipeline has done; False discards that.
-        workers: threads; one for each CPU if None. An active `distributed` client's workers are used instead.
-        processes: workers are processes, which take some seconds to start. For a segmenter that holds the interpreter's
-            lock, as loops in Python do; threads of such a one wait for each other.
-        stage_dir: a folder for the run's stage, which otherwise lies beside the destination.
-        keep_stage: leave the stage there after the run; the same run then starts from its end.
-        empty: tiles in which no pixel is above this value are not segmented. NaN is not above anything.
-        same_ids: objects with equal ids in different tiles are one object, wherever they lie.
-        join_z: link the objects of consecutive slices that a segmenter with axes `yx` has segmented one by one, as
-            Cellpose's `stitch_threshold` does: those that overlap best, from this IoU on (True is its 0.25).
-        on_error: what a tile does that cannot be read or segmented: `raise` ends the run, and what is done is kept;
-            `skip` leaves it as background and lists it in the result.
-        retries: how often such a tile is tried again first, after pauses that double from half a second.
-        progress: called with (stage, done, total) as the run goes on.
 
-        Any `TilewrightError`; nothing is written to the destination before everything has succeeded.
+        `RunOptions` documents all other arguments. Any `TilewrightError`; nothing is written to the destination before
+        everything has succeeded.
         """
-        from .engine.execution import Execution
-
-        return Execution(
-            parts=self,
-            channel=channel,
-            channels=channels,
-            level=level,
-            axes=axes,
-            name=name,
-            overwrite=overwrite,
-            resume=resume,
-            workers=workers,
-            processes=processes,
-            stage_dir=stage_dir,
-            keep_stage=keep_stage,
-            empty=empty,
-            same_ids=same_ids,
-            join_z=join_z,
-            on_error=on_error,
-            retries=retries,
-            progress=progress,
-        ).run(source, destination)
+        return self._execution(RunOptions.among(locals())).run(source, destination)
 
     def plan(
         self,
@@ -138,17 +103,21 @@ class Pipeline:
         axes: str | None = None,
         workers: int | None = None,
         empty: float | None = None,
+        same_ids: bool = False,
+        join_z: bool | float = False,
         sample: int = 8,
     ) -> Forecast:
-        """What a run would take, from its tiles and from segmenting `sample` of them; see `run` for the rest.
+        """What a run would take, from its tiles and from segmenting `sample` of them; the rest as for `run`.
 
-        Nothing is written but to a temporary folder.
+        Nothing is written except to a temporary folder.
         """
+        options = RunOptions.among(locals())
+        return self._execution(options).forecast(source, whole_number("sample", sample, least=0))
+
+    def _execution(self, options: RunOptions) -> Execution:
         from .engine.execution import Execution
 
-        return Execution(
-            parts=self, channel=channel, channels=channels, level=level, axes=axes, workers=workers, empty=empty
-        ).forecast(source, sample)
+        return Execution(parts=self, options=options)
 
     def open(self, source: Any, *, level: int | None = None, axes: str | None = None) -> Image:
         """The image that a run on this source would segment, opened lazily, with all its channels."""

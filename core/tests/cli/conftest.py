@@ -29,7 +29,7 @@ def tilewright_segmenters():
     return [
         Spec(name="lab-components", target="clilab.parts:Components", summary="Connected pixels."),
         Spec(name="lab-broken", target="clilab.parts:Broken", summary="Fails as it is told to."),
-        Spec(name="lab-no-source", target="clilab.parts:computed", summary="Made when the module is run."),
+        Spec(name="lab-computed", target="clilab.parts:computed", summary="Made when the module is run."),
         Spec(name="lab-absent", target="clilab.absent:Model", summary="Its library is not installed."),
     ]
 """

@@ -80,6 +80,23 @@ def test_an_error_of_a_plugin_is_never_called_ours(
     assert failed.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--bogus",), "error: No such option '--bogus'; see `tilewright --help`"),
+        (("ran",), "error: No such command 'ran'"),
+        (("run",), "error: Missing argument 'IMAGE'; see `tilewright run --help`"),
+        (("run", "a.tif", "--level", "fine"), "error: Invalid value for '--level': 'fine' is not a valid integer; see"),
+        (("run", "a.tif", "--overwritte"), "error: No such option '--overwritte'"),
+        (("plugins", "--kind", "model"), "error: Invalid value for '--kind': 'model' is not one of 'reader',"),
+    ],
+)
+def test_a_command_that_is_misspelt_is_one_line_too(invoke: Invoke, words: tuple[str, ...], line: str) -> None:
+    refused = invoke(*words)
+    assert (refused.exit_code, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert refused.stderr.startswith(line)
+
+
 def test_a_segmenter_that_fails_is_named_on_one_line(start: Start, image: Path, tmp_path: Path) -> None:
     process = start("run", image, tmp_path / "out", *BROKEN, "--set", "how=in a tile")
     _, err = process.communicate(timeout=60)

@@ -11,10 +11,6 @@ from pathlib import Path
 import pytest
 
 from tilewright import __version__
-from tilewright.cli.schema import written_options
-from tilewright.components.discovery import Component
-from tilewright.components.options import options_of
-from tilewright.components.registry import registry
 from tilewright.components.specs import KINDS
 
 from .conftest import Invoke, install, result_of
@@ -47,25 +43,23 @@ def test_help_and_listings_import_no_library(lab: Path, words: list[str]) -> Non
     assert done.stdout
 
 
-def test_the_list_names_components_with_options_and_distribution(invoke: Invoke) -> None:
+def test_the_list_names_components_with_their_distribution_and_without_options(invoke: Invoke) -> None:
     said = invoke("plugins").stdout
     assert (
         "  lab-components  Connected pixels.\n"
         "    cli-lab 1.5\n"
-        "    threshold: float = 0.0\n"
-        "        pixels above it are objects\n"
-        "    slow: float = 0.0\n"
-        "    calls: str | None = None\n"
+        "\n"
+        "  lab-broken  Fails as it is told to.\n"
+        "    cli-lab 1.5\n"
     ) in said
-    assert "    options: shown by `tilewright plugins lab-no-source`\n" in said
     assert [word for word in said.splitlines() if word in {f"{kind}s" for kind in KINDS}] == [f"{k}s" for k in KINDS]
 
 
-def test_the_list_as_json_says_the_same_of_every_component(invoke: Invoke) -> None:
+def test_the_list_as_json_has_the_same_of_every_component(invoke: Invoke) -> None:
     components = json.loads(invoke("plugins", "--json", "--kind", "segmenter").stdout)["components"]
     found = {each["name"]: each for each in components}
     assert {each["kind"] for each in components} == {"segmenter"}
-    assert found["lab-components"] | {"options": None} == {
+    assert found["lab-components"] == {
         "kind": "segmenter",
         "name": "lab-components",
         "summary": "Connected pixels.",
@@ -73,17 +67,26 @@ def test_the_list_as_json_says_the_same_of_every_component(invoke: Invoke) -> No
         "distribution": "cli-lab",
         "version": "1.5",
         "target": "clilab.parts:Components",
-        "options": None,
     }
-    option = {"name": "threshold", "type": "float", "default": "0.0", "help": "pixels above it are objects"}
-    assert found["lab-components"]["options"][0] == option
-    assert found["lab-no-source"]["options"] is None
 
 
 def test_a_name_shows_the_imported_component_in_full(invoke: Invoke) -> None:
-    said = invoke("plugins", "lab-no-source").stdout
-    assert "target: clilab.parts:computed" in said
-    assert "size: int = 3" in said
+    assert invoke("plugins", "lab-components").stdout == (
+        "segmenters\n"
+        "\n"
+        "  lab-components  Connected pixels.\n"
+        "    distribution: cli-lab 1.5\n"
+        "    plugin: clilab\n"
+        "    target: clilab.parts:Components\n"
+        "    threshold: float = 0.0\n"
+        "        pixels above it are objects\n"
+        "    slow: float = 0.0\n"
+        "    calls: str | None = None\n"
+        "    says: str | None = None\n"
+    )
+    computed, *others = json.loads(invoke("plugins", "lab-computed", "--json").stdout)["components"]
+    assert others == []
+    assert computed["options"] == [{"name": "size", "type": "int", "default": "3", "help": ""}]
     by_kind = json.loads(invoke("plugins", "tilewright", "--kind", "writer", "--json").stdout)["components"]
     assert [each["name"] for each in by_kind] == ["zarr-array"]
 
@@ -158,15 +161,6 @@ def test_a_broken_plugin_is_found_by_its_name(start: Start, broken: Path) -> Non
     listing = json.loads(out)
     assert [each["plugin"] for each in listing["broken"]] == ["clibroken"]
     assert (listing["components"], listing["disabled"]) == ([], [])
-
-
-@pytest.mark.parametrize(
-    "component",
-    [component for kind in KINDS for component in registry().components(kind)],
-    ids=lambda component: f"{component.kind}-{component.spec.name}",
-)
-def test_options_read_from_the_source_are_those_of_the_imported_component(component: Component) -> None:
-    assert written_options(component.spec.target) == options_of(component.spec.load())
 
 
 def test_version_is_the_packages(invoke: Invoke) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tomllib
 from pathlib import Path
 from typing import Any, cast
 
+import click
 import numpy as np
 import pytest
 import zarr
 from distributed import LocalCluster
 
+from tilewright.cli.plan import plan
+from tilewright.cli.run import run
 from tilewright.cli.scheduler import connected
 from tilewright.errors import InvalidOption
+from tilewright.run_options import PLANNED, RunOptions
 
 from .conftest import Invoke, result_of, save
 
@@ -61,7 +66,9 @@ def test_what_a_run_would_take_is_told_by_both_commands(
     command, *more = words
     before = {path.name for path in tmp_path.iterdir()}
     done = invoke(command, image, *PARTS, "--tile", "32", "--set", "says=weights loaded", "--json", *more)
-    assert (json.loads(done.stdout)["tiles"], json.loads(done.stdout)["sampled"]) == (4, 4)
+    told = json.loads(done.stdout)
+    assert (told["tiles"], told["sampled"]) == (4, 4)
+    assert told["stage"] == told["checkpoint"] > 0
     assert "weights loaded" in done.stderr
     assert invoke(command, image, *PARTS, "--tile", "32", *more).stdout.splitlines()[1] == "tiles:   4 of 32 × 32"
     assert {path.name for path in tmp_path.iterdir()} == before
@@ -157,10 +164,10 @@ def test_labels_that_are_there_stay_without_overwrite(invoke: Invoke, image: Pat
     ("words", "expected"),
     [
         (("--set", "thresold=1"), "did you mean 'threshold'?"),
-        (("--set", "threshold=high"), "threshold must be float, not 'high'"),
+        (("--set", "threshold=high"), "threshold must be a number, not 'high'"),
         (("--set", "threshold"), "'threshold' is not of the form option=value"),
         (("--reader-set", "axes=yx"), "--reader-set sets options of a reader; name it with --reader"),
-        (("--tile", "a"), "tile must be int"),
+        (("--tile", "a"), "tile must be a whole number"),
         (("--tile", "1,2,3"), "tile [1, 2, 3] has 3 numbers"),
         (("--segmenter", "lab-component"), "did you mean 'lab-components'?"),
         (("--segmenter", "lab-absent"), "segmenter 'lab-absent' of cli-lab 1.5 cannot be loaded"),
@@ -168,7 +175,17 @@ def test_labels_that_are_there_stay_without_overwrite(invoke: Invoke, image: Pat
         (("--save-pipeline", "p.yaml"), "p.yaml is neither .json nor .toml"),
         (("--pipeline", "nowhere.toml"), "nowhere.toml is no pipeline file"),
         (("--workers", "2", "--scheduler", "tcp://localhost:1"), "--workers and --processes are of this machine"),
-        (("--workers", "0"), "0 is not in the range"),
+        (("--workers", "0"), "workers must be a whole number of at least 1, not 0"),
+        (("--level", "-1"), "level must be a whole number of at least 0, not -1"),
+        (("--empty", "nan"), "empty must be a number, not nan"),
+        (("--join-z", "much"), "join_z must be True, False or a number, not 'much'"),
+        (("--on-error", "stop"), "'stop' is not one of 'raise', 'skip'"),
+        (("--name", "a/b"), "name 'a/b' is not a name for labels"),
+        (("--channel", "0", "--channels", "1,2"), "give channel or channels, not both ('0' and ['1', '2'])"),
+        (
+            ("--retries", "-1", "--scheduler", "tcp://localhost:1"),
+            "retries must be a whole number of at least 0, not -1",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(
@@ -181,10 +198,54 @@ def test_what_cannot_be_is_refused_before_any_work(
     assert list(tmp_path.iterdir()) == [image]
 
 
+def test_the_options_of_a_run_are_those_of_the_command() -> None:
+    taken = {option.name: option for option in run.params if isinstance(option, click.Option)}
+    for field in dataclasses.fields(RunOptions):
+        if field.name != "progress":
+            assert taken[field.name].help == field.metadata["help"]
+    assert {name for name in PLANNED if name in {option.name for option in plan.params}} == set(PLANNED)
+
+
+def test_a_run_skips_tiles_without_a_pixel_above_a_value(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    done = invoke("run", image, tmp_path / "out", *PARTS, "--tile", "8", "--empty", "0", "--json")
+    some = result_of(done)["n_skipped"]
+    assert 0 < some < result_of(done)["n_tiles"] == 48
+    done = invoke("run", image, tmp_path / "all", *PARTS, "--tile", "8", "--empty", "1e9", "--json")
+    assert (result_of(done)["n_skipped"], result_of(done)["n_objects"]) == (48, 0)
+
+
+def test_equal_ids_in_different_tiles_are_one_object_if_asked(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    apart = result_of(invoke("run", image, tmp_path / "apart", *PARTS, "--tile", "32", "--json"))["n_objects"]
+    same = result_of(invoke("run", image, tmp_path / "same", *PARTS, "--tile", "32", "--same-ids", "--json"))
+    assert (apart, same["n_objects"]) == (3, 1)
+
+
+def test_a_checkpoint_is_kept_where_it_is_asked_to_be(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    words = ("--checkpoint-dir", tmp_path / "checkpoints", "--quiet")
+    assert invoke("run", image, tmp_path / "out", *PARTS, *words).exit_code == 0
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+    assert invoke("run", image, tmp_path / "kept", *PARTS, *words, "--keep-checkpoint").stderr == ""
+    (kept,) = (tmp_path / "checkpoints").iterdir()
+    assert kept.name.startswith("kept.")
+
+
+def test_the_old_names_of_options_work_unlisted_with_a_warning_on_one_line(
+    invoke: Invoke, image: Path, tmp_path: Path
+) -> None:
+    words = ("--stage-dir", tmp_path / "checkpoints", "--keep-stage", "--quiet")
+    assert invoke("run", image, tmp_path / "out", *PARTS, *words).stderr.splitlines() == [
+        "warning: --stage-dir is now --checkpoint-dir; the old name will be removed",
+        "warning: --keep-stage is now --keep-checkpoint; the old name will be removed",
+    ]
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
+    assert "stage-dir" not in invoke("run", "--help").stdout
+
+
 def test_a_run_without_a_segmenter_names_the_installed_ones(invoke: Invoke, image: Path) -> None:
     refused = invoke("run", image)
     assert refused.exit_code == 2
-    assert "Missing option '--segmenter' (or '--pipeline')" in refused.stderr
+    assert refused.stderr.startswith("error: Missing option '--segmenter' (or '--pipeline'). Installed are: ")
+    assert refused.stderr.count("\n") == 1
     assert "lab-components" in refused.stderr
 
 

@@ -14,7 +14,7 @@ import pytest
 import zarr
 
 from tilewright.abc import Level
-from tilewright.errors import InvalidImage, InvalidOption, StageMismatch
+from tilewright.errors import CheckpointMismatch, InvalidImage, InvalidOption
 from tilewright_ome_zarr.reader import OmeZarrReader, label_names
 from tilewright_ome_zarr.writer import OmeZarrLabels
 
@@ -358,7 +358,7 @@ def test_a_stage_whose_finished_labels_are_gone_is_refused(make, spec_of, fill, 
     target, spec = make.folder / "labels.zarr", spec_of(shape=(64, 64))
     fill(OmeZarrLabels()(str(target), spec), cells((64, 64)))
     target.rename(make.folder / "elsewhere.zarr")
-    with pytest.raises(StageMismatch, match="are gone; start without it"):
+    with pytest.raises(CheckpointMismatch, match="are gone; discard its checkpoint"):
         OmeZarrLabels()(str(target), spec)
 
 

@@ -17,7 +17,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from tilewright import Pipeline
-from tilewright.errors import InvalidImage, InvalidOption, NotReadable, SegmenterFailed, StageMismatch
+from tilewright.errors import CheckpointMismatch, InvalidImage, InvalidOption, NotReadable, SegmenterFailed
 from tilewright.io.formats import choose_reader
 from tilewright_tiff import pages, retiling
 from tilewright_tiff.lazy import Arranged
@@ -316,7 +316,9 @@ def test_another_file_of_a_series_that_changed_is_a_change(tmp_path: Path, compa
     for changed in (False, True):
         if changed:
             os.utime(files[1], ns=(1, 1))
-        with pytest.raises(StageMismatch if changed else SegmenterFailed, match="other file" if changed else "enough"):
+        with pytest.raises(
+            CheckpointMismatch if changed else SegmenterFailed, match="other file" if changed else "enough"
+        ):
             pipeline.run(files[0], tmp_path / "labels", channel=0, workers=1)
 
 

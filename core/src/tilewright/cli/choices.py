@@ -1,16 +1,23 @@
-"""The options of the command `run`, in the order in which its help shows them."""
+"""The options of the commands `run` and `plan`: those of the parts, and those that `RunOptions` has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 
+from ..components.options import parse, types_of
 from ..components.specs import Kind
+from ..run_options import PLANNED, RENAMED, RunOptions
 from .parts import Texts
 
-__all__ = ["choices", "parts", "settings"]
+__all__ = ["choices", "option_texts", "planning", "run_options", "settings"]
+
+IN_PYTHON = {"progress"}  # what no text can be
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,23 +31,83 @@ def option_texts(_: click.Context, parameter: click.Parameter, said: tuple[str, 
     return {name.strip(): value for name, _, value in (text.partition("=") for text in said)}
 
 
-def names(_: click.Context, __: click.Parameter, said: str | None) -> list[str] | None:
-    """`"DAPI,GFP"` as a list."""
-    return None if said is None else [name.strip() for name in said.split(",")]
-
-
 def choices(command: F) -> F:
-    """Give a command all of the options below."""
-    for option in reversed(_PARTS + _RUN):
+    """Give the command `run` all of its options."""
+    names = [each.name for each in dataclasses.fields(RunOptions) if each.name not in IN_PYTHON]
+    aliases = [
+        click.option(_flag(old), old, hidden=True, is_flag=types_of(RunOptions)[new] is bool)
+        for old, new in RENAMED.items()
+    ]
+    return _with(command, [*_PARTS, *_options(names), *aliases, *_RUN])
+
+
+def planning(command: F) -> F:
+    """Give the command `plan` the options of `run` that decide what a run takes."""
+    return _with(command, [*_PARTS, *_options(PLANNED)])
+
+
+def run_options(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments for `Pipeline.run` or `Pipeline.plan` among those of a command; old names warn.
+
+    InvalidOption for a value that a run would refuse: it is known before a cluster is connected.
+    """
+    given = {each.name: said[each.name] for each in dataclasses.fields(RunOptions) if each.name in said}
+    for old, new in RENAMED.items():
+        if said.get(old):
+            click.echo(f"warning: {_flag(old)} is now {_flag(new)}; the old name will be removed", err=True)
+            given[new] = said[old]
+    RunOptions(**given)
+    return given
+
+
+def _with(command: F, options: Sequence[Callable[[F], F]]) -> F:
+    for option in reversed(options):
         command = option(command)
     return command
 
 
-def parts(command: F) -> F:
-    """Give a command the options that say what is segmented, and with what."""
-    for option in reversed(_PARTS):
-        command = option(command)
-    return command
+def _options(names: Iterable[str]) -> Iterator[Callable[[Any], Any]]:
+    types, fields = types_of(RunOptions), {each.name: each for each in dataclasses.fields(RunOptions)}
+    return (_option(fields[name], types[name]) for name in names)
+
+
+def _option(option: dataclasses.Field[Any], wanted: Any) -> Callable[[Any], Any]:
+    """The option of a command line for an option of a run, as its type needs it."""
+    flag, kinds = _flag(option.name), set(get_args(wanted)) - {NoneType} or {wanted}
+    given: dict[str, Any] = {"help": option.metadata["help"], "show_default": option.default not in (None, True, False)}
+    if wanted is bool and option.default:
+        return click.option(f"--no-{option.name}", option.name, is_flag=True, callback=_negated, **given)
+    if wanted is bool:
+        return click.option(flag, is_flag=True, **given)
+    given["default"] = option.default
+    if get_origin(wanted) is Literal:
+        return click.option(flag, type=click.Choice(get_args(wanted)), **given)
+    if kinds == {bool, float}:
+        return click.option(
+            flag, type=str, metavar="[NUMBER]", is_flag=False, flag_value="true", callback=_read, **given
+        )
+    if kinds <= {int, float}:
+        return click.option(flag, type=kinds.pop(), **given)
+    if any(get_origin(kind) is Sequence for kind in kinds):
+        return click.option(flag, metavar="A,B", callback=_separated, **given)
+    return click.option(flag, metavar="INDEX|NAME" if int in kinds else "DIR" if Path in kinds else "TEXT", **given)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _negated(_: click.Context, __: click.Parameter, said: bool) -> bool:
+    return not said
+
+
+def _read(_: click.Context, parameter: click.Parameter, said: Any) -> Any:
+    assert parameter.name
+    return parse(RunOptions, {parameter.name: said})[parameter.name] if isinstance(said, str) else said
+
+
+def _separated(_: click.Context, __: click.Parameter, said: str | None) -> list[str] | None:
+    return None if said is None else [name.strip() for name in said.split(",")]
 
 
 def settings(kind: Kind, *names: str) -> Callable[[F], F]:
@@ -57,57 +124,22 @@ def settings(kind: Kind, *names: str) -> Callable[[F], F]:
 _PARTS: tuple[Callable[[Any], Any], ...] = (
     click.option("--segmenter", metavar="NAME", help="What finds the objects; see `tilewright plugins`."),
     settings("segmenter", "--set", "segmenter_set"),
-    click.option("--channel", metavar="NAME|INDEX", help="The channel to segment."),
-    click.option("--channels", callback=names, metavar="A,B", help="Channels for a segmenter that takes several."),
-    click.option("--level", type=click.IntRange(min=0), help="The resolution to segment; 0 is the finest."),
-    click.option("--axes", metavar="ZYX", help="The image's axes, for a format that does not say them."),
     click.option("--tile", metavar="1,1024,1024", help="Core of a tile: one number for each spatial axis, or for all."),
     click.option("--halo", metavar="0,32,32", help="Context around the core, likewise. Else what the segmenter wants."),
     click.option("--tiler", metavar="NAME", help="What cuts the image: `auto`, or `grid` if --tile is given."),
     settings("tiler"),
     click.option("--merger", metavar="NAME", help="What joins the tiles; else the one that the segmenter asks for."),
     settings("merger"),
-    click.option(
-        "--join-z",
-        type=float,
-        metavar="[IOU]",
-        is_flag=False,
-        flag_value=0.25,
-        callback=lambda _, __, said: False if said is None else said,
-        help="Link slices that were segmented one by one where objects overlap so much (0.25 if not said).",
-    ),
     click.option("--reader", metavar="NAME", help="What opens IMAGE; else the one that fits it."),
     settings("reader"),
     click.option("--writer", metavar="NAME", help="What writes OUTPUT; else the one that fits its suffix."),
     settings("writer"),
     click.option("--pipeline", metavar="FILE", help="A .toml or .json file of parts; other options override it."),
-    click.option(
-        "--workers", type=click.IntRange(min=1), help="Threads on this machine; one for each CPU if not said."
-    ),
 )
 
 _RUN: tuple[Callable[[Any], Any], ...] = (
-    click.option("--name", default="labels", show_default=True, help="Name of the labels within the image's store."),
     click.option("--save-pipeline", metavar="FILE", help="Save the parts and their options for --pipeline."),
-    click.option(
-        "--processes", is_flag=True, help="Workers are processes: for a segmenter that is Python all through."
-    ),
     click.option("--scheduler", metavar="ADDRESS", help="Run on the dask cluster of this scheduler (tcp://host:8786)."),
-    click.option("--stage-dir", metavar="DIR", help="Where tiles are kept until the end; else beside OUTPUT."),
-    click.option(
-        "--overwrite", is_flag=True, help="Replace labels that are there already, once the new ones are whole."
-    ),
-    click.option("--no-resume", is_flag=True, help="Discard what an earlier, unfinished run has done."),
-    click.option(
-        "--on-error",
-        type=click.Choice(["raise", "skip"]),
-        default="raise",
-        show_default=True,
-        help="End the run at a tile that fails, or leave it as background and end with exit code 3.",
-    ),
-    click.option(
-        "--retries", type=click.IntRange(min=0), default=0, help="How often a tile that fails is tried again first."
-    ),
     click.option("--dry-run", is_flag=True, help="Say what the run would take, as `tilewright plan`; write nothing."),
     click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
     click.option("--quiet", is_flag=True, help="Show no progress."),

@@ -44,8 +44,12 @@ class Reporting(click.Group):
         command: click.Command = getattr(importlib.import_module(self._homes[cmd_name], __package__), cmd_name)
         return command
 
+    def make_context(self, *args: Any, **settings: Any) -> click.Context:
+        with _usage_in_one_line():
+            return super().make_context(*args, **settings)
+
     def invoke(self, ctx: click.Context) -> Any:
-        with _warnings_in_one_line():
+        with _warnings_in_one_line(), _usage_in_one_line():
             try:
                 return super().invoke(ctx)
             except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -97,6 +101,20 @@ def _of_the_system(error: OSError) -> str:
         return one_line(error) or type(error).__name__
     files = " → ".join(repr(name) for name in (error.filename, error.filename2) if name is not None)
     return one_line(f"{error.strerror}: {files}" if files else error.strerror)
+
+
+@contextlib.contextmanager
+def _usage_in_one_line() -> Iterator[None]:
+    """Click shows what is wrong with a command below its usage, on several lines; the help is what it shows itself."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f"; see `{context.command_path} --help`" if context else ""
+        click.echo(f"error: {one_line(error.format_message()).rstrip('.')}{hint}", err=True)
+        raise click.exceptions.Exit(error.exit_code) from None
 
 
 @contextlib.contextmanager

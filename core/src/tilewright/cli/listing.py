@@ -1,4 +1,4 @@
-"""What is installed: every component with its options, the plugins that watch, are broken, or are left out."""
+"""What is installed: every component, and the plugins that watch, are broken, or are left out."""
 
 from __future__ import annotations
 
@@ -10,37 +10,22 @@ from ..components.discovery import Component, Plugin
 from ..components.options import Option, options_of
 from ..components.registry import clash, imported, registry
 from ..components.specs import FormatSpec
-from .schema import written_options
-from .source import Unreadable
 
 __all__ = ["Entry", "Listing"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A component and its options; None if its source does not tell them.
-
-    detailed: whether the options are the imported component's own.
-    """
+    """A component, and its options if it was asked for by name; None in a list of all, which imports no component."""
 
     plugin: str
     component: Component
     options: tuple[Option, ...] | None
-    detailed: bool
 
     @classmethod
-    def read(cls, plugin: str, component: Component) -> Entry:
-        """The entry as its source tells it: nothing is imported."""
-        try:
-            options = written_options(component.spec.target)
-        except Unreadable:
-            options = None
-        return cls(plugin=plugin, component=component, options=options, detailed=False)
-
-    @classmethod
-    def loaded(cls, plugin: str, component: Component) -> Entry:
-        """The entry as the imported component tells it. PluginError if it cannot be imported."""
-        return cls(plugin=plugin, component=component, options=options_of(imported(component)), detailed=True)
+    def of(cls, plugin: str, component: Component, *, detailed: bool) -> Entry:
+        """The entry; a detailed one imports the component, and raises PluginError if that fails."""
+        return cls(plugin=plugin, component=component, options=options_of(imported(component)) if detailed else None)
 
     def details(self) -> dict[str, str]:
         """What else there is to know of the component."""
@@ -55,9 +40,9 @@ class Entry:
         return facts
 
     def plain(self) -> dict[str, Any]:
-        """The entry in JSON's values; `options` is null if they are not known without an import."""
+        """The entry in JSON's values; one that is not detailed has no `options`."""
         component, spec = self.component, self.component.spec
-        record = {
+        record: dict[str, Any] = {
             "kind": component.kind,
             "name": spec.name,
             "summary": spec.summary,
@@ -65,9 +50,12 @@ class Entry:
             "distribution": component.distribution,
             "version": component.version,
             "target": spec.target,
-            "options": None if self.options is None else [dataclasses.asdict(option) for option in self.options],
         }
-        return record | ({"suffixes": list(spec.suffixes)} if isinstance(spec, FormatSpec) else {})
+        if isinstance(spec, FormatSpec):
+            record["suffixes"] = list(spec.suffixes)
+        if self.options is not None:
+            record["options"] = [dataclasses.asdict(option) for option in self.options]
+        return record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +74,8 @@ class Listing:
         With a name the components are imported; PluginError if one cannot be.
         """
         plugins = registry().plugins
-        look = Entry.loaded if name else Entry.read
         entries = [
-            look(plugin.name, component)
+            Entry.of(plugin.name, component, detailed=name is not None)
             for plugin in plugins
             for component in plugin.components
             if kind in (None, component.kind) and name in (None, component.spec.name, plugin.name, plugin.distribution)

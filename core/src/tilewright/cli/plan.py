@@ -6,12 +6,14 @@ import contextlib
 import dataclasses
 import json
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..progress.units import duration
-from .choices import parts
+from ..run_options import PLANNED
+from .choices import planning, run_options
 from .errors import debuggable
 from .info import product, size
 from .parts import pipeline_of
@@ -25,7 +27,7 @@ __all__ = ["foretold", "plan"]
 
 @click.command(short_help="Say what a run on IMAGE would take.")
 @click.argument("image")
-@parts
+@planning
 @click.option("--sample", type=click.IntRange(min=0), default=8, show_default=True, help="Tiles to segment and time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @debuggable
@@ -35,15 +37,19 @@ def plan(image: str, sample: int, as_json: bool, **said: Any) -> None:
     \b
     tilewright plan cells.ome.zarr --segmenter threshold --tile 1024 --halo 32
     """
-    click.echo(foretold(pipeline_of(said), image, said | {"as_json": as_json}, sample))
+    click.echo(foretold(pipeline_of(said), image, run_options(said), sample, as_json=as_json))
 
 
-def foretold(pipeline: Pipeline, image: str, said: dict[str, Any], sample: int = 8) -> str:
+def foretold(pipeline: Pipeline, image: str, options: Mapping[str, Any], sample: int = 8, *, as_json: bool) -> str:
     """What a run of this pipeline with these options would take, in lines or as one JSON object."""
-    passed_on = {key: said[key] for key in ("channel", "channels", "level", "axes", "workers")}
+    chosen = {name: options[name] for name in PLANNED}
     with contextlib.redirect_stdout(sys.stderr):  # what models print; stdout is for what is told
-        told = pipeline.plan(image, sample=sample, **passed_on)
-    return json.dumps(dataclasses.asdict(told)) if said["as_json"] else "\n".join(_lines(told))
+        told = pipeline.plan(image, sample=sample, **chosen)
+    return json.dumps(_plain(told)) if as_json else "\n".join(_lines(told))
+
+
+def _plain(told: Forecast) -> dict[str, Any]:
+    return dataclasses.asdict(told) | {"stage": told.checkpoint}  # its old name, as long as programs read it
 
 
 def _lines(told: Forecast) -> list[str]:
@@ -56,7 +62,7 @@ def _lines(told: Forecast) -> list[str]:
     ]
     if told.sampled:
         lines += [
-            f"stage:   {size(told.checkpoint)} of disk until the labels are written",
+            f"disk:    {size(told.checkpoint)} for the checkpoint, until the labels are written",
             f"objects: about {told.objects:,}, those in several tiles counted in each",
             f"time:    {duration(told.seconds)} to read and segment, from {told.sampled} tiles",
         ]

@@ -18,16 +18,16 @@ from .listing import Entry, Listing
 __all__ = ["plugins"]
 
 
-@click.command(short_help="List what is installed, with its options.")
+@click.command(short_help="List what is installed; the options of NAME.")
 @click.argument("name", required=False)
 @click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @debuggable
 def plugins(name: str | None, kind: str | None, as_json: bool) -> None:
-    """List the installed components, with their options; of one NAME, everything there is to know.
+    """List the installed components; with a NAME, only those of that name, with their options.
 
-    NAME is that of a component, a plugin or a distribution. The list of all imports none of the plugins' libraries:
-    options are read from the source. Those of a NAME are the imported component's own.
+    NAME is that of a component, a plugin or a distribution. The list of all imports none of the plugins' libraries, so
+    it shows no options, with --json neither.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of broken plugins, which the list itself names
@@ -67,13 +67,10 @@ def _told(listing: Listing) -> str:
 def _entry(entry: Entry) -> str:
     spec, component = entry.component.spec, entry.component
     lines = [_wrapped(f"{spec.name}  {spec.summary}", 2)]
-    if entry.detailed:
-        lines += [_wrapped(f"{key}: {value}", 4) for key, value in entry.details().items()]
-    else:
-        lines.append(f"    {component.distribution} {component.version}")
     if entry.options is None:
-        lines.append(f"    options: shown by `tilewright plugins {spec.name}`")
-    for option in entry.options or ():
+        return "\n".join([*lines, f"    {component.distribution} {component.version}"])
+    lines += [_wrapped(f"{key}: {value}", 4) for key, value in entry.details().items()]
+    for option in entry.options:
         default = f" = {option.default}" if option.default else ""
         lines.append(_wrapped(f"{option.name}: {option.type}{default}", 4))
         if option.help:

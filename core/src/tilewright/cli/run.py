@@ -11,7 +11,7 @@ import click
 
 from ..progress.report import watching
 from ..progress.units import duration
-from .choices import choices
+from .choices import choices, run_options
 from .errors import debuggable
 from .interrupt import interruptible
 from .parts import pipeline_of
@@ -25,22 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-PASSED_ON = (
-    "channel",
-    "channels",
-    "level",
-    "axes",
-    "name",
-    "overwrite",
-    "workers",
-    "processes",
-    "stage_dir",
-    "join_z",
-    "on_error",
-    "retries",
-)
-
-
 @click.command()
 @click.argument("image")
 @click.argument("output", required=False)
@@ -49,8 +33,8 @@ PASSED_ON = (
 def run(image: str, output: str | None, **said: Any) -> None:
     """Segment IMAGE and write its labels to OUTPUT.
 
-    Without OUTPUT the labels go where labels of that image belong: into an OME-Zarr's own `labels` group. A run that
-    was stopped goes on where it was when the same command is given again.
+    Without OUTPUT the labels go where labels of that image belong: into an OME-Zarr's own `labels` group. Give the
+    same command again to resume a run that was stopped.
 
     \b
     tilewright run cells.ome.zarr --segmenter threshold --set sigma=1.5
@@ -58,32 +42,29 @@ def run(image: str, output: str | None, **said: Any) -> None:
     """
     if said["scheduler"] and (said["workers"] or said["processes"]):
         raise click.UsageError("--workers and --processes are of this machine; the cluster of --scheduler has its own.")
-    pipeline = pipeline_of(said)
+    options, pipeline = run_options(said), pipeline_of(said)
     if said["save_pipeline"]:
         pipeline.save(said["save_pipeline"])
     if said["dry_run"]:
-        click.echo(foretold(pipeline, image, said))
+        click.echo(foretold(pipeline, image, options, as_json=said["as_json"]))
         return
-    result = _run(pipeline, image, output, said)
+    result = _run(pipeline, image, output, options, scheduler=said["scheduler"], quiet=said["quiet"])
     click.echo(json.dumps(_plain(result)) if said["as_json"] else _told(result))
     if result.failed:
         raise SystemExit(_failed(result))
 
 
-def _run(pipeline: Pipeline, image: str, output: str | None, said: dict[str, Any]) -> Result:
-    again = "leave --no-resume out" if said["no_resume"] else "repeat the command"
+def _run(
+    pipeline: Pipeline, image: str, output: str | None, options: dict[str, Any], *, scheduler: str | None, quiet: bool
+) -> Result:
+    again = "repeat the command" if options["resume"] else "leave --no-resume out"
     with (
-        connected(said["scheduler"]),
+        connected(scheduler),
         interruptible(f"{again} to go on with what is done"),
-        watching(quiet=said["quiet"]),
+        watching(quiet=quiet),
         contextlib.redirect_stdout(sys.stderr),  # what models print; stdout is for the result
     ):
-        return pipeline.run(
-            image,
-            output,
-            resume=not said["no_resume"],
-            **{key: said[key] for key in PASSED_ON},
-        )
+        return pipeline.run(image, output, **options)
 
 
 def _plain(result: Result) -> dict[str, Any]:

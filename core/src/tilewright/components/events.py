@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..deprecation import warn_renamed
+
 __all__ = ["DoneTile", "RunFinished", "RunPlanned", "TileDone"]
 
 
@@ -47,16 +49,22 @@ class DoneTile:
 class TileDone:
     """One more tile of a step is done, or several small ones that shared a task.
 
-    stage: `segment`, `join`, `decide`, `draw`, `link`, `write` (which counts blocks of the output) or `finish` (once).
+    step: `segment`, `join`, `decide`, `draw`, `link`, `write` (which counts blocks of the output) or `finish` (once).
     done, total: so many of so many. The first event of a step says what an earlier, killed run had done already.
     run: as in `RunPlanned`. tiles: those that are done since the last event of the step.
     """
 
-    stage: str
+    step: str
     done: int
     total: int
     run: str = ""
     tiles: tuple[DoneTile, ...] = ()
+
+    @property
+    def stage(self) -> str:
+        """The old name of `step`."""
+        warn_renamed("TileDone.stage", "TileDone.step")
+        return self.step
 
 
 @dataclass(frozen=True, kw_only=True)

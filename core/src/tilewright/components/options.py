@@ -1,22 +1,44 @@
-"""The options of a component: the fields of its frozen dataclass, checked and converted in one place.
+"""Options and arguments, checked and converted by their types in one place.
 
-A component's class is the schema. Values come from Python, from a JSON or TOML file, or as strings from the command
-line; the last are read as JSON where the field's type is no string.
+The fields of a component's frozen dataclass are its options; a function's annotations say what its arguments are.
+Values come from Python, from a JSON or TOML file, or as strings from the command line; the last are read as JSON where
+the field's type is not a string.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
+import inspect
 import json
+import os
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set, Sized
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ..errors import InvalidOption
+from .quantities import plain
 
-__all__ = ["Option", "build", "options_of", "parse"]
+__all__ = ["Option", "build", "checked_arguments", "converted", "options_of", "parse", "types_of"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WORDS: Mapping[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a mapping",
+    Mapping: "a mapping",
+    Callable: "a function",
+    Path: "a path",
+    types.NoneType: "None",
+}
+LONGEST = 100  # characters of a value in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +58,7 @@ def options_of(target: object) -> tuple[Option, ...]:
     return tuple(
         Option(
             name=field.name,
-            type=field.type if isinstance(field.type, str) else _type_name(field.type),
+            type=field.type if isinstance(field.type, str) else inspect.formatannotation(field.type),
             default=_default(field),
             help=field.metadata.get("help", ""),
         )
@@ -51,16 +73,48 @@ def build(target: Any, options: Mapping[str, Any], what: str) -> Any:
         if options:
             raise InvalidOption(f"{what} has no options, but was given {', '.join(sorted(options))}")
         return target() if isinstance(target, type) else target
-    types_by_name = get_type_hints(target)
-    known = {field.name: types_by_name[field.name] for field in dataclasses.fields(target) if field.init}
+    known = types_of(target)
     for name in options:
         if name not in known:
             raise InvalidOption(_unknown(name, known, what))
-    values = {name: _convert(value, known[name], f"{what}: {name}") for name, value in options.items()}
+    for field in dataclasses.fields(target):
+        if field.init and not _default(field) and field.name not in options:
+            raise InvalidOption(f"{what} needs its option {field.name!r}, {_words(known[field.name])}; give it a value")
+    values = converted(known, options, f"{what}: ")
     try:
         return target(**values)
     except TypeError as error:
         raise InvalidOption(f"{what}: {error}") from error
+
+
+def types_of(target: Any) -> dict[str, Any]:
+    """The types of a dataclass's options by name."""
+    hints = get_type_hints(target)
+    return {field.name: hints[field.name] for field in dataclasses.fields(target) if field.init}
+
+
+def converted(wanted: Mapping[str, Any], values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values as their types want them. InvalidOption, which names the prefixed option, for one of another type.
+
+    Numpy's scalars become Python's own, an int a float where that is wanted, and a sequence a tuple.
+    """
+    return {name: _convert(value, wanted[name], f"{prefix}{name}") for name, value in values.items()}
+
+
+def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, with the arguments of each call converted by its annotations. InvalidOption as `converted`."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            return function(*args, **kwargs)  # Python says what is missing, or too much
+        bound.arguments.update(converted(get_type_hints(function), bound.arguments))
+        return function(*bound.args, **bound.kwargs)
+
+    return checked
 
 
 def parse(target: Any, texts: Mapping[str, str]) -> dict[str, Any]:
@@ -90,37 +144,72 @@ def _read(text: str, wanted: Any) -> Any:
 
 
 def _convert(value: Any, wanted: Any, what: str) -> Any:
-    matched, converted = _match(value, wanted)
+    matched, result = _match(value, wanted)
     if not matched:
-        raise InvalidOption(f"{what} must be {_type_name(wanted)}, not {value!r}")
-    return converted
+        text = " ".join(repr(value).split())
+        shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+        raise InvalidOption(f"{what} must be {_words(wanted)}, not {shown}")
+    return result
 
 
 def _match(value: Any, wanted: Any) -> tuple[bool, Any]:
-    """Whether a value is of the wanted type, and the value as that type (a list for a tuple, an int for a float)."""
-    origin, args = get_origin(wanted), get_args(wanted)
+    """Whether a value is of the wanted type, and the value as that type."""
     if wanted is Any:
         return True, value
+    value, origin, args = plain(value), get_origin(wanted), get_args(wanted)
     if origin in (Union, types.UnionType):
         return next((hit for hit in (_match(value, arg) for arg in args) if hit[0]), (False, value))
     if origin is Literal:
         return any(value == arg and type(value) is type(arg) for arg in args), value
-    if origin is tuple and isinstance(value, list | tuple):
-        return _match_tuple(value, args)
-    if origin in (list, dict, Mapping):
-        return isinstance(value, origin), value
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return True, float(value)
+    if origin in (tuple, Sequence):
+        return _match_sequence(value, args if origin is tuple else (*args, ...))
     if isinstance(value, bool) and wanted in (int, float):
         return False, value
-    kind = types.NoneType if wanted is None else wanted
+    if wanted is float and isinstance(value, int | float):
+        return True, float(value)
+    kind = os.PathLike if wanted is Path else origin or wanted
     return isinstance(kind, type) and isinstance(value, kind), value
 
 
-def _match_tuple(values: list[Any] | tuple[Any, ...], args: tuple[Any, ...]) -> tuple[bool, Any]:
+def _match_sequence(values: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:
+    sized = isinstance(values, Iterable) and isinstance(values, Sized)
+    if not sized or isinstance(values, str | bytes | Mapping | Set):
+        return False, values
     wanted = [args[0]] * len(values) if args[-1:] == (...,) else list(args)
     hits = [_match(value, arg) for value, arg in zip(values, wanted, strict=False)]
     return len(values) == len(wanted) and all(hit for hit, _ in hits), tuple(value for _, value in hits)
+
+
+def _words(wanted: Any) -> str:
+    """A type in words: `a number or "otsu"`."""
+    *others, last = _alternatives(wanted)
+    comma = "," if any(" or " in words for words in others) else ""
+    return f"{', '.join(others)}{comma} or {last}" if others else last
+
+
+def _alternatives(wanted: Any) -> list[str]:
+    origin, args = get_origin(wanted), get_args(wanted)
+    if origin in (Union, types.UnionType):
+        return [word for arg in args for word in _alternatives(arg)]
+    if wanted is bool or origin is Literal:
+        return [f'"{arg}"' if isinstance(arg, str) else repr(arg) for arg in args or (True, False)]
+    if origin in (tuple, Sequence):
+        return [_sequence(args if origin is tuple else (*args, ...))]
+    return [WORDS.get(origin or wanted, f"a {getattr(wanted, '__name__', wanted)}")]
+
+
+def _sequence(args: tuple[Any, ...]) -> str:
+    """`a sequence of whole numbers`, `a sequence of 2 numbers`, `a sequence of a number and text`."""
+    if len(set(args) - {...}) != 1:
+        return f"a sequence of {' and '.join(map(_words, args))}"
+    count = "" if args[-1] is ... else f"{len(args)} "
+    return f"a sequence of {count}{' or '.join(map(_plural, _alternatives(args[0])))}"
+
+
+def _plural(words: str) -> str:
+    """`whole numbers` of `a whole number`; text and values have no plural."""
+    noun, of, rest = words.removeprefix("a ").partition(" of ")
+    return f"{noun}s{of}{rest}" if words.startswith("a ") else words
 
 
 def _unknown(name: str, known: Mapping[str, Any], what: str) -> str:
@@ -133,7 +222,3 @@ def _default(field: dataclasses.Field[Any]) -> str:
     if field.default is not dataclasses.MISSING:
         return repr(field.default)
     return repr(field.default_factory()) if field.default_factory is not dataclasses.MISSING else ""
-
-
-def _type_name(wanted: Any) -> str:
-    return wanted.__name__ if isinstance(wanted, type) and not get_args(wanted) else str(wanted).replace("typing.", "")

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from ..abc.traits import Traits
 from ..builtin.tilers import bytes_for
+from ..deprecation import warn_renamed
 from ..storage.machine import cpus
 from .checkpoint.records import Recorded
 from .plan import Plan
@@ -47,6 +48,12 @@ class Forecast:
     checkpoint: int
     objects: int
     seconds: float
+
+    @property
+    def stage(self) -> int:
+        """The old name of `checkpoint`."""
+        warn_renamed("Forecast.stage", "Forecast.checkpoint")
+        return self.checkpoint
 
 
 def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from ..abc.traits import MergerTraits, Traits, declared, prepared
 from ..components.blame import blamed, whose
@@ -14,10 +14,11 @@ from ..errors import InvalidOption
 from ..image import Image
 from ..io.source import Source, chosen_channels
 from ..labels.slices import chosen_iou
+from ..run_options import RunOptions
 from ..tiling.grid import TileGrid
 from .plan import Plan
 
-__all__ = ["Choices", "Parts", "merger_of", "plan_of"]
+__all__ = ["Parts", "merger_of", "plan_of"]
 
 
 class Parts(Protocol):
@@ -35,37 +36,18 @@ class Parts(Protocol):
     def writer(self) -> Any: ...
 
 
-class Choices(Protocol):
-    """The options of a run that decide its plan."""
-
-    @property
-    def channel(self) -> Any: ...
-    @property
-    def channels(self) -> Any: ...
-    @property
-    def empty(self) -> float | None: ...
-    @property
-    def same_ids(self) -> bool: ...
-    @property
-    def join_z(self) -> bool | float: ...
-    @property
-    def on_error(self) -> Literal["raise", "skip"]: ...
-    @property
-    def retries(self) -> int: ...
-
-
-def plan_of(parts: Parts, source: Source, choices: Choices, checkpoint: Path, workdir: Path) -> Plan:
+def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path, workdir: Path) -> Plan:
     """The plan of a run on a source that is opened. Any InvalidOption or InvalidImage for what does not fit."""
     whole = source.opened
     traits = Traits.of(parts.segmenter, whole)
-    channels = chosen_channels(whole, traits, choices.channel, choices.channels)
+    channels = chosen_channels(whole, traits, options.channel, options.channels)
     source = dataclasses.replace(source, channels=channels)
     image = source.opened
     segmenter = prepared(parts.segmenter, image)
     traits = Traits.of(segmenter, image)
     merger = merger_of(parts)
     joining = MergerTraits.of(merger)
-    if choices.same_ids and joining.owns:
+    if options.same_ids and joining.owns:
         raise InvalidOption(
             f"same_ids joins what has one id, but {whose('merger', merger)} chooses which of several "
             "views of an object is drawn; use merger 'touch' (--merger touch)"
@@ -87,11 +69,11 @@ def plan_of(parts: Parts, source: Source, choices: Choices, checkpoint: Path, wo
         digests=not source.whole.identity.known,
         connectivity=min(dimensions, joining.diagonals or dimensions),
         min_size=traits.min_size,
-        empty=choices.empty,
-        same_ids=choices.same_ids,
-        join_z=chosen_iou(choices.join_z, grid),
-        on_error=choices.on_error,
-        retries=choices.retries,
+        empty=options.empty,
+        same_ids=options.same_ids,
+        join_z=chosen_iou(options.join_z, grid),
+        on_error=options.on_error,
+        retries=options.retries,
     )
 
 

@@ -30,10 +30,7 @@ from .steps.segment import guards, segment
 from .steps.write import Writing, blocks_of, write
 from .workers.crew import Crew, batched
 
-__all__ = ["Outcome", "Progress", "Run"]
-
-Progress = Callable[[str, int, int], None]
-"""Called with the step's name, how much of it is done, and how much there is."""
+__all__ = ["Outcome", "Run"]
 
 ATTEMPT, BASIS = "attempt.txt", "basis.txt"
 

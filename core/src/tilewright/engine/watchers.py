@@ -86,7 +86,7 @@ class Watchers:
             self._progress(step, done, total)
         if self._plugins:
             tiles = tuple(_facts(each, grid) for each in recorded) if grid is not None else ()
-            event = TileDone(stage=step, done=done, total=total, run=self._facts["run"], tiles=tiles)
+            event = TileDone(step=step, done=done, total=total, run=self._facts["run"], tiles=tiles)
             self._tell("tilewright_tile_done", event)
 
     def finished(self, result: Result) -> None:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..components.options import checked_arguments
 from ..components.quantities import whole_number
 from ..engine.workers.main_guard import check_guarded
-from ..errors import InvalidOption
 from ..storage.machine import cpus
 from .memory import gpus
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["check_travels", "make_local_cluster"]
+__all__ = ["make_local_cluster"]
 
 MOST_WORKERS = 8
 
 
+@checked_arguments
 def make_local_cluster(
     use_gpu: bool = False,
     n_workers: int | None = None,
@@ -75,23 +73,3 @@ def _pinned(devices: Sequence[str], count: int, settings: Mapping[str, Any]) -> 
     cluster.scale(count)  # type: ignore[no-untyped-call]  # likewise
     client.wait_for_workers(count)
     return client, cluster
-
-
-def check_travels(segmenter: Callable[..., Any]) -> None:
-    """Refuse, before any work, a function that cannot be sent to the worker processes of the active client."""
-    if "distributed" not in sys.modules:
-        return
-    import cloudpickle  # type: ignore[import-untyped]  # it ships no types
-    from distributed import get_client
-
-    try:
-        get_client()
-    except ValueError:
-        return
-    try:
-        cloudpickle.dumps(segmenter)
-    except Exception as error:
-        raise InvalidOption(
-            f"{segmenter!r} cannot be sent to the workers of the active dask client ({error}); "
-            "open what cannot be copied, such as a model, inside the function, or close the client to run on threads"
-        ) from error

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..abc.tiler import Needs
 from ..builtin.tilers import Grid
+from ..components.options import checked_arguments
 from ..components.quantities import real_number, whole_number
 from ..image import Image
 from ..storage.machine import cpus
@@ -26,6 +27,7 @@ APART = 6  # standard deviations: of the background between it and a class above
 BINS = 1024
 
 
+@checked_arguments
 def estimate_empty_tiles(
     image: Any,
     tile_shape: Sequence[int],

@@ -135,20 +135,12 @@ def _chosen(
 ) -> tuple[int | None, tuple[int, ...] | None]:
     """The channel, or the channels, by number. One that was not said is 0, or what the segmenter says of itself."""
     if channels is not None:
-        if not isinstance(channels, Sequence):
-            raise InvalidOption(f"channels are a list of numbers or names, not {channels!r}")
         if channel is not UNSAID:
             raise InvalidOption(f"give channel or channels, not both ({channel!r} and {list(channels)})")
-        return None, tuple(image.channel_index(_checked(each)) for each in channels)
+        return None, tuple(image.channel_index(each) for each in channels)
     if channel is None:
         return None, None
     if channel is not UNSAID:
-        return image.channel_index(_checked(channel)), None
+        return image.channel_index(channel), None
     decides = "c" in (declared(segmenter, "axes") or "") or declared(segmenter, "channel") is not None
     return (None if decides or "c" not in image.axes else 0), None
-
-
-def _checked(channel: Any) -> int | str:
-    if isinstance(channel, bool) or not isinstance(channel, int | str):
-        raise InvalidOption(f"a channel is said by its number or its name, not by {channel!r}")
-    return channel

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..abc.traits import MergerTraits
 from ..builtin.tilers import Grid
+from ..components.options import checked_arguments
 from ..errors import InvalidOption
 from ..image import Image
 from ..pipeline import Pipeline
@@ -28,6 +29,7 @@ __all__ = ["merge_tile_labels"]
 BY_DIMENSIONS = {1: "x", 2: "yx", 3: "zyx", 4: "tzyx"}
 
 
+@checked_arguments
 def merge_tile_labels(
     labeled: Any,
     write_to: str | Path | None = None,
@@ -88,8 +90,8 @@ def merge_tile_labels(
                 overwrite=overwrite,
                 resume=resume,
                 workers=n_workers,
-                stage_dir=stage_dir,
-                keep_stage=keep_stage,
+                checkpoint_dir=stage_dir,
+                keep_checkpoint=keep_stage,
                 same_ids=unique,
                 progress=report,
             )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..components.options import checked_arguments
 from ..components.quantities import real_number
 from ..pipeline import Pipeline
-from .cluster import check_travels
 from .emptiness import background_level
 from .inputs import UNSAID, Input, chosen_merger
 from .outputs import GroupArray, Output
@@ -18,9 +18,10 @@ from .tiling import TileShape, tiler
 __all__ = ["tile_process"]
 
 
+@checked_arguments
 def tile_process(
     image: Any,
-    fn: Callable[..., Any] | str,
+    fn: Any,
     *,
     tile_shape: TileShape = None,
     overlap: int | Sequence[int] = 0,
@@ -67,7 +68,7 @@ def tile_process(
         lives as long as the array that is returned.
     skip_empty, empty_threshold: `fn` does not see tiles in which no pixel, context included, is above the threshold.
         Without one, a level is used that background does not reach (`estimate_empty_tiles` tells which).
-    stage_dir, keep_stage: where the run keeps what it has done, beside `write_to` if not said, and whether it stays.
+    stage_dir, keep_stage: where the run's checkpoint is kept, beside `write_to` by default, and whether it stays.
     merger, connectivity: `"touch"` joins what touches across a seam (with connectivity 2 also over corners), right for
         connected components; `"overlap"` what two tiles saw as one object, right for cells that touch, but only where
         there is an overlap: planes (tiles of length 1 without one) are then labelled apart. A plugin's segmenter that
@@ -98,7 +99,6 @@ def tile_process(
     joiner = chosen_merger(merger, connectivity, segmenter, len(given.image.spatial_axes))
     grid = tiler(given.plane, tile_shape, overlap, axes=given.image.axes, merger=joiner, use_gpu=use_gpu)
     empty = _empty(given, skip=skip_empty, threshold=empty_threshold)
-    check_travels(segmenter)
     with Output.of(write_to, output_component, overwrite=overwrite, spare=image) as output:
         pipeline = Pipeline(
             segmenter=segmenter, tiler=grid, merger=joiner, writer=GroupArray(component=output_component)
@@ -114,8 +114,8 @@ def tile_process(
                 overwrite=overwrite,
                 resume=resume,
                 workers=1 if use_gpu else None,
-                stage_dir=stage_dir,
-                keep_stage=keep_stage,
+                checkpoint_dir=stage_dir,
+                keep_checkpoint=keep_stage,
                 empty=empty,
                 join_z=join_z,
                 progress=report,

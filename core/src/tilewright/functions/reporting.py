@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..engine.result import Result
+from ..run_options import Progress
 
-__all__ = ["Progress", "reporting", "say", "say_result"]
+__all__ = ["reporting", "say", "say_result"]
 
 logger = logging.getLogger("tilewright")
-
-Progress = Callable[[str, int, int], None]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..components.options import checked_arguments
 from ..components.quantities import real_number, whole_number
 from ..errors import InvalidOption
 from ..storage.machine import cpus
@@ -26,6 +27,7 @@ COPIES = (
 MOST_SPATIAL = 3
 
 
+@checked_arguments
 def auto_overlap(diameter: float, safety: float = 1.0) -> int:
     """The halo in pixels for objects of a diameter: one object, `safety` times, rounded up and at least 1.
 
@@ -38,6 +40,7 @@ def auto_overlap(diameter: float, safety: float = 1.0) -> int:
     return max(1, math.ceil(round(diameter * safety, 9)))  # 10 * 1.1 is a hair above 11
 
 
+@checked_arguments
 def auto_tile_shape(
     shape: Sequence[int],
     dtype: Any,
@@ -79,6 +82,7 @@ def auto_tile_shape(
     return tile
 
 
+@checked_arguments
 def auto_tile_shape_cellpose(
     shape: Sequence[int],
     dtype: Any,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -198,7 +199,10 @@ class Image:
                 return self.channels.index(said)
             said = int(said) if re.fullmatch("-?[0-9]+", said) else said
         if isinstance(said, bool) or not isinstance(said, Integral):
-            raise InvalidOption(f"there is no one channel {channel!r}; the image has {count} channels{names}")
+            alike = [name for name in self.channels if name.casefold() == str(channel).casefold()]
+            close = alike or difflib.get_close_matches(str(channel), self.channels, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close and close[0] != channel else ""
+            raise InvalidOption(f"there is no one channel {channel!r}; the image has {count} channels{names}{hint}")
         if not -count <= int(said) < count:
             raise InvalidOption(f"channel {said} does not exist; the image has {count} channels{names}")
         return int(said) % count

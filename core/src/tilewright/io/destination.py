@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,17 +49,15 @@ class Destination:
         source: str,
         name: str,
         writer: Any = None,
-        stage_dir: str | Path | None = None,
+        checkpoint_dir: str | Path | None = None,
     ) -> Destination:
         """Resolve what the user said.
 
         None puts labels of that name where the writer puts labels of the source image (an OME-Zarr's own `labels`
         group), or, for an image in memory, into a temporary folder. InvalidOption if the writer knows no such place.
         """
-        if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
-            raise InvalidOption(f"name {name!r} is no name for labels; use letters, digits, '-', '_' and '.'")
         if said is None and not source:
-            return cls._temporary(name, component("writer", writer or "zarr-array"), stage_dir)
+            return cls._temporary(name, component("writer", writer or "zarr-array"), checkpoint_dir)
         if said is not None:
             check_local(said)
         chosen = component("writer", writer) if writer is not None else choose_writer(str(said or source))
@@ -71,14 +68,14 @@ class Destination:
             said = place(source, name)
             check_local(said)
         path = str(Path(said).absolute())
-        checkpoint, beside = _folders(path, chosen, stage_dir)
+        checkpoint, beside = _folders(path, chosen, checkpoint_dir)
         return cls(path=path, writer=chosen, checkpoint=checkpoint, beside=beside)
 
     @classmethod
-    def _temporary(cls, name: str, writer: Callable[..., Any], stage_dir: str | Path | None) -> Destination:
+    def _temporary(cls, name: str, writer: Callable[..., Any], checkpoint_dir: str | Path | None) -> Destination:
         folder = Path(tempfile.mkdtemp(prefix="tilewright-"))
         path = str(folder / name)
-        checkpoint, beside = _folders(path, writer, stage_dir)
+        checkpoint, beside = _folders(path, writer, checkpoint_dir)
         return cls(path=path, writer=writer, checkpoint=checkpoint, beside=beside, temporary=folder)
 
     def check(self, source: Identity, *, overwrite: bool) -> None:
@@ -99,7 +96,7 @@ class Destination:
             )
 
 
-def _folders(path: str, writer: Callable[..., Any], stage_dir: str | Path | None) -> tuple[Path, Path]:
+def _folders(path: str, writer: Callable[..., Any], checkpoint_dir: str | Path | None) -> tuple[Path, Path]:
     """The checkpoint, and the folder beside the output, or, for an output inside a larger store, beside that store.
 
     In a folder of the user's choice, outputs of one name from several folders meet; a digest keeps them apart.
@@ -110,11 +107,11 @@ def _folders(path: str, writer: Callable[..., Any], stage_dir: str | Path | None
     inner = whole.relative_to(real) if whole.is_relative_to(real) else Path(path).relative_to(home)
     name = ".".join((real.name, *inner.parts))
     beside = real.parent / f"{name}.tilewright"
-    if stage_dir is None:
+    if checkpoint_dir is None:
         return beside, beside
-    check_local(stage_dir)
+    check_local(checkpoint_dir)
     digest = hashlib.blake2b(path.encode(), digest_size=6).hexdigest()
-    return Path(stage_dir).absolute() / f"{name}.{digest}.tilewright", beside
+    return Path(checkpoint_dir).absolute() / f"{name}.{digest}.tilewright", beside
 
 
 def check_local(path: str | Path) -> None:

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..abc.traits import ReaderTraits, Traits
 from ..components.resolve import component
 from ..errors import InvalidOption, NotReadable
@@ -74,6 +76,13 @@ def open_source(source: Any, *, reader: Any = None, level: int | None = None, ax
         return Source(image=source if axes is None else dataclasses.replace(source, axes=axes))
     if not all(hasattr(source, what) for what in ("shape", "dtype", "__getitem__")):
         raise InvalidOption(f"{type(source).__name__} is no image; give a path, an Image, or an array")
+    try:
+        np.dtype(source.dtype)
+    except TypeError:
+        kind = type(source).__name__
+        raise InvalidOption(
+            f"the {kind} has the dtype {source.dtype}, which numpy lacks; give numpy.asarray of it"
+        ) from None
     if axes is None and len(source.shape) not in BY_DIMENSIONS:
         raise InvalidOption(f"an array of {len(source.shape)} dimensions needs its axes; pass axes, such as 'tzyx'")
     return Source(image=Image(data=source, axes=axes or BY_DIMENSIONS[len(source.shape)]))
@@ -93,8 +102,6 @@ def chosen_channels(
 
     InvalidOption if a channel does not exist, or if there are several and nobody says which.
     """
-    if channel is not None and channels is not None:
-        raise InvalidOption(f"give channel or channels, not both ({channel!r} and {list(channels)})")
     if channel is None and channels is None:
         channel, channels = traits.channel, traits.channels
     if "c" in traits.axes:

@@ -20,19 +20,16 @@ DEFAULT = 0.25  # that of Cellpose's stitch3D
 def chosen_iou(join_z: bool | float, grid: TileGrid) -> float | None:
     """The IoU from which objects of consecutive slices are one, or None if slices are not to be linked.
 
-    InvalidOption for one that is not above 0 and at most 1, and for a grid whose slices are not segmented one by one.
+    InvalidOption for a grid whose slices are not segmented one by one.
     """
     if join_z is False:
         return None
-    iou = DEFAULT if join_z is True else join_z
-    if not 0 < iou <= 1:
-        raise InvalidOption(f"join_z is True or an IoU above 0 and up to 1, not {join_z!r}")
     if "z" not in grid.separate:
         why = (
             f"the image has axes {grid.axes!r}" if "z" not in grid.axes else "this segmenter sees z, and joins along it"
         )
         raise InvalidOption(f"join_z links slices that a segmenter with axes 'yx' has segmented one by one, but {why}")
-    return float(iou)
+    return DEFAULT if join_z is True else join_z
 
 
 def links(lower: Ints, upper: Ints, shared: Ints, area: Ints, first: Ints, least: float) -> NDArray[np.bool_]:

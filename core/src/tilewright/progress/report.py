@@ -57,7 +57,7 @@ class _Watcher:
 
     @hookimpl
     def tilewright_tile_done(self, event: TileDone) -> None:
-        self.report(event.stage, event.done, event.total)
+        self.report(event.step, event.done, event.total)
 
 
 @dataclass(kw_only=True)

@@ -33,7 +33,7 @@ def _described(error: OSError, checkpoint: Path, path: Path) -> NotWritable:
     file = Path(os.fsdecode(error.filename2 or error.filename or checkpoint))
     place = next(folder for folder in (file, *file.absolute().parents) if folder.is_dir())
     if error.errno in FULL:
-        advice = "free some room there, or give another place (stage_dir, --stage-dir, for the checkpoint)"
+        advice = "free some room there, or give another place (checkpoint_dir, --checkpoint-dir, for the checkpoint)"
     else:
         advice = "see to it that it can be written, or choose another place"
     described = NotWritable(

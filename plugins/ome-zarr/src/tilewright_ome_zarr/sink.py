@@ -84,7 +84,7 @@ class OmeZarrSink:
 
     @cached_property
     def _arrays(self) -> tuple[AnyArray, ...]:
-        # A run that was killed between the last rename and the end of its stage finds its labels in their place.
+        # A run that was killed between the last rename and the end of this step finds its labels in their place.
         folder = self.aside if self.aside.exists() else self.path
         return tuple(zarr.open_array(folder / laid.level.path, mode="r+") for laid in self.layout.levels)
 

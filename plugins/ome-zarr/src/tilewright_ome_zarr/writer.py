@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 
 from tilewright.abc import Image, LabelSpec, Level, check_replaceable, recover
-from tilewright.errors import InvalidImage, InvalidOption, StageMismatch
+from tilewright.errors import CheckpointMismatch, InvalidImage, InvalidOption
 
 from .attributes import label_attributes
 from .layout import LevelLayout, halved, plan, spaced
@@ -97,7 +97,7 @@ class OmeZarrLabels:
         return local_path(path).exists()
 
     def beside(self, path: str) -> Path:
-        """The folder that the run's stage is put next to: the whole store, so that no stage is ever inside one.
+        """The folder that the run's checkpoint is put next to: the whole store, so that none is ever inside one.
 
         InvalidOption for a path within a store where labels cannot be: before any work, not after it.
         """
@@ -166,7 +166,7 @@ def _distinct_paths(levels: tuple[Level, ...]) -> bool:
 
 
 def _open_aside(sink: OmeZarrSink, spec: LabelSpec, attributes: dict[str, Any]) -> None:
-    """Make the folder that is filled, or go on with the one that an earlier run of the same stage left."""
+    """Make the folder that is filled, or use the one that an earlier run with the same checkpoint left."""
     aside = sink.aside
     if aside.exists():
         for stray in aside.rglob("*.partial"):  # zarr's own, of chunks that were being written at the kill
@@ -174,7 +174,10 @@ def _open_aside(sink: OmeZarrSink, spec: LabelSpec, attributes: dict[str, Any]) 
         return
     if complete_mark(aside).exists():  # only the end of `finish` is left: a new folder here would replace the labels
         if not is_node(sink.path):
-            raise StageMismatch(f"the labels that this stage put at {str(sink.path)!r} are gone; start without it")
+            raise CheckpointMismatch(
+                f"the labels that this run put at {str(sink.path)!r} are gone; discard its checkpoint with "
+                "resume=False (--no-resume)"
+            )
         return
     unfinished = aside.with_name(aside.name + ".new")
     shutil.rmtree(unfinished, ignore_errors=True)

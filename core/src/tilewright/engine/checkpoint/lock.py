@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from ...errors import AlreadyExists, OutputBusy, StageMismatch
+from ...errors import AlreadyExists, CheckpointMismatch, OutputBusy
 from ...storage.disk import discard
 
 __all__ = ["LOCK", "claimed", "empty", "is_busy", "locked", "record_of", "remove", "remove_idle"]
@@ -27,9 +27,9 @@ TAKEN_AWAY = 5  # times that the folder may go while it is being looked at or lo
 def claimed(checkpoint: Path, record: dict[str, Any], *, resume: bool) -> Iterator[bool]:
     """Hold a checkpoint folder: a new one (then True), or one that a run with the same record left.
 
-    OutputBusy, at once, while another run holds it; the operating system ends its hold when it dies. StageMismatch if a
-    run with another record left it (saying what differs), unless `resume` is false: then it is emptied. AlreadyExists
-    if the folder was not made by tilewright.
+    OutputBusy, at once, while another run holds it; the operating system ends its hold when it dies. CheckpointMismatch
+    if a run with another record left it (saying what differs), unless `resume` is false: then it is emptied.
+    AlreadyExists if the folder was not made by tilewright.
     """
     _check_own(checkpoint)
     try:
@@ -55,7 +55,7 @@ def _take(checkpoint: Path, record: dict[str, Any], *, resume: bool) -> bool:
         return True
     differs = _differences(old, record)
     if differs:
-        raise StageMismatch(
+        raise CheckpointMismatch(
             f"an unfinished run left its checkpoint in {checkpoint}, with other {differs}; repeat that run, or start "
             "anew with resume=False (--no-resume on the command line), which discards it"
         )

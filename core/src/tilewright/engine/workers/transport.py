@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import cloudpickle  # type: ignore[import-untyped]  # it ships no types
 
-from ...errors import NotReadable
+from ...errors import InvalidOption, NotReadable
 
 __all__ = ["Parcel", "drop", "opened", "packed"]
 
@@ -30,13 +30,39 @@ class Parcel(NamedTuple):
 
 
 def packed(plan: Any, folder: Path) -> Parcel:
-    """A plan as it travels; a large one lies in the folder, which all workers see."""
-    name, data = secrets.token_hex(8), cloudpickle.dumps(plan)
+    """A plan as it travels; a large one lies in the folder, which all workers see.
+
+    InvalidOption, which names the part, for a plan that no pickle holds.
+    """
+    name, data = secrets.token_hex(8), _pickled(plan)
     if len(data) <= SENT:
         return Parcel(name, data, None, b"")
     file = folder / f"{name}.partial"  # a run that is killed leaves it; its like is cleared away with the checkpoint
     file.write_bytes(data)
     return Parcel(name, b"", file, _digest(data))
+
+
+def _pickled(plan: Any) -> bytes:
+    try:
+        return bytes(cloudpickle.dumps(plan))
+    except Exception as error:
+        part = next((f"{name} {_name(value)!r}" for name, value in vars(plan).items() if not _travels(value)), "run")
+        raise InvalidOption(
+            f"the {part} cannot be sent to worker processes ({error}); open what cannot be copied, such as a model, "
+            "inside the function, or run on threads: leave processes out, or close the active dask client"
+        ) from error
+
+
+def _name(part: object) -> str:
+    return str(getattr(part, "__qualname__", type(part).__qualname__))
+
+
+def _travels(part: object) -> bool:
+    try:
+        cloudpickle.dumps(part)
+    except Exception:  # noqa: BLE001 - whatever a stranger's object raises
+        return False
+    return True
 
 
 _plans: dict[str, Any] = {}

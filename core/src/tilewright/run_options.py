@@ -1,0 +1,138 @@
+"""The choices of a run: each with its type, default and help, checked before any work."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .components.options import converted, types_of
+from .components.quantities import real_number, whole_number
+from .errors import InvalidOption
+
+__all__ = ["PLANNED", "RENAMED", "Progress", "RunOptions"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with the step's name, how much of it is done, and how much there is."""
+
+RENAMED = {"stage_dir": "checkpoint_dir", "keep_stage": "keep_checkpoint"}
+"""Old names of options that `Pipeline.run` and the command line still take."""
+
+PLANNED = ("channel", "channels", "level", "axes", "workers", "empty", "same_ids", "join_z")
+"""The options that `Pipeline.plan` takes too: they decide what a run takes."""
+
+LEAST = {"level": 0, "workers": 1, "retries": 0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The choices of one run, as `Pipeline.run` takes them and `tilewright run` does as `--options`.
+
+    InvalidOption for a value of another type or out of its range. Numpy's scalars are taken as Python's own.
+    """
+
+    channel: int | str | None = field(
+        default=None,
+        metadata={"help": "The channel to segment, by index or name."},
+    )
+    channels: Sequence[int | str] | None = field(
+        default=None,
+        metadata={"help": "The channels for a segmenter that takes several, in this order."},
+    )
+    level: int | None = field(
+        default=None,
+        metadata={"help": "The resolution to segment; 0 is the finest."},
+    )
+    axes: str | None = field(
+        default=None,
+        metadata={"help": "The image's axes, where it does not name them. An array's are x, yx or zyx by default."},
+    )
+    name: str = field(
+        default="labels",
+        metadata={"help": "The name of the labels within the image's store, where no output is given."},
+    )
+    overwrite: bool = field(
+        default=False,
+        metadata={"help": "Replace labels that exist already; they stay until the new ones are whole."},
+    )
+    resume: bool = field(
+        default=True,
+        metadata={
+            "help": "Whether to resume an earlier, unfinished run of the same source and pipeline. If not, what it has "
+            "done is discarded."
+        },
+    )
+    workers: int | None = field(
+        default=None,
+        metadata={
+            "help": "Threads on this machine; by default one for each CPU. A cluster's own workers are used instead."
+        },
+    )
+    processes: bool = field(
+        default=False,
+        metadata={
+            "help": "Make the workers processes, which take some seconds to start: for a segmenter that holds Python's "
+            "lock, as loops in Python do."
+        },
+    )
+    checkpoint_dir: str | Path | None = field(
+        default=None,
+        metadata={"help": "A folder for the run's checkpoint, which otherwise lies beside the output."},
+    )
+    keep_checkpoint: bool = field(
+        default=False,
+        metadata={"help": "Keep the checkpoint after the run; the same run then starts from its end."},
+    )
+    empty: float | None = field(
+        default=None,
+        metadata={"help": "Do not segment tiles in which no pixel is above this value. NaN is not above anything."},
+    )
+    same_ids: bool = field(
+        default=False,
+        metadata={"help": "Objects with equal ids in different tiles are one object, wherever they lie."},
+    )
+    join_z: bool | float = field(
+        default=False,
+        metadata={
+            "help": "Link objects of consecutive slices that were segmented one by one, as Cellpose's stitch_threshold "
+            "does: those that overlap best, from this IoU on, or from 0.25 without a number."
+        },
+    )
+    on_error: Literal["raise", "skip"] = field(
+        default="raise",
+        metadata={
+            "help": "What to do about a tile that cannot be read or segmented: end the run and keep what is done, or "
+            "leave the tile as background and list it in the result."
+        },
+    )
+    retries: int = field(
+        default=0,
+        metadata={"help": "How often such a tile is tried again first, after pauses that double from half a second."},
+    )
+    progress: Progress | None = field(
+        default=None,
+        metadata={"help": "Called with (step, done, total) as the run proceeds; it ends the run if it raises."},
+    )
+
+    @classmethod
+    def among(cls, values: Mapping[str, Any]) -> RunOptions:
+        """The options that these values hold, by name; the others have their defaults."""
+        return cls(**{each.name: values[each.name] for each in dataclasses.fields(cls) if each.name in values})
+
+    def __post_init__(self) -> None:
+        for name, value in converted(types_of(RunOptions), vars(self)).items():
+            object.__setattr__(self, name, value)
+        for name, least in LEAST.items():
+            if getattr(self, name) is not None:
+                whole_number(name, getattr(self, name), least=least)
+        if self.empty is not None:
+            real_number("empty", self.empty)
+        if not isinstance(self.join_z, bool) and not 0 < self.join_z <= 1:
+            raise InvalidOption(f"join_z must be True, False or an IoU above 0 and up to 1, not {self.join_z!r}")
+        if self.channel is not None and self.channels is not None:
+            raise InvalidOption(f"give channel or channels, not both ({self.channel!r} and {list(self.channels)})")
+        if not re.fullmatch(r"[\w.-]+", self.name) or self.name.startswith("."):
+            raise InvalidOption(f"name {self.name!r} is not a name for labels; use letters, digits, '-', '_' and '.'")
