@@ -75,7 +75,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "level of an array": ({"level": 1}, r"level 1 was asked for, but ndarray in memory has one level"),
     "negative level": ({"level": -1}, r"level must be a whole number of at least 0, not -1"),
     "missing path": ({"image": "nothing/here.zarr"}, r"nothing/here.zarr' does not exist"),
-    "no image": ({"image": 3}, r"int is no image; give a path, an Image, or an array"),
+    "no image": ({"image": 3}, r"int is not an image; give a path, an Image, or an array"),
     "unknown shape": ({"image": da.ones(9)[da.ones(9) > 0]}, r"unknown shape \(nan,\).*compute_chunk_sizes"),
     "six dimensions": ({"image": np.ones((1,) * 6)}, r"6 dimensions needs its axes"),
     "no function": ({"fn": 7}, r"7 is no segmenter"),

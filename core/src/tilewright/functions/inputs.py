@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from ..builtin.mergers import Touch
 from ..components.quantities import whole_number
 from ..components.resolve import component
 from ..errors import InvalidOption
-from ..image import AXES, Image
+from ..image import Image
+from ..image.arrays import axes_of
 from ..io.source import open_source
 
 __all__ = ["UNSAID", "Input", "assumed_axes", "chosen_merger"]
@@ -86,19 +86,13 @@ class Input:
 def assumed_axes(said: Any) -> str | None:
     """The axes of an array, in memory or in a plain zarr store, of which nobody said them; None for all else.
 
-    A zarr array may name its dimensions. Otherwise the last three are `z y x`, the one before is `c`, then `t`.
+    A zarr or xarray array may name its dimensions. Otherwise the last three are `z y x`, before them `c`, then `t`.
     """
     if isinstance(said, str | os.PathLike):
         said = _plain_zarr(Path(said))
-    shape = getattr(said, "shape", None)
-    if isinstance(said, Image) or shape is None:
+    if isinstance(said, Image) or getattr(said, "shape", None) is None:
         return None
-    if any(isinstance(length, float) and math.isnan(length) for length in shape):
-        raise InvalidOption(f"an array of unknown shape {shape} cannot be cut; call its compute_chunk_sizes() first")
-    names = getattr(getattr(said, "metadata", None), "dimension_names", None)
-    if names and all(name and name in AXES and len(name) == 1 for name in names):
-        return "".join(names)
-    return BY_DIMENSIONS.get(len(shape))
+    return axes_of(said, BY_DIMENSIONS)
 
 
 def chosen_merger(merger: Any, connectivity: int, segmenter: object, dimensions: int) -> Any:

@@ -10,18 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..abc.traits import ReaderTraits, Traits
 from ..components.resolve import component
 from ..errors import InvalidOption, NotReadable
 from ..image import Image
+from ..image.arrays import as_image
 from ..storage.identity import Identity
 from .formats import choose_reader, read
 
 __all__ = ["Source", "chosen_channels", "identity_of", "open_source"]
-
-BY_DIMENSIONS = {1: "x", 2: "yx", 3: "zyx"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,18 +71,7 @@ def open_source(source: Any, *, reader: Any = None, level: int | None = None, ax
         raise InvalidOption(f"level {level} was asked for, but {type(source).__name__} in memory has one level")
     if isinstance(source, Image):
         return Source(image=source if axes is None else dataclasses.replace(source, axes=axes))
-    if not all(hasattr(source, what) for what in ("shape", "dtype", "__getitem__")):
-        raise InvalidOption(f"{type(source).__name__} is no image; give a path, an Image, or an array")
-    try:
-        np.dtype(source.dtype)
-    except TypeError:
-        kind = type(source).__name__
-        raise InvalidOption(
-            f"the {kind} has the dtype {source.dtype}, which numpy lacks; give numpy.asarray of it"
-        ) from None
-    if axes is None and len(source.shape) not in BY_DIMENSIONS:
-        raise InvalidOption(f"an array of {len(source.shape)} dimensions needs its axes; pass axes, such as 'tzyx'")
-    return Source(image=Image(data=source, axes=axes or BY_DIMENSIONS[len(source.shape)]))
+    return Source(image=as_image(source, axes))
 
 
 def identity_of(source: Any) -> Identity:

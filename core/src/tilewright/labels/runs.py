@@ -121,13 +121,13 @@ def smallest_dtype(largest: int) -> np.dtype[np.unsignedinteger[Any]]:
 def checked(labels: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """What a segmenter returned, as an array of non-negative integers of the given shape.
 
-    Whole floats and booleans are taken. InvalidLabels says what is wrong with anything else; the caller adds which
-    segmenter and tile it was.
+    Whole floats and booleans are taken; what is masked is background. InvalidLabels says what is wrong with anything
+    else; the caller adds which segmenter and tile it was.
     """
     if labels is None:
         raise InvalidLabels(f"returned None for pixels whose spatial shape is {shape}")
     try:
-        array = np.asarray(labels)
+        array = labels.filled(0) if isinstance(labels, np.ma.MaskedArray) else np.asarray(labels)
     except Exception as error:  # a tensor on a GPU has errors of its own for it
         raise InvalidLabels(f"returned {type(labels).__name__}, which is no array ({error})") from error
     if array.shape != shape:
