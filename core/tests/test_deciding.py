@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from truth import instances, voronoi
@@ -49,7 +49,6 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_blocks_hold_every_tile_with_objects_once(data: st.DataObject) -> None:
     counts = data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=4))

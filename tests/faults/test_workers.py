@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,10 +95,13 @@ def test_a_cluster_that_loses_its_workers_for_good_ends_the_run_and_what_is_done
     def leave(stage: str, done: int, total: int) -> None:
         if (stage, done) == ("join", 0):
             client.cluster.scale(0)
+            while client.nthreads():
+                time.sleep(0.01)
 
     with pytest.raises(WorkerLost, match="all worker processes are gone, and none was started again"):
         pipeline.run(tmp_path / "image.ome.zarr", out, progress=leave)
     assert "the cluster has no workers; waiting for one" in caplog.text
     client.cluster.scale(1)
+    client.wait_for_workers(1)
     result = pipeline.run(tmp_path / "image.ome.zarr", out)
     np.testing.assert_array_equal(result.labels.compute(), components(pixels))

@@ -116,7 +116,7 @@ def test_the_arrays_that_an_image_is_read_from_are_not_written_over(tmp_path: Pa
 def test_two_runs_side_by_side_in_one_folder_do_not_disturb_each_other(tmp_path: Path) -> None:  # F5
     (tmp_path / "_bb_stage.zarr").mkdir()
     (tmp_path / "_bb_stage.zarr" / "mine").touch()
-    meet = threading.Barrier(2, timeout=20)
+    meet = threading.Barrier(2)
 
     def together(tile: NDArray[Any]) -> NDArray[Any]:
         if tile[0, 0] == tile[0, 0]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import synth
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -33,7 +33,6 @@ def test_patches_lie_where_cellpose_lays_them(length: int) -> None:
     assert line.covered == slice(0, length)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_every_patch_that_meets_a_tile_lies_within_its_context(data: st.DataObject) -> None:
     """And so what the network says of the tile's own pixels is what it says of them in the whole image."""
