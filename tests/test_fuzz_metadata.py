@@ -24,7 +24,7 @@ from stores import multiscales
 from tilewright.cli import main
 
 # zarr warns of some of what is made here; a warning is a line on the terminal and does not end a run.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow]
 
 EXAMPLES = int(os.environ.get("TILEWRIGHT_EXAMPLES", "50"))  # `make faults` asks for more
 SHAPE = (12, 20)

@@ -61,6 +61,7 @@ def test_blocks_hold_every_tile_with_objects_once(data: st.DataObject) -> None:
     assert sorted(number for block in found for number in block) == np.flatnonzero(objects).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "tile", "halo"),
     [((90, 100), 16, 6), ((50, 60), 9, 12), ((120, 40), 23, 4), ((24, 30, 32), 11, 4), ((200,), 14, 5)],

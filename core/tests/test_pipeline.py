@@ -203,6 +203,7 @@ def test_what_is_recorded_is_what_ran_and_not_what_was_asked_for() -> None:
     assert result.provenance["tiles"]["largest"] == (20, 20)
 
 
+@pytest.mark.slow
 def test_labels_without_a_destination_live_as_long_as_somebody_holds_them() -> None:
     import gc
 
@@ -538,6 +539,7 @@ def client() -> Iterator[Any]:
         yield client
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("client")
 @pytest.mark.parametrize("merger", ["touch", "overlap"])
 def test_a_cluster_of_processes_gives_the_same_labels_with_a_lambda(merger: str, tmp_path: Path) -> None:
@@ -555,6 +557,7 @@ def test_a_cluster_of_processes_gives_the_same_labels_with_a_lambda(merger: str,
     assert Client.current().status == "running"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("client")
 def test_each_tile_is_segmented_once_on_a_cluster_and_the_workers_share_them(tmp_path: Path) -> None:
     pixels, calls = mask(60), tmp_path / "calls"
@@ -576,6 +579,7 @@ def test_each_tile_is_segmented_once_on_a_cluster_and_the_workers_share_them(tmp
     assert not calls.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("client")
 def test_an_error_on_a_cluster_is_the_segmenters_and_leaves_no_output(tmp_path: Path) -> None:
     def fails(block: Any) -> Any:

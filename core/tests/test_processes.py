@@ -21,6 +21,8 @@ from truth import Components
 from tilewright import Grid, Pipeline, SegmenterFailed, WorkerLost
 from tilewright.cli import main
 
+pytestmark = pytest.mark.slow
+
 MASK = np.random.default_rng(0).random((50, 60)) < 0.4
 
 

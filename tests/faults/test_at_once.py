@@ -24,6 +24,8 @@ from victim import Slow, SlowLabels, SlowTouch
 from tilewright import Grid, OutputBusy, Pipeline
 from tilewright.engine.checkpoint.lock import claimed
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-m", "tilewright.cli", "run", "image.ome.zarr", "--name", "cells", "--overwrite"]
 COMMAND += ["--segmenter", "threshold", "--set", "threshold=100"]
 START = "import sys; from pathlib import Path; import victim; victim.main(Path(sys.argv[1]))"

@@ -167,6 +167,7 @@ def test_labels_that_are_none_and_chunks_that_cannot_be_read_are_left_out_too(tm
     assert "cannot be read at tile (1, 0)" in result.failed[1]
 
 
+@pytest.mark.slow
 def test_the_command_line_ends_with_3_and_the_same_command_does_the_rest(tmp_path: Path) -> None:
     pixels = long_object(tmp_path)
     chunk = tmp_path / "image.ome.zarr" / "0" / "c" / "0" / "1"

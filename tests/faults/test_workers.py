@@ -22,6 +22,8 @@ from stores import make_image
 from tilewright import Grid, Pipeline, WorkerLost
 from tilewright.engine.workers import transport as parcel
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_ends_right_without_the_workers_that_were_killed() -> None:
     command = [sys.executable, str(Path(__file__).with_name("workers.py")), "--rounds", "1", "--seed", "1"]

@@ -15,6 +15,8 @@ from tilewright import open_image
 from tilewright.cli import main
 from tilewright.components.specs import KINDS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TAKEN = {"reader": "image", "tiler": "needs", "segmenter": "test-spots", "merger": "seam", "writer": "sink"}
 

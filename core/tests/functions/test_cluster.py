@@ -19,6 +19,8 @@ from scipy import ndimage
 from tilewright import InvalidOption, make_local_cluster, merge_tile_labels, tile_process
 from tilewright.functions.memory import gpus
 
+pytestmark = pytest.mark.slow
+
 IMAGE = np.random.default_rng(0).integers(0, 100, (40, 60))
 
 

@@ -200,6 +200,7 @@ def test_a_stage_is_kept_if_asked_for_and_repeats_the_run_without_the_function(t
     assert (tmp_path / "out.zarr.labels.tilewright").is_dir()
 
 
+@pytest.mark.slow
 def test_temporary_labels_live_as_long_as_the_array_that_was_returned(scratch: Path) -> None:
     labels = tile_process(IMAGE, components, tile_shape=(8, 8))
     derived = (labels > 0)[3:20].rechunk((5, 5))

@@ -17,6 +17,8 @@ from tilewright_cellpose import evaluation, masks, patches, weights
 from tilewright_cellpose.scaling import scaled
 from tilewright_cellpose.segmenter import Cellpose
 
+pytestmark = pytest.mark.slow
+
 GREY: dict[str, Any] = {} if weights.newer() else {"channels": [0, 0]}
 
 
