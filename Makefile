@@ -1,4 +1,4 @@
-# make demo · make test · make lint · make docs · make bench: each sets up what it needs first.
+# make demo · make test · make quick · make lint · make docs · make bench: each sets up what it needs first.
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,13 +11,16 @@ EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES) $(NETWORKS),$(package)/pyproject.toml)
 TYPED := core/src plugins/cellpose/src plugins/geojson/src plugins/ome-zarr/src plugins/tiff/src plugins/threshold/src plugins/watershed/src plugins/stardist/src docs/demo
 
-.PHONY: demo test test-cellpose3 lint docs faults bench accuracy accuracy-cellpose accuracy-stardist format clean
+.PHONY: demo test quick test-cellpose3 lint docs faults bench accuracy accuracy-cellpose accuracy-stardist format clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python docs/demo/demo.py $(if $(IMAGE),--image "$(IMAGE)")
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n auto
+
+quick: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n auto -m "not slow"
 
 # Cellpose 3 wants an older numpy than all the rest.
 test-cellpose3: $(CELLPOSE3_VENV)/cellpose3.stamp

@@ -24,7 +24,7 @@ from stores import multiscales
 from tilewright.cli import main
 
 # zarr warns of some of what is made here; a warning is a line on the terminal and does not end a run.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow]
 
 EXAMPLES = int(os.environ.get("TILEWRIGHT_EXAMPLES", "50"))  # `make faults` asks for more
 SHAPE = (12, 20)
@@ -131,7 +131,7 @@ def array_named(version: str, said: dict[str, Any]) -> NDArray[Any]:
     return pixels
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_mutated_metadata_gives_the_labels_of_the_array_it_names_or_one_line(
     template: tuple[str, Path], data: st.DataObject
@@ -159,7 +159,7 @@ def test_mutated_metadata_gives_the_labels_of_the_array_it_names_or_one_line(
             assert not out.exists()
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(said=JSON, data=st.data())
 def test_any_json_as_an_arrays_metadata_is_one_line_or_read(
     template: tuple[str, Path], said: Any, data: st.DataObject

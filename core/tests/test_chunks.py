@@ -64,7 +64,7 @@ def regions(draw: st.DrawFn, shape: tuple[int, ...], step: tuple[int, ...] = ())
     return tuple(parts)
 
 
-several = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+several = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 @several

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from truth import instances, voronoi
@@ -49,7 +49,6 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_blocks_hold_every_tile_with_objects_once(data: st.DataObject) -> None:
     counts = data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=4))
@@ -62,6 +61,7 @@ def test_blocks_hold_every_tile_with_objects_once(data: st.DataObject) -> None:
     assert sorted(number for block in found for number in block) == np.flatnonzero(objects).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "tile", "halo"),
     [((90, 100), 16, 6), ((50, 60), 9, 12), ((120, 40), 23, 4), ((24, 30, 32), 11, 4), ((200,), 14, 5)],

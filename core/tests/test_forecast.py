@@ -19,7 +19,7 @@ from tilewright import Forecast, Grid, Pipeline
 from tilewright.cli import main
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_tiles_and_halos_are_counted_as_the_run_reads_them(data: st.DataObject) -> None:
     shape = data.draw(st.lists(st.integers(1, 30), min_size=1, max_size=3))

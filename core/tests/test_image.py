@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import zarr
 from fakes import Recording
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tilewright import Image, InvalidImage, InvalidOption, Level
@@ -112,7 +112,6 @@ def test_a_channel_of_an_image_without_channels_is_refused() -> None:
         image((4, 5), "yx").channel_index(0)
 
 
-@settings(deadline=None)
 @given(st.permutations("tczyx"), st.data())
 def test_selecting_a_channel_reads_that_channel_of_that_region_alone(order: list[str], data: st.DataObject) -> None:
     axes = "".join(order)
@@ -129,7 +128,6 @@ def test_selecting_a_channel_reads_that_channel_of_that_region_alone(order: list
     assert recording.reads().sum() == plane.size
 
 
-@settings(deadline=None)
 @given(st.permutations("czyx"), st.data())
 def test_taking_channels_reads_those_in_their_order_and_no_others(order: list[str], data: st.DataObject) -> None:
     axes = "".join(order)
@@ -270,6 +268,15 @@ def test_a_sample_is_bounded_deterministic_and_spread_over_the_whole_image(chunk
         assert np.diff(along).max() < 550
 
 
+@pytest.mark.parametrize("side", [32, 64, 96])
+def test_a_sample_does_not_keep_to_a_few_columns_of_the_chunks(side: int) -> None:
+    """32 chunks at even gaps would all be of one column: each gap is one row of chunks, or several."""
+    column_of = np.tile(np.repeat(np.arange(side), 10), (side * 10, 1))
+    made = Image(data=Recording(column_of, (10, 10)), axes="yx")
+    columns = np.unique([block[0, 0] for block in made.sample(pixels=32 * 100, blocks=32)])
+    assert np.diff([-1, *columns, side]).max() <= side / 8
+
+
 def test_a_sample_of_a_huge_image_reads_little() -> None:
     huge = dask.array.zeros((10**6, 10**6), chunks=(4096, 4096), dtype="u1")
     assert sum(block.size for block in Image(data=huge, axes="yx").sample(pixels=10_000)) <= 10_000
@@ -282,7 +289,6 @@ def test_the_largest_read_of_a_sample_is_bounded_where_one_chunk_is_the_image() 
     assert recording.largest_read() <= 2**18
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=3), st.data())
 def test_a_sample_of_a_small_image_is_the_whole_image(shape: list[int], data: st.DataObject) -> None:
     chunks = tuple(data.draw(st.integers(1, n)) for n in shape)
@@ -291,7 +297,6 @@ def test_a_sample_of_a_small_image_is_the_whole_image(shape: list[int], data: st
     assert (recording.reads() == 1).all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=3), st.integers(1, 5000), st.integers(1, 70), st.data())
 def test_a_sample_keeps_to_its_budget_for_any_chunks(
     shape: list[int], pixels: int, blocks: int, data: st.DataObject

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from truth import raster_order
 
 from tilewright import InvalidLabels
+from tilewright.labels.objects import dtype_for
 from tilewright.labels.runs import Runs, _looked_up, _objects, _sorted, checked, smallest_dtype, spread
 
 HUGE = 2**64 - 1
@@ -125,7 +126,6 @@ def blocks(draw: st.DrawFn) -> NDArray[Any]:
     return draw(st.sampled_from([block, np.asfortranarray(block), block[::-1]]))
 
 
-@settings(deadline=None)
 @given(blocks())
 def test_runs_equal_what_numpy_says_pixel_by_pixel(block: NDArray[Any]) -> None:
     runs = Runs.of(block)
@@ -181,3 +181,9 @@ def test_nothing_is_as_long_as_the_largest_id(largest: int) -> None:
         tracemalloc.stop()
     assert runs.labels.max() == 2
     assert peak < 64_000
+
+
+@pytest.mark.parametrize(("count", "dtype"), [(0, "uint32"), (2**32 - 1, "uint32"), (2**32, "uint64")])
+def test_numbers_take_64_bits_from_the_first_that_32_do_not_hold(count: int, dtype: str) -> None:
+    assert dtype_for(count) == dtype
+    assert np.iinfo(dtype_for(count)).max >= count

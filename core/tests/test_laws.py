@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -15,7 +15,7 @@ from truth import Components, Smoothed, instances, raster_order, voronoi
 
 from tilewright import Grid, Image, Needs, Overlap, Pipeline, TileGrid, Touch
 
-quick = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=30)
 
 
 @st.composite

@@ -33,7 +33,7 @@ def pixels_set(shape: tuple[int, ...], *positions: tuple[int, ...]) -> NDArray[n
     return mask
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_count_pairs_counts_what_numpy_counts(data: st.DataObject) -> None:
     shape = tuple(data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=3)))

@@ -64,7 +64,7 @@ def of_each(comparison: Comparison) -> dict[str, Any]:
     return comparison.plain() | found_faults(comparison)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data())
 def test_scores_and_faults_are_those_of_the_definitions_for_any_blocks(data: st.DataObject) -> None:
     shape = tuple(data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=3)))

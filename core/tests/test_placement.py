@@ -31,7 +31,7 @@ class Smooth:
         return labels
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_with_the_context_that_a_pixel_depends_on_tiles_equal_the_whole(data: st.DataObject) -> None:
     shape = data.draw(st.lists(st.integers(1, 14), min_size=1, max_size=3))

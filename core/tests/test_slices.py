@@ -73,7 +73,7 @@ grids = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(stacks(), grids, st.sampled_from([0.05, 0.25, 0.5, 1.0]))
 def test_linked_components_are_those_of_the_definition(mask: Labels, tiler: Grid, least: float) -> None:
     result = Pipeline(segmenter=components, tiler=tiler).run(mask, join_z=least)
@@ -82,7 +82,7 @@ def test_linked_components_are_those_of_the_definition(mask: Labels, tiler: Grid
     assert result.n_objects == expected.max()
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(1, 4), st.integers(1, 12), st.integers(0, 99), st.integers(2, 13), st.integers(1, 5))
 def test_linked_cells_that_touch_are_those_of_the_definition(
     depth: int, count: int, seed: int, tile: int, halo: int

@@ -8,7 +8,7 @@ from typing import Any
 import dask.array
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tilewright import Auto, Grid, Image, InvalidOption, Needs, Pipeline, TileGrid
@@ -124,7 +124,6 @@ def test_auto_keeps_to_its_budget_and_to_whole_chunks(
         assert whole or part or axis in separate
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_auto_keeps_to_its_budget_for_any_image(data: st.DataObject) -> None:
     dimensions = data.draw(st.integers(1, 3))
@@ -158,6 +157,14 @@ def test_auto_asks_the_segmenter_what_a_tile_takes() -> None:
     grid = Auto(memory=2**24, halo=4)(lazy((2000, 2000), "yx", (100, 100)), Needs(memory=memory))
     assert 1000 * math.prod(t + 8 for t in grid.largest) <= 2**24
     assert all(dtype == np.dtype("u2") and len(shape) == 2 for shape, dtype in asked)
+
+
+def test_without_a_budget_a_tile_takes_512_mib_more_than_the_smallest_of_a_segmenter_that_says_what_it_takes() -> None:
+    needs = Needs(memory=lambda shape, dtype: 10**10 + 1024 * (math.prod(shape) - 1))
+    pixels = 2**29 // 1024
+    assert math.prod(Auto()(lazy((10_000, 10_000), "yx", (512, 512)), needs).largest) == pixels
+    assert Auto()(lazy((1, pixels), "yx", (1, pixels)), needs).largest == (1, pixels)
+    assert Auto()(lazy((1, pixels + 2), "yx", (1, pixels + 2)), needs).largest == (1, pixels // 2 + 1)
 
 
 def test_auto_counts_the_channels_that_a_tile_holds() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tilewright import Grid, Overlap, Pipeline, Seam, TileGrid, Touch
@@ -15,7 +15,6 @@ from tilewright.abc import MergerTraits
 GRID = TileGrid.regular("zyx", shape=(2, 2, 2), tile=(1, 1, 1), halo=(0, 0, 0))
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_touch_says_the_same_of_many_seams_at_once_as_of_each(data: st.DataObject) -> None:
     seams = []

@@ -20,6 +20,8 @@ from stores import TILE, labels_of, make_image
 
 from tilewright import NotReadable, NotWritable
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 RUN = [sys.executable, "-m", "tilewright.cli", "run", "image.ome.zarr", "--name", "cells", "--overwrite", "--quiet"]
 RUN += ["--segmenter", "threshold", "--set", "threshold=100", "--tile", str(TILE), "--workers", "1"]

@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_killed_runs_go_on_to_the_same_labels() -> None:
     command = [sys.executable, str(Path(__file__).with_name("kill.py")), "--rounds", "4", "--seed", "3"]

@@ -23,6 +23,8 @@ from stores import LEVEL, TILE, labels_of, make_image, multiscales
 from tilewright import AlreadyExists, CheckpointMismatch, Grid, Image, InvalidOption, Overlap, Pipeline, SegmenterFailed
 from tilewright.engine.checkpoint.log import Checkpoint
 
+pytestmark = pytest.mark.slow
+
 TILES = 6
 
 

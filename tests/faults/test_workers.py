@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from stores import make_image
 
 from tilewright import Grid, Pipeline, WorkerLost
 from tilewright.engine.workers import transport as parcel
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_run_ends_right_without_the_workers_that_were_killed() -> None:
@@ -94,10 +97,13 @@ def test_a_cluster_that_loses_its_workers_for_good_ends_the_run_and_what_is_done
     def leave(stage: str, done: int, total: int) -> None:
         if (stage, done) == ("join", 0):
             client.cluster.scale(0)
+            while client.nthreads():
+                time.sleep(0.01)
 
     with pytest.raises(WorkerLost, match="all worker processes are gone, and none was started again"):
         pipeline.run(tmp_path / "image.ome.zarr", out, progress=leave)
     assert "the cluster has no workers; waiting for one" in caplog.text
     client.cluster.scale(1)
+    client.wait_for_workers(1)
     result = pipeline.run(tmp_path / "image.ome.zarr", out)
     np.testing.assert_array_equal(result.labels.compute(), components(pixels))

@@ -13,6 +13,8 @@ from scipy import ndimage
 
 from tilewright import AlreadyExists, CheckpointMismatch, InvalidOption, Pipeline, open_image
 
+pytestmark = pytest.mark.slow
+
 TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 SCALE = {"t": 1.0, "c": 1.0, "z": 2.0, "y": 0.5, "x": 0.25}
 VERSIONS = pytest.mark.parametrize("version", ["0.4", "0.5"])

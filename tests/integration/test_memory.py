@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import zarr
 
+pytestmark = pytest.mark.slow
+
 SMALL, LARGE = 4096, 16384  # pixels along y and x
 SCRIPT = Path(__file__).with_name("measured.py")
 

@@ -35,6 +35,8 @@ from tilewright import (
 )
 from tilewright.plugins.cellpose import cellpose_fn
 
+pytestmark = pytest.mark.slow
+
 STARDIST = Path(__file__).parents[2] / "plugins" / "stardist" / "tests" / "models"
 
 

@@ -60,6 +60,7 @@ DEFAULTS: dict[str, tuple[object, ...]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["moving-from-patchworks.md", "pitfalls.md"])
 def test_the_code_of_a_page_runs_and_prints_what_it_shows(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -13,6 +13,8 @@ from textwrap import dedent
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PYPROJECT = """
     [project]
     name = "lab-format"

@@ -11,6 +11,8 @@ from environment import Environment
 from functions.nuclei import DATA
 from pictures import write_image, write_plate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:

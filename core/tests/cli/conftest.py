@@ -1,4 +1,4 @@
-"""A laboratory's plugin as a folder on the path: a reader of its own format and segmenters, one of which is slow."""
+"""A laboratory's plugin as a folder on the path: a reader of its own format, and segmenters, one of which can wait."""
 
 from __future__ import annotations
 
@@ -67,8 +67,9 @@ class Reader:
 @dataclass(frozen=True, kw_only=True)
 class Components:
     threshold: float = field(default=0.0, metadata={"help": "pixels above it are objects"})
-    slow: float = 0.0
     calls: str | None = None
+    hold: str | None = None
+    hold_at: int = 1
     says: str | None = None
 
     def __call__(self, pixels):
@@ -77,7 +78,9 @@ class Components:
         if self.calls:
             with open(self.calls, "a") as file:
                 file.write(".")
-        time.sleep(self.slow)
+        # From that call on none ends as long as the file is there.
+        while self.hold and os.path.exists(self.hold) and os.path.getsize(self.calls) >= self.hold_at:
+            time.sleep(0.01)
         return ndimage.label(pixels > self.threshold)[0]
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,20 +157,26 @@ def invoke(lab: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Invoke]:
 
 
 @pytest.fixture
-def start(lab: Path) -> Callable[..., subprocess.Popen[str]]:
+def start(lab: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start the command line as a process of its own; keywords are additions to its environment."""
+    started: list[subprocess.Popen[str]] = []
 
     def begin(*args: object, paths: tuple[Path, ...] = (), **environment: str) -> subprocess.Popen[str]:
         path = os.pathsep.join(map(str, (lab, *paths)))
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", TYPED, *map(str, args)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ | {"PYTHONPATH": path, "COLUMNS": "200"} | environment,
         )
+        started.append(process)
+        return process
 
-    return begin
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

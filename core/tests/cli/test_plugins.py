@@ -80,8 +80,9 @@ def test_a_name_shows_the_imported_component_in_full(invoke: Invoke) -> None:
         "    target: clilab.parts:Components\n"
         "    threshold: float = 0.0\n"
         "        pixels above it are objects\n"
-        "    slow: float = 0.0\n"
         "    calls: str | None = None\n"
+        "    hold: str | None = None\n"
+        "    hold_at: int = 1\n"
         "    says: str | None = None\n"
     )
     computed, *others = json.loads(invoke("plugins", "lab-computed", "--json").stdout)["components"]
@@ -104,7 +105,7 @@ def test_a_name_that_is_none_or_cannot_be_imported_is_an_error(invoke: Invoke) -
 
 def test_broken_and_disabled_plugins_are_listed_with_the_reason(start: Start, broken: Path) -> None:
     process = start("plugins", paths=(broken,), TILEWRIGHT_DISABLE_PLUGINS="cli-lab")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
     assert "broken: clibroken (cli-broken 1.5): cannot be imported: ModuleNotFoundError: No module named 'a_lib" in out
     assert "disabled: clilab (cli-lab 1.5), by TILEWRIGHT_DISABLE_PLUGINS=cli-lab" in out
@@ -113,7 +114,7 @@ def test_broken_and_disabled_plugins_are_listed_with_the_reason(start: Start, br
 
 def test_an_allow_list_leaves_the_others_out_and_the_list_says_so(start: Start, broken: Path) -> None:
     process = start("plugins", "--json", paths=(broken,), TILEWRIGHT_PLUGINS="cli-lab")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     listing = json.loads(out)
     assert (process.returncode, err, listing["broken"]) == (0, "", [])
     assert {each["distribution"] for each in listing["components"]} == {"cli-lab", "tilewright"}
@@ -129,14 +130,14 @@ def test_a_name_that_two_distributions_offer_is_listed_as_a_clash(start: Start, 
         "def run(pixels):\n    return pixels\n"
     )
     process = start("plugins", paths=(tmp_path,))
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate()
     assert process.returncode == 0
     said = (
         "segmenter 'lab-components' is offered by cli-lab 1.5 and cli-twin 1.5; uninstall one, or leave one out with "
     )
     assert f"clash: {said}TILEWRIGHT_DISABLE_PLUGINS=cli-lab" in out
     both = start("plugins", "lab-components", paths=(tmp_path,))
-    out, _ = both.communicate(timeout=60)
+    out, _ = both.communicate()
     assert both.returncode == 0
     assert "target: clitwin:run" in out
     assert "target: clilab.parts:Components" in out
@@ -150,14 +151,14 @@ def test_what_a_plugin_prints_is_kept_out_of_what_a_program_reads(start: Start, 
         "    return [Spec(name='loud', target='cliloud_model:run', summary='Loud.')]\n"
     )
     (tmp_path / "cliloud_model.py").write_text("print('loading')\ndef run(pixels):\n    return pixels\n")
-    out, err = start("plugins", "loud", "--json", paths=(tmp_path,)).communicate(timeout=60)
+    out, err = start("plugins", "loud", "--json", paths=(tmp_path,)).communicate()
     assert json.loads(out)["components"][0]["name"] == "loud"
     assert err.splitlines() == ["Welcome to cliloud", "which segmenters", "loading"]
 
 
 def test_a_broken_plugin_is_found_by_its_name(start: Start, broken: Path) -> None:
     process = start("plugins", "cli-broken", "--json", paths=(broken,))
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate()
     listing = json.loads(out)
     assert [each["plugin"] for each in listing["broken"]] == ["clibroken"]
     assert (listing["components"], listing["disabled"]) == ([], [])

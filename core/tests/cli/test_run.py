@@ -116,10 +116,10 @@ def test_a_pipeline_file_gives_the_parts_and_words_override_them(invoke: Invoke,
     invoke("run", image, tmp_path / "a", *PARTS, "--set", "threshold=1", "--halo", "5", "--save-pipeline", first)
     again = ("run", image, tmp_path / "b", "--pipeline", first, "--json")
     assert result_of(invoke(*again))["n_objects"] == 2
-    words = ("--set", "slow=0.01", "--tile", "32", "--save-pipeline", second, "--overwrite")
+    words = ("--set", "hold_at=2", "--tile", "32", "--save-pipeline", second, "--overwrite")
     assert result_of(invoke(*again, *words))["n_tiles"] == 4
     saved = tomllib.loads(second.read_text())
-    assert saved["segmenter"]["configuration"] == {"threshold": 1.0, "slow": 0.01}
+    assert saved["segmenter"]["configuration"] == {"threshold": 1.0, "hold_at": 2}
     assert saved["tiler"]["configuration"] == {"tile": 32, "halo": 5}
 
 

@@ -116,7 +116,7 @@ def test_the_arrays_that_an_image_is_read_from_are_not_written_over(tmp_path: Pa
 def test_two_runs_side_by_side_in_one_folder_do_not_disturb_each_other(tmp_path: Path) -> None:  # F5
     (tmp_path / "_bb_stage.zarr").mkdir()
     (tmp_path / "_bb_stage.zarr" / "mine").touch()
-    meet = threading.Barrier(2, timeout=20)
+    meet = threading.Barrier(2)
 
     def together(tile: NDArray[Any]) -> NDArray[Any]:
         if tile[0, 0] == tile[0, 0]:
@@ -200,6 +200,7 @@ def test_a_stage_is_kept_if_asked_for_and_repeats_the_run_without_the_function(t
     assert (tmp_path / "out.zarr.labels.tilewright").is_dir()
 
 
+@pytest.mark.slow
 def test_temporary_labels_live_as_long_as_the_array_that_was_returned(scratch: Path) -> None:
     labels = tile_process(IMAGE, components, tile_shape=(8, 8))
     derived = (labels > 0)[3:20].rechunk((5, 5))

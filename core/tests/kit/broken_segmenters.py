@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tilewright import Image, Placement
+
+FOUR = threading.Barrier(4)  # the kit's threads, each of which calls once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,8 @@ class Remembering(Good):
 
     def __call__(self, pixels: NDArray[Any]) -> Any:
         self.seen["pixels"] = pixels
-        time.sleep(0.01)
+        if threading.current_thread() is not threading.main_thread():
+            FOUR.wait()
         return super().__call__(self.seen["pixels"])
 
 

@@ -18,6 +18,8 @@ from tilewright_cellpose import exhaustion, weights
 from tilewright_cellpose.exhaustion import frugally
 from tilewright_cellpose.segmenter import Cellpose
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

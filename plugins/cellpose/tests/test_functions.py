@@ -15,6 +15,8 @@ from tilewright.errors import InvalidOption
 from tilewright.plugins.cellpose import cellpose_fn
 from tilewright_cellpose.segmenter import Cellpose
 
+pytestmark = pytest.mark.slow
+
 
 def test_options_of_patchworks_are_those_of_the_segmenter() -> None:
     made = cellpose_fn(

@@ -19,6 +19,8 @@ from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 from tilewright_cellpose import weights
 from tilewright_cellpose.segmenter import Cellpose
 
+pytestmark = pytest.mark.slow
+
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
 GREY: dict[str, Any] = {} if weights.newer() else {"channels": [0, 0]}

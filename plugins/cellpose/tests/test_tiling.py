@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import synth
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -16,6 +16,8 @@ from tilewright.abc import Traits
 from tilewright_cellpose import evaluation, masks, patches, weights
 from tilewright_cellpose.scaling import scaled
 from tilewright_cellpose.segmenter import Cellpose
+
+pytestmark = pytest.mark.slow
 
 GREY: dict[str, Any] = {} if weights.newer() else {"channels": [0, 0]}
 
@@ -33,7 +35,6 @@ def test_patches_lie_where_cellpose_lays_them(length: int) -> None:
     assert line.covered == slice(0, length)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_every_patch_that_meets_a_tile_lies_within_its_context(data: st.DataObject) -> None:
     """And so what the network says of the tile's own pixels is what it says of them in the whole image."""

@@ -57,7 +57,7 @@ SMALL = hnp.arrays(np.uint32, st.tuples(st.integers(1, 14), st.integers(1, 14)),
 
 
 @given(labels=SMALL, block=st.integers(1, 16))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_polygons_rasterise_back_to_the_labels_whatever_the_blocks(labels: NDArray[Any], block: int) -> None:
     features = features_of(labels, block)
     np.testing.assert_array_equal(rasterised(features, labels.shape), labels)
@@ -68,7 +68,7 @@ def test_polygons_rasterise_back_to_the_labels_whatever_the_blocks(labels: NDArr
 
 
 @given(labels=SMALL)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_rings_pass_no_point_twice_and_turn_as_geojson_wants(labels: NDArray[Any]) -> None:
     for feature in features_of(labels, 5):
         for rings in polygons_of(feature):
@@ -80,7 +80,7 @@ def test_rings_pass_no_point_twice_and_turn_as_geojson_wants(labels: NDArray[Any
 
 
 @given(labels=SMALL)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_polygons_are_valid_and_have_no_point_too_many(labels: NDArray[Any]) -> None:
     geometry = pytest.importorskip("shapely.geometry")
     for feature in features_of(labels, 5):

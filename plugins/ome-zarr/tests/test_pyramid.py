@@ -99,7 +99,7 @@ def test_levels_that_no_factor_explains_are_sampled_in_equal_parts(
             assert found[y, x] == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     shape=st.lists(st.integers(1, 40), min_size=1, max_size=3),
     factor=st.integers(1, 9),

@@ -11,6 +11,8 @@ from tilewright.testing import PluginTests, SegmenterTests
 from tilewright.testing.pictures import crop
 from tilewright_stardist.segmenter import StarDist
 
+pytestmark = pytest.mark.slow
+
 
 class TestPlugin(PluginTests):
     @pytest.fixture

@@ -23,6 +23,8 @@ from tilewright_stardist import exhaustion
 from tilewright_stardist.network import network
 from tilewright_stardist.segmenter import StarDist
 
+pytestmark = pytest.mark.slow
+
 IMAGE = Path(__file__).parents[3] / "docs" / "demo" / "data" / "img2d.tif"
 
 

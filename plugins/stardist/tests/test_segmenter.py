@@ -19,6 +19,8 @@ from tilewright.errors import InvalidImage, InvalidOption
 from tilewright_stardist.footprint import WORKSPACE, activations
 from tilewright_stardist.segmenter import StarDist
 
+pytestmark = pytest.mark.slow
+
 README = Path(__file__).parents[1] / "README.md"
 
 

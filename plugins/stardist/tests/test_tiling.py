@@ -12,6 +12,8 @@ from synth import make
 from tilewright import Grid, Image, Pipeline, compare
 from tilewright_stardist.segmenter import StarDist
 
+pytestmark = pytest.mark.slow
+
 
 def tiled(segmenter: StarDist, image: Image, **grid: Any) -> NDArray[Any]:
     return np.asarray(Pipeline(segmenter=segmenter, tiler=Grid(**grid)).run(image).labels)

@@ -49,7 +49,7 @@ def inside(core: tuple[slice, ...], outer: tuple[slice, ...]) -> tuple[slice, ..
 
 
 @given(data=st.data(), pixels=images(), sigma=st.sampled_from((0.0, 0.1, 0.4, 1.0, 1.7)), fill=st.integers(0, 4))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_a_tile_with_its_halo_finds_the_foreground_of_the_whole(
     data: st.DataObject, pixels: NDArray[Any], sigma: float, fill: int
 ) -> None:
@@ -61,7 +61,7 @@ def test_a_tile_with_its_halo_finds_the_foreground_of_the_whole(
 
 
 @given(data=st.data(), pixels=images(), sigma=st.sampled_from((0.2, 1.0, 2.3)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_smoothed_pixel_is_the_same_bit_for_bit_in_every_crop_that_holds_its_neighbourhood(
     data: st.DataObject, pixels: NDArray[Any], sigma: float
 ) -> None:
@@ -70,7 +70,7 @@ def test_a_smoothed_pixel_is_the_same_bit_for_bit_in_every_crop_that_holds_its_n
 
 
 @given(data=st.data(), pixels=images())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_the_labels_are_the_connected_components(data: st.DataObject, pixels: NDArray[Any]) -> None:
     connectivity = data.draw(st.integers(1, pixels.ndim))
     structure = ndimage.generate_binary_structure(pixels.ndim, connectivity)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Objects", "alike", "linked", "numbered", "rooted", "united"]
+__all__ = ["Objects", "alike", "dtype_for", "linked", "numbered", "rooted", "united"]
 
 Ints = NDArray[np.signedinteger[Any]]
 
@@ -59,8 +59,8 @@ def _cut_short(group: Ints, members: Ints) -> None:
 def numbered(objects: Objects, min_size: int) -> tuple[NDArray[np.unsignedinteger[Any]], int]:
     """For each piece its object's number, 1..N by first pixel in raster order, and N.
 
-    Objects with fewer than `min_size` pixels get 0. The numbers are uint32 unless N needs uint64. What is given is used
-    up: a hundred million pieces are gigabytes, so nothing is copied that can be overwritten.
+    Objects with fewer than `min_size` pixels get 0. The numbers are of `dtype_for(N)`. What is given is used up: a
+    hundred million pieces are gigabytes, so nothing is copied that can be overwritten.
     """
     group, first = objects.group, objects.first
     others = np.flatnonzero(
@@ -75,11 +75,16 @@ def numbered(objects: Objects, min_size: int) -> tuple[NDArray[np.unsignedintege
     kept[others] = False
     leaders = np.flatnonzero(kept).astype(group.dtype)
     leaders = leaders[np.argsort(first[leaders])]  # first pixels are all different, so any sort is stable
-    dtype = np.dtype(np.uint32 if len(leaders) < 2**32 else np.uint64)
+    dtype = dtype_for(len(leaders))
     number: NDArray[np.unsignedinteger[Any]] = np.zeros(len(group), dtype)
     number[leaders] = np.arange(1, len(leaders) + 1, dtype=dtype)
     number[others] = number[roots]
     return number, len(leaders)
+
+
+def dtype_for(count: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """What the numbers 0..count are kept in: uint32, or uint64 from 2³² on."""
+    return np.dtype(np.uint32 if count < 2**32 else np.uint64)
 
 
 def rooted(group: Ints) -> Ints:

@@ -154,6 +154,9 @@ class _Pack:
 
     def append(self, record: bytes) -> Place:
         with self._lock:
+            if self._unsynced + len(record) > _SYNC_EVERY:  # before it grows: see `_scan`
+                os.fsync(self._file.fileno())
+                self._unsynced = 0
             place = Place(self.number, self._end, len(record))
             try:
                 self._write(record)
@@ -162,9 +165,6 @@ class _Pack:
                 raise
             self._end += len(record)
             self._unsynced += len(record)
-            if self._unsynced > _SYNC_EVERY:
-                os.fsync(self._file.fileno())
-                self._unsynced = 0
         return place
 
     def close(self) -> None:
@@ -190,8 +190,8 @@ def _scan(path: Path) -> Iterator[Record]:
             size = _HEADER_SIZE + table + payload
             if magic != _MAGIC or kind >= len(_KINDS) or offset + size > end:
                 return
-            # older bytes have been synced to the disk; only the last ones can be torn
-            recent = offset + size > end - 2 * _SYNC_EVERY
+            # older bytes have been synced to the disk; only the last ones, or one record that is larger, can be torn
+            recent = offset + size > end - _SYNC_EVERY
             if recent and zlib.crc32(file.read(table + payload), zlib.crc32(head)) != checksum:
                 return
             yield Record(_KINDS[kind], number, Place(pack, offset, size))
