@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .components.events import RunFinished as RunFinished
     from .components.events import RunPlanned as RunPlanned
     from .components.events import TileDone as TileDone
+    from .components.exhaustion import fit_into_memory as fit_into_memory
     from .components.registry import register as register
     from .engine.forecast import Forecast as Forecast
     from .engine.result import Result as Result
@@ -88,6 +89,7 @@ _HOMES = {
         "WorkerLost",
     ),
     "engine.forecast": ("Forecast",),
+    "components.exhaustion": ("fit_into_memory",),
     "components.events": ("DoneTile", "RunFinished", "RunPlanned", "TileDone"),
     "io.formats": ("open_image",),
     "functions.cluster": ("make_local_cluster",),

@@ -58,7 +58,6 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def standard(path: Path) -> Path:
     """Weights of the shipped size, as they are before any training."""
-    small_cellpose.shim()
     import torch
 
     if weights.newer():
@@ -77,7 +76,8 @@ def measure(model: str, side: int, batch: int, *, standard: bool) -> None:
     """The row of this process: the resident memory at its peak, less what it was once the weights were loaded."""
     import synth
 
-    small_cellpose.shim() if standard else small_cellpose.narrow()
+    if not standard:
+        small_cellpose.narrow()
     pixels, _ = synth.make((side, side), "tissue", 3)
     segmenter = Cellpose(model=model, batch_size=batch).prepare(Image(data=pixels, axes="yx"))
     weights.loaded(segmenter.model, segmenter.gpu)

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from tilewright import Image
 from tilewright_cellpose.segmenter import Cellpose
 
-small_cellpose.shim()  # before any test imports Cellpose
-
 SIDE = 320  # pixels: four patches
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import doctest
 import json
+import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -16,8 +18,10 @@ from tilewright.components.options import options_of
 from tilewright.components.resolve import component, configuration
 from tilewright_cellpose import normalization, scaling
 from tilewright_cellpose.segmenter import Cellpose
+from tilewright_cellpose.weights import newer
 
 README = Path(__file__).parents[1] / "README.md"
+IMAGE = Path(__file__).parents[3] / "docs" / "demo" / "data" / "img2d.tif"
 
 
 @pytest.mark.parametrize("library", ["numpy", "torch", "cellpose"])
@@ -34,6 +38,7 @@ def test_a_plan_needs_no_library() -> None:
 import sys
 import numpy
 from tilewright_cellpose.segmenter import Cellpose
+from tilewright_cellpose.weights import newer
 made = Cellpose(diameter=20)
 print(made.halo, made.context, made.axes)
 assert made.memory((512, 512), numpy.dtype("u2")) < made.memory((900, 900), numpy.dtype("u2"))
@@ -49,6 +54,27 @@ def test_the_name_leads_to_the_segmenter_and_back() -> None:
     record = configuration("segmenter", made)
     assert record["distribution"] == "tilewright-cellpose"
     assert component("segmenter", record) == made
+
+
+@pytest.mark.skipif(not newer(), reason="Cellpose 3 does not import torchvision")
+def test_a_torchvision_that_does_not_fit_is_named_with_its_torch(model: str, tmp_path: Path) -> None:
+    """A torchvision that was built for another torch raises just this when it is imported."""
+    (tmp_path / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    metadata = tmp_path / "torchvision-0.19.0.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: torchvision\nVersion: 0.19.0\n")
+    run = [sys.executable, "-m", "tilewright.cli", "run", str(IMAGE), str(tmp_path / "out.ome.tif")]
+    done = subprocess.run(
+        [*run, "--segmenter", "cellpose", "--set", f"model={model}"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert f"torchvision 0.19.0 does not fit torch {version('torch')}" in line
+    assert "pip install --force-reinstall torch torchvision" in line
 
 
 @pytest.mark.parametrize("module", [normalization, scaling])

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from synth import make
 
 from tilewright import Image, Needs, Pipeline, TileGrid, compare
-from tilewright.tiling.grid import cut
 from tilewright_stardist.segmenter import StarDist
 
 MODELS = Path(__file__).parents[1] / "tests" / "models"
@@ -52,7 +51,8 @@ class Shifted:
 
     def _lengths(self, length: int) -> tuple[int, ...]:
         first = min(self.offset, length)
-        return ((first,) if first else ()) + cut(length - first, self.tile)
+        more, rest = divmod(length - first, self.tile)
+        return tuple(n for n in (first, *[self.tile] * more, rest) if n)
 
 
 def rows(

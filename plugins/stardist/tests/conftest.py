@@ -8,12 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from tilewright_stardist.library import kinds
+
 # Before TensorFlow and StarDist are imported: processes of pytest-xdist share the cores, and OpenMP's threads, which
 # wait for each other without sleeping, take twice the time then.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 MODELS = Path(__file__).parent / "models"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _imported_as_by_the_plugin() -> None:
+    """Before a test imports TensorFlow by itself: Cellpose's tests may follow in this process."""
+    kinds()
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +13,17 @@ from tilewright.errors import InvalidOption, NotReadable
 
 from . import weights
 from .normalization import normalized
+from .options import KNOWN, Options
 
-if TYPE_CHECKING:
-    from .segmenter import Cellpose
-
-__all__ = ["KNOWN", "estimated", "rescale"]
-
-KNOWN = 30.0  # pixels; the diameter to which images are scaled for Cellpose 4 and cyto3
+__all__ = ["estimated", "rescale"]
 
 SIDE = 512  # pixels of a window
 WINDOWS = 16  # looked at, of which the brightest few are measured
 MEASURED = 5
 
 
-def estimated(options: Cellpose, image: Image) -> Cellpose:
-    """The options with the median diameter of the objects in the brightest of some windows spread over the image.
+def estimated(options: Options, image: Image) -> float:
+    """The median diameter in pixels of the objects in the brightest of some windows spread over the image.
 
     Cellpose estimates it in each array that it is given, so that tiles would be rescaled differently.
     InvalidOption with Cellpose 4, which has no size models.
@@ -45,10 +40,10 @@ def estimated(options: Cellpose, image: Image) -> Cellpose:
         model.eval(np.moveaxis(w, 0, -1), channel_axis=2, normalize={"normalize": False}, batch_size=options.batch_size)
         for w in padded
     ]
-    return dataclasses.replace(options, diameter=round(float(np.median([diameter for diameter, _ in found])), 2))
+    return round(float(np.median([diameter for diameter, _ in found])), 2)
 
 
-def rescale(options: Cellpose) -> float:
+def rescale(options: Options) -> float:
     """The enlargement that brings objects to the diameter that the network knows.
 
     Cellpose 4 takes images as they are unless a diameter is given. Weights of Cellpose 3 say for which they were made.
@@ -59,9 +54,8 @@ def rescale(options: Cellpose) -> float:
     return float(model.diam_mean) / float(options.diameter or model.diam_labels)
 
 
-def _size_model(options: Cellpose) -> Any:
-    from cellpose import models
-
+def _size_model(options: Options) -> Any:
+    models = weights.models()
     try:
         path = models.size_model_path(options.model)
     except OSError as error:

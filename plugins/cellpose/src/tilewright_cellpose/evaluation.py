@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright import Placement, Region
-from tilewright.tiling.regions import relative
+from tilewright import Placement, Region, fit_into_memory
 
 from . import patches, weights
-from .diameters import KNOWN
-from .exhaustion import frugally
 from .masks import LARGEST, LEAST, masks
+from .options import KNOWN, Options
 from .scaling import scaled
-
-if TYPE_CHECKING:
-    from .segmenter import Cellpose
 
 __all__ = ["labels"]
 
 _GPU = threading.Lock()
 
 
-def labels(pixels: NDArray[np.float32], options: Cellpose, place: Placement) -> NDArray[Any]:
+def labels(pixels: NDArray[np.float32], options: Options, place: Placement) -> NDArray[Any]:
     """The labels of normalised pixels (c, y, x) or (c, z, y, x), without the axis c, which lie there in the image."""
     model = weights.loaded(options.model, options.gpu)
     missing = 0 if weights.newer() else weights.most_channels() - len(pixels)
@@ -38,11 +33,11 @@ def labels(pixels: NDArray[np.float32], options: Cellpose, place: Placement) -> 
         return _plane(model, filled, options, place, batch_size)
 
     with _GPU if options.gpu else contextlib.nullcontext():
-        return frugally(evaluated, options.batch_size)
+        return fit_into_memory(evaluated, options.batch_size)
 
 
 def _plane(
-    model: Any, pixels: NDArray[np.float32], options: Cellpose, place: Placement, batch_size: int
+    model: Any, pixels: NDArray[np.float32], options: Options, place: Placement, batch_size: int
 ) -> NDArray[Any]:
     """A part of a plane by what the network says of it, where that is what it says in the whole plane.
 
@@ -50,12 +45,13 @@ def _plane(
     """
     flows, part = _flows(model, pixels, options, place, batch_size)
     found = np.zeros(pixels.shape[1:], np.int64)
-    found[relative(part, place.region)] = masks(flows, part, place.shape, options, model.device)
+    inner = tuple(slice(p.start - r.start, p.stop - r.start) for p, r in zip(part, place.region, strict=True))
+    found[inner] = masks(flows, part, place.shape, options, model.device)
     return found
 
 
 def _flows(
-    model: Any, pixels: NDArray[np.float32], options: Cellpose, place: Placement, batch_size: int
+    model: Any, pixels: NDArray[np.float32], options: Options, place: Placement, batch_size: int
 ) -> tuple[NDArray[np.float32], Region]:
     """Flows along y and x and the score of being a cell, and for which part of the image."""
     height, width = place.shape
@@ -66,7 +62,7 @@ def _flows(
     return scaled(said, (down.covered, along.covered), size, (height, width))
 
 
-def _volume(model: Any, pixels: NDArray[np.float32], options: Cellpose, batch_size: int) -> NDArray[Any]:
+def _volume(model: Any, pixels: NDArray[np.float32], options: Options, batch_size: int) -> NDArray[Any]:
     thick = np.pad(pixels, [(0, 0)] + [(0, max(0, LEAST - n)) for n in pixels.shape[1:]])
     found: NDArray[Any] = model.eval(
         np.moveaxis(thick, 0, -1),

@@ -8,17 +8,15 @@ half a pixel aside, by where in the array the pixel lies. In a tile that is the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tilewright import Region
 
+from .options import Options
 from .weights import newer
-
-if TYPE_CHECKING:
-    from .segmenter import Cellpose
 
 __all__ = ["masks"]
 
@@ -28,9 +26,7 @@ LEAST = 2  # pixels along each axis, which Cellpose's functions ask for
 LARGEST = 1.0  # share of the array that one object may be: what is most of a small tile is little of the image
 
 
-def masks(
-    said: NDArray[np.float32], part: Region, shape: Sequence[int], options: Cellpose, device: Any
-) -> NDArray[Any]:
+def masks(said: NDArray[np.float32], part: Region, shape: Sequence[int], options: Options, device: Any) -> NDArray[Any]:
     """The labels of a part of a plane.
 
     said: flows along y and x and the score of being a cell, (3, y, x). shape: of the whole plane.

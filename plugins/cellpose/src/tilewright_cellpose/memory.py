@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from . import patches
+from .options import Options
 from .weights import newer
-
-if TYPE_CHECKING:
-    from .segmenter import Cellpose
 
 __all__ = ["needed"]
 
@@ -23,7 +21,7 @@ PIXEL = 260  # of a plane: the blended patches, the flows, the steps along them,
 VOXEL = 200  # of a volume, whose planes go through one by one
 
 
-def needed(options: Cellpose, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+def needed(options: Options, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     """Bytes beside the weights for a tile of a shape and dtype, whose last two axes are y and x."""
     scaled = [max(1, math.ceil(n * options.scale)) for n in shape[-2:]]
     count = math.prod(patches.count(n) for n in scaled)

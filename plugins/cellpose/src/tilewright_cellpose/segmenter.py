@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from tilewright.errors import InvalidImage, InvalidOption
 from . import diameters, memory, patches, weights
 from .evaluation import labels
 from .normalization import measured, normalized
+from .options import Options
 
 __all__ = ["Cellpose"]
 
@@ -24,7 +24,7 @@ INTERPOLATED = 8  # pixels, on the network's scale
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cellpose:
+class Cellpose(Options):
     """Instances as Cellpose finds them.
 
     pixels: (c, y, x), or (c, z, y, x) with `do_3D`, any real dtype; without c it is one channel. NaN is background.
@@ -39,61 +39,7 @@ class Cellpose:
     be used, NotReadable for weights that are not there, InvalidImage for more channels than the network takes.
     """
 
-    model: str = field(
-        default="cpsam", metadata={"help": "a file of weights, or the name of a model of Cellpose's own"}
-    )
-    diameter: float | Literal["auto"] | None = field(
-        default=None,
-        metadata={"help": "of objects, in pixels; None: those of the training; auto: estimated once (Cellpose 3)"},
-    )
-    channels: tuple[int | str, ...] | None = field(
-        default=None,
-        metadata={"help": "indices or names, the one to be segmented first; None: the run's"},
-    )
-    do_3D: bool = field(  # noqa: N815 - Cellpose's own spelling
-        default=False, metadata={"help": "segment volumes instead of planes"}
-    )
-    anisotropy: float | None = field(
-        default=None,
-        metadata={"help": "3-D: distance of planes over that of pixels; None: by the image's spacing"},
-    )
-    flow_threshold: float = field(default=0.4, metadata={"help": "planes: objects of a larger flow error are dropped"})
-    cellprob_threshold: float = field(default=0.0, metadata={"help": "pixels above it belong to objects"})
-    min_size: int = field(
-        default=15,
-        metadata={"help": "objects of fewer pixels are dropped; tilewright does it, once the tiles are joined"},
-    )
-    niter: int | None = field(default=None, metadata={"help": "steps along the flows; None: by the diameter"})
-    flow3D_smooth: float = field(  # noqa: N815 - likewise
-        default=0.0, metadata={"help": "3-D: Gaussian smoothing of the flows, in pixels"}
-    )
-    percentiles: tuple[float, float] = field(
-        default=(1.0, 99.0), metadata={"help": "of the whole image's pixels, that become 0 and 1"}
-    )
-    ranges: tuple[tuple[float, float], ...] | None = field(
-        default=None,
-        metadata={"help": "pixel values that become 0 and 1, for each channel; None: the percentiles"},
-    )
-    rescale: float | None = field(
-        default=None, metadata={"help": "enlargement before the network; None: by the diameter"}
-    )
-    batch_size: int = field(default=8, metadata={"help": "patches that go through the network at a time"})
-    gpu: bool = field(default=False, metadata={"help": "use the GPU, one tile at a time in each process"})
-
     merger: ClassVar[str] = "overlap"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "model", os.fspath(self.model))
-        if isinstance(self.diameter, str) and self.diameter != "auto":
-            raise InvalidOption(f"diameter must be a number of pixels, 'auto' or None, not {self.diameter!r}")
-        for name in ("diameter", "anisotropy", "niter", "rescale", "batch_size"):
-            value = getattr(self, name)
-            if value not in (None, "auto") and not 0 < value < math.inf:
-                raise InvalidOption(f"{name} must be positive, not {value}")
-        if not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
-            raise InvalidOption(f"percentiles must be two rising numbers from 0 to 100, not {self.percentiles}")
-        if self.channels is not None and not self.channels:
-            raise InvalidOption("channels must name at least one; leave it out for the run's")
 
     @property
     def axes(self) -> str:
@@ -115,14 +61,9 @@ class Cellpose:
         return {} if self.do_3D else {"y": reach, "x": reach}
 
     @property
-    def scale(self) -> float:
-        """The enlargement that brings objects to the size that the network knows."""
-        return self.rescale or diameters.KNOWN / self._typical()
-
-    @property
     def halo(self) -> dict[str, int]:
         """How far two tiles look at the same: two objects on either side, so that one lies within some tile whole."""
-        objects = math.ceil(2 * self._typical())
+        objects = math.ceil(2 * self.typical)
         depth = {"z": math.ceil(objects / (self.anisotropy or 1))} if self.do_3D else {}
         return depth | {"y": objects, "x": objects}
 
@@ -144,7 +85,8 @@ class Cellpose:
         fixed = dataclasses.replace(
             self, model=weights.found(self.model), ranges=ranges, anisotropy=self._anisotropy(image)
         )
-        fixed = diameters.estimated(fixed, image) if self.diameter == "auto" else fixed
+        if self.diameter == "auto":
+            fixed = dataclasses.replace(fixed, diameter=diameters.estimated(fixed, image))
         return fixed if self.rescale else dataclasses.replace(fixed, rescale=diameters.rescale(fixed))
 
     def __call__(self, pixels: NDArray[Any], place: Placement | None = None) -> NDArray[Any]:
@@ -168,6 +110,3 @@ class Cellpose:
                 "give anisotropy"
             )
         return image.spacing["z"] / image.spacing.get("y", 1.0)
-
-    def _typical(self) -> float:
-        return diameters.KNOWN if self.diameter in (None, "auto") else float(self.diameter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.metadata
 import logging
 import threading
@@ -12,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-from tilewright.errors import InvalidOption, NotReadable
+from tilewright.errors import InvalidOption, NotReadable, PluginError
 
-__all__ = ["found", "loaded", "most_channels", "newer", "version"]
+__all__ = ["found", "loaded", "models", "most_channels", "newer", "version"]
 
 logger = logging.getLogger("tilewright")
 
@@ -38,17 +39,32 @@ def most_channels() -> int:
     return 3 if newer() else 2
 
 
+def models() -> Any:
+    """The module `cellpose.models`. PluginError if it cannot be imported; the message names what does not fit."""
+    try:
+        return importlib.import_module("cellpose.models")
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, RuntimeError) and "torchvision" in str(error):  # its operators need the torch of its build
+            torch, vision = map(importlib.metadata.version, ("torch", "torchvision"))
+            raise PluginError(
+                f"Cellpose {version()} cannot be imported: torchvision {vision} does not fit torch {torch} ({reason}); "
+                "install two that were built for each other: pip install --force-reinstall torch torchvision"
+            ) from error
+        raise PluginError(f"Cellpose {version()} cannot be imported ({reason}); reinstall what it misses") from error
+
+
 def found(model: str) -> str:
     """The absolute path of a file of weights, or a model's name once its weights are on this machine.
 
-    Cellpose itself takes a path that does not exist for a request for its own model, and fetches that.
+    Cellpose itself takes a path that does not exist for a request for its own model, and fetches that. PluginError if
+    Cellpose cannot be imported: before the first tile, not in each of them.
     """
+    library = models()
     if Path(model).is_file():
         _check(Path(model))
         return str(Path(model).absolute())
-    from cellpose import models
-
-    names = [*models.MODEL_NAMES, *models.get_user_models()]
+    names = [*library.MODEL_NAMES, *library.get_user_models()]
     if model not in names:
         raise NotReadable(
             f"there is no file {model!r}, and Cellpose {version()} has no model of that name; give a file of weights, "
@@ -67,12 +83,10 @@ def loaded(model: str, gpu: bool) -> Any:
 
 
 def _load(model: str, gpu: bool) -> Any:
-    from cellpose import models
-
     logger.info("loading %s on the %s", model, "GPU" if gpu else "CPU")
     # bfloat16 is what a GPU is quick with; on CPUs that emulate it, a patch takes twelve times as long.
     more = {"use_bfloat16": gpu} if newer() else {}
-    made = models.CellposeModel(gpu=gpu, pretrained_model=model, **more)
+    made = models().CellposeModel(gpu=gpu, pretrained_model=model, **more)
     if gpu and not made.gpu:
         warnings.warn("gpu=True, but PyTorch finds no GPU here: Cellpose runs on the CPU", RuntimeWarning, stacklevel=2)
     return made
@@ -93,12 +107,11 @@ def _check(path: Path) -> None:
 
 def _fetch(name: str) -> None:
     """Have the weights of a model of Cellpose's own on this machine before several workers want them at a time."""
-    from cellpose import models
-
+    library = models()
     try:
-        models.cache_model_path(name) if newer() else models.model_path(name)
+        library.cache_model_path(name) if newer() else library.model_path(name)
     except (URLError, OSError) as error:
         raise NotReadable(
-            f"the weights of {name!r} are not in {models.MODEL_DIR} and cannot be fetched ({error}); put them there, "
+            f"the weights of {name!r} are not in {library.MODEL_DIR} and cannot be fetched ({error}); put them there, "
             "or give the path of a file of weights"
         ) from error

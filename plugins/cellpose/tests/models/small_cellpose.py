@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import sys
-import types
 from pathlib import Path
 
 from tilewright_cellpose.weights import newer
 
-__all__ = ["SMALL", "narrow", "shim"]
+__all__ = ["HERE", "SMALL", "narrow"]
 
 HERE = Path(__file__).parent
 SMALL = HERE / ("cellpose4/nuclei_small_cp4.pt" if newer() else "cellpose3/nuclei_small_cp3.pt")
 
 
-def shim() -> None:
-    """Let torchvision be imported beside PyTorch's build for CPUs, which lacks operators that Cellpose never calls."""
-    sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("torchvision._meta_registrations"))
-
-
 def narrow() -> None:
     """Let this process make networks of the small models' widths."""
-    shim()
     if newer():
         from segment_anything import sam_model_registry
 

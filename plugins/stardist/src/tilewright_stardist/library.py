@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import io
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
 from tilewright.errors import PluginError
@@ -14,10 +18,12 @@ from tilewright.errors import PluginError
 __all__ = ["kinds", "quiet"]
 
 
+@functools.cache
 def kinds() -> dict[int, Any]:
     """StarDist's classes of models by their number of dimensions. PluginError if it cannot be imported."""
     try:
-        with quiet():
+        with quiet(), _fatal_errors_only():
+            _import_triton()
             from stardist.models import StarDist2D, StarDist3D
     except (ImportError, RuntimeError) as error:  # csbdeep raises a RuntimeError if TensorFlow is not there
         why = next(filter(None, str(error).splitlines()), "")
@@ -26,6 +32,16 @@ def kinds() -> dict[int, Any]:
             'pip install "tilewright-stardist[tensorflow]", or [cpu]'
         ) from error
     return {2: StarDist2D, 3: StarDist3D}
+
+
+def _import_triton() -> None:
+    """Import Triton, if it is installed, before TensorFlow.
+
+    Triton, which PyTorch's builds for GPUs bring, ends the process with a segmentation fault if it is imported after
+    TensorFlow (seen with Triton 3 and TensorFlow 2.21): a run of Cellpose after one of StarDist.
+    """
+    with suppress(ImportError):
+        importlib.import_module("triton")
 
 
 @contextmanager
@@ -38,3 +54,23 @@ def quiet() -> Iterator[None]:
         yield
     for line in printed.getvalue().splitlines():
         logging.getLogger("tilewright_stardist").info(line)
+
+
+# A process of its own, so that the reason is shown even where TensorFlow aborts, as on processors without AVX.
+FATAL_ONLY = """
+import itertools, sys
+sys.stderr.writelines(itertools.dropwhile(lambda line: not line.startswith(("F", "terminate")), sys.stdin))
+"""
+
+
+@contextmanager
+def _fatal_errors_only() -> Iterator[None]:
+    """Drop what is written to the descriptor of stderr: TensorFlow's C++ writes there before it reads a log level."""
+    with subprocess.Popen([sys.executable, "-ISc", FATAL_ONLY], stdin=subprocess.PIPE) as reader:
+        stderr = os.dup(2)
+        os.dup2(reader.stdin.fileno(), 2)  # type: ignore[union-attr]  # it is a pipe
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

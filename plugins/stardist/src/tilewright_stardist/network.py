@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright import fit_into_memory
 from tilewright.errors import NotReadable
 
-from .exhaustion import patiently
 from .folders import axes_of, channels_of, digest_of, folder_of
 from .library import kinds, quiet
 
 __all__ = ["Network", "network"]
+
+LEAST = 32  # pixels along an axis, of the parts in which a tile goes through the network when memory runs out
 
 
 class Network:
@@ -38,20 +40,22 @@ class Network:
     def instances(self, pixels: NDArray[np.float32], prob: float | None, nms: float | None) -> NDArray[np.int32]:
         """The labels of normalised pixels, which have this network's axes."""
 
-        def predicted(parts: int) -> NDArray[np.int32]:
-            tiles = None if parts == 1 else tuple(1 if axis == "c" else parts for axis in self.axes)
+        lengths = [1 if axis == "c" else length for axis, length in zip(self.axes, pixels.shape, strict=False)]
+
+        def predicted(side: int) -> NDArray[np.int32]:
+            parts = tuple(max(1, round(length / side)) for length in lengths)
             labels: NDArray[np.int32] = self.model.predict_instances(
                 pixels,
                 axes=self.axes.upper(),
                 prob_thresh=prob,
                 nms_thresh=nms,
-                n_tiles=tiles,
+                n_tiles=parts if max(parts) > 1 else None,
                 show_tile_progress=False,
             )[0]
             return labels
 
         with self._using:
-            return patiently(predicted, pixels.shape)
+            return fit_into_memory(predicted, max(lengths), least=LEAST)
 
 
 _LOADED: dict[tuple[str, str], Network] = {}
