@@ -219,7 +219,10 @@ def test_imports_go_down(path: Path) -> None:
             assert ENGINE.index(other[2]) <= ENGINE.index(own[2]), f"{named(path)} imports {name}, which stands above"
 
 
-@pytest.mark.parametrize("root", [CORE], ids=lambda p: p.name)
+PACKAGES = [p for p in ROOT.glob("plugins/*/src/*") if (p / "__init__.py").exists()]
+
+
+@pytest.mark.parametrize("root", [CORE, *PACKAGES], ids=lambda p: p.name)
 def test_no_modules_import_each_other_in_a_circle_not_even_for_types(root: Path) -> None:
     graph = {dotted(path, root): imports(path, root.name, root) - {dotted(path, root)} for path in root.rglob("*.py")}
     left = {name: needs for name, needs in graph.items() if name != root.name}  # the front door, as above
@@ -228,6 +231,22 @@ def test_no_modules_import_each_other_in_a_circle_not_even_for_types(root: Path)
         assert free, f"these import each other: { ({name: sorted(left[name] & left.keys()) for name in left}) }"
         for name in free:
             del left[name]
+
+
+PUBLIC = ("tilewright", "tilewright.abc", "tilewright.errors", "tilewright.testing", "tilewright.testing.fixtures")
+
+
+@pytest.mark.parametrize("path", [path for root in PACKAGES for path in sorted(root.rglob("*.py"))], ids=named)
+def test_plugins_import_only_what_is_public(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            private = [alias.name for alias in node.names if alias.name.split(".")[0] == "tilewright"]
+            assert set(private) <= {"tilewright"}, f"{named(path)} imports {private}"
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tilewright":
+            assert node.module in PUBLIC, f"{named(path)} imports from {node.module}; public are {', '.join(PUBLIC)}"
+            listed = importlib.import_module(node.module).__all__
+            private = sorted({alias.name for alias in node.names} - set(listed))
+            assert not private, f"{named(path)} imports {', '.join(private)} of {node.module}, which does not list them"
 
 
 # How long a thing may be

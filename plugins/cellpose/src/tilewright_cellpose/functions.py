@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tilewright.components.options import build
+from tilewright import Pipeline
 from tilewright.errors import InvalidOption
 
 from .segmenter import Cellpose
@@ -38,8 +38,8 @@ def cellpose_fn(
         raise InvalidOption("stitch_threshold would link planes within tiles alone; leave it out")
     eval_options.pop("stitch_threshold", None)
     chosen = tuple(number - 1 for number in channels or () if number > 0)
-    said = {"model": model, "gpu": gpu, "diameter": diameter, "do_3D": do_3D, "channels": chosen or None}
-    made: Cellpose = build(Cellpose, said | _plain(eval_options), "cellpose_fn")
+    options = {"model": model, "gpu": gpu, "diameter": diameter, "do_3D": do_3D, "channels": chosen or None}
+    made: Cellpose = Pipeline(segmenter={"name": "cellpose", "configuration": options | _plain(eval_options)}).segmenter
     return made
 
 
