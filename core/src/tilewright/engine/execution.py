@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..components.blame import blamed
 from ..errors import TilewrightError
 from ..io.destination import Destination
 from ..io.source import Source, open_source
@@ -118,8 +117,7 @@ class Execution:
         sink = opened(home.writer, home.path, label_spec(run.plan, run.source, outcome.dtype, self.options.name))
         run.write(home.writer, sink, outcome)
         provenance = provenance_of(watchers.pipeline, run, outcome, started)
-        with blamed("writer", home.writer, f"finishing {home.path!r}"):
-            run.finish(sink, provenance)
+        run.finish(home.writer, home.path, sink, provenance)
         result = Result.of(run, outcome, Path(home.path), sink, provenance)
         if home.temporary:
             remove_with(result, home.temporary)

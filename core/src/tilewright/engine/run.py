@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..abc.writer import Sink
+from ..components.blame import blamed
 from ..labels.objects import numbered
 from ..storage.disk import discard
 from ..storage.machine import boot_id
@@ -122,8 +123,8 @@ class Run:
             )
             self._do("write", "written", write, writing, range(len(writing.blocks)))
 
-    def finish(self, sink: Sink, provenance: Mapping[str, Any]) -> None:
-        """Have the sink put its output into place.
+    def finish(self, writer: Callable[..., Any], path: str, sink: Sink, provenance: Mapping[str, Any]) -> None:
+        """Have the writer's sink put its output into place, at the path.
 
         From here on what was written may be moved away at any instant, so a run that is killed now writes anew.
         """
@@ -131,7 +132,8 @@ class Run:
         self.source.check()
         with self._timed("finish"):
             (self.plan.workdir / ATTEMPT).unlink()
-            sink.finish(provenance)
+            with blamed("writer", writer, f"finishing {path!r}"):
+                sink.finish(provenance)
             discard(self.plan.workdir)
         self.report("finish", 1, 1)
 
