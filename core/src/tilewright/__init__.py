@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .errors import SegmenterFailed as SegmenterFailed
     from .errors import TilewrightError as TilewrightError
     from .errors import UnknownComponent as UnknownComponent
+    from .errors import WorkerDiffers as WorkerDiffers
     from .errors import WorkerLost as WorkerLost
     from .functions.cluster import make_local_cluster as make_local_cluster
     from .functions.emptiness import estimate_empty_tiles as estimate_empty_tiles
@@ -67,6 +68,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .metrics.comparison import Score as Score
     from .metrics.comparison import compare as compare
     from .pipeline import Pipeline as Pipeline
+    from .run_options import RunOptions as RunOptions
     from .tiling.grid import Tile as Tile
     from .tiling.grid import TileGrid as TileGrid
     from .tiling.placement import Placement as Placement
@@ -86,6 +88,7 @@ _HOMES = {
         "SegmenterFailed",
         "TilewrightError",
         "UnknownComponent",
+        "WorkerDiffers",
         "WorkerLost",
     ),
     "engine.forecast": ("Forecast",),
@@ -103,6 +106,7 @@ _HOMES = {
     "builtin.mergers": ("Overlap", "Touch"),
     "metrics.comparison": ("Comparison", "Score", "compare"),
     "pipeline": ("Pipeline",),
+    "run_options": ("RunOptions",),
     "tiling.placement": ("Placement",),
     "components.registry": ("register",),
     "engine.result": ("Result",),

@@ -22,6 +22,7 @@ __all__ = [
     "SegmenterFailed",
     "TilewrightError",
     "UnknownComponent",
+    "WorkerDiffers",
     "WorkerLost",
 ]
 
@@ -76,6 +77,10 @@ class SegmenterFailed(ComponentFailed):
 
 class CheckpointMismatch(TilewrightError, RuntimeError):
     """The checkpoint of an earlier run belongs to other input or options than this run's."""
+
+
+class WorkerDiffers(TilewrightError, RuntimeError):
+    """A worker lacks what the run needs, or would run other code than the plan names."""
 
 
 class WorkerLost(TilewrightError, RuntimeError):

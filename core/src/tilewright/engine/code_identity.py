@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from ..storage.identity import pieces
+from ..storage.machine import INSTALLED
 
 __all__ = ["behaviour"]
 
 PLAIN = (str, bytes, int, float, complex, bool, types.NoneType)
 GLOBALS = {"LOAD_GLOBAL", "LOAD_NAME"}
-INSTALLED = {"site-packages", "dist-packages"}
 
 Known = dict[int, object]
 """What has been described already, by its id: an object that holds itself is described once."""

@@ -26,7 +26,7 @@ from .result import Result, remove_with
 from .run import Run
 from .steps.write import label_spec, opened, try_writer
 from .watchers import Watchers
-from .workers.crew import crew
+from .workers.crew import crew, in_task
 from .workers.main_guard import check_guarded
 
 __all__ = ["Execution"]
@@ -93,7 +93,7 @@ class Execution:
 
     def _through(self, plan: Plan, home: Destination, watchers: Watchers) -> Result:
         started = datetime.datetime.now(datetime.UTC)
-        count = min(self.options.workers or cpus(), max(1, len(plan.grid)))
+        count = min(self.options.workers or (1 if in_task() else cpus()), max(1, len(plan.grid)))
         try:
             with crew(count, processes=self.options.processes) as workers:
                 try_writer(home.writer, home.path, plan, self.options.name)  # while processes start

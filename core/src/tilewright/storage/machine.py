@@ -1,11 +1,14 @@
-"""What this machine is: its CPUs, and when it was started."""
+"""What this machine is: its CPUs, when it was started, where packages are installed."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["boot_id", "cpus"]
+__all__ = ["INSTALLED", "boot_id", "cpus"]
+
+INSTALLED = {"site-packages", "dist-packages"}
+"""The folders in which packages are installed."""
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from ...errors import WorkerLost
+from ...errors import InvalidOption, WorkerLost
 
-__all__ = ["Crew", "Workers", "batched", "crew"]
+__all__ = ["Crew", "Workers", "batched", "crew", "in_task"]
 
 T = TypeVar("T")
 
@@ -134,18 +134,38 @@ def crew(count: int, *, processes: bool = False) -> Iterator[Crew]:
         yield Crew(_Threads(pool, count))
 
 
+def in_task() -> bool:
+    """Whether this is a task of a cluster, which has one thread of its worker to itself."""
+    if "distributed" not in sys.modules:
+        return False
+    from distributed import get_worker
+
+    try:
+        get_worker()
+    except ValueError:
+        return False
+    return True
+
+
 def batched(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     """Stretches of `size` items, in order."""
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _active_client() -> Any:
+    """The client of this process; None within a task of a cluster, whose workers may all wait for such tasks."""
     # A client that is active has been imported; a run without one should not pay for the import.
-    if "distributed" not in sys.modules:
+    if "distributed" not in sys.modules or in_task():
         return None
     from distributed import get_client
 
     try:
-        return get_client()
+        client = get_client()
     except ValueError:
         return None
+    if client.asynchronous:
+        raise InvalidOption(
+            "the active dask client is asynchronous, and a run waits for its workers; make one with "
+            "asynchronous=False, or close this one to run on threads"
+        )
+    return client

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import cloudpickle  # type: ignore[import-untyped]  # it ships no types
 
 from ...errors import InvalidOption, NotReadable
+from .environment import Needed, check_worker, needed_by
 
 __all__ = ["Parcel", "drop", "opened", "packed"]
 
@@ -27,6 +28,7 @@ class Parcel(NamedTuple):
     data: bytes
     file: Path | None
     digest: bytes
+    needed: Needed
 
 
 def packed(plan: Any, folder: Path) -> Parcel:
@@ -34,12 +36,12 @@ def packed(plan: Any, folder: Path) -> Parcel:
 
     InvalidOption, which names the part, for a plan that no pickle holds.
     """
-    name, data = secrets.token_hex(8), _pickled(plan)
+    name, data, needed = secrets.token_hex(8), _pickled(plan), needed_by(plan, folder)
     if len(data) <= SENT:
-        return Parcel(name, data, None, b"")
+        return Parcel(name, data, None, b"", needed)
     file = folder / f"{name}.partial"  # a run that is killed leaves it; its like is cleared away with the checkpoint
     file.write_bytes(data)
-    return Parcel(name, b"", file, _digest(data))
+    return Parcel(name, b"", file, _digest(data), needed)
 
 
 def _pickled(plan: Any) -> bytes:
@@ -70,11 +72,15 @@ _lock = threading.Lock()
 
 
 def opened(parcel: Parcel, *, only: bool = False) -> Any:
-    """The plan in a parcel, the same one each time. With `only` this process keeps no other."""
+    """The plan in a parcel, the same one each time. With `only` this process keeps no other.
+
+    WorkerDiffers if this process would not do what the plan names.
+    """
     with _lock:
         if parcel.name not in _plans:
             if only:
                 _plans.clear()
+            check_worker(parcel.needed)
             _plans[parcel.name] = cloudpickle.loads(_data(parcel))
         return _plans[parcel.name]
 
