@@ -15,6 +15,7 @@ import click
 from ..errors import InvalidOption, UnknownComponent
 from .choices import option_texts
 from .errors import debuggable, one_line
+from .terminal import echo
 
 if TYPE_CHECKING:
     from ..components.discovery import Plugin
@@ -49,7 +50,7 @@ def check(name: str | None, image: Path | None, texts: Texts) -> None:
 
     wrong = 0
     for plugin in _with_options(_chosen(name), name, texts):
-        click.secho(f"{plugin.distribution} {plugin.version}", bold=True)
+        echo(f"{plugin.distribution} {plugin.version}", bold=True)
         for subject, findings in itertools.groupby(examine(plugin, image, texts), key=lambda finding: finding.subject):
             wrong += _tell(subject, list(findings))
     if wrong:
@@ -87,17 +88,17 @@ def _with_options(plugins: list[Plugin], name: str | None, texts: Texts) -> list
 def _tell(subject: str, findings: Sequence[Finding]) -> int:
     """Print what was found of a subject; returns how much is wrong."""
     passed = sum(finding.outcome == "passed" for finding in findings)
-    click.echo(f"  {subject}: {passed} of {len(findings)} checks passed")
+    echo(f"  {subject}: {passed} of {len(findings)} checks passed")
     for finding in findings:
         if finding.outcome == "passed" and finding.message:
-            click.echo(_wrapped(finding.message, 4))
+            echo(_wrapped(finding.message, 4))
     told: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
         if finding.outcome != "passed":
             told.setdefault((finding.outcome, finding.message), []).append(finding.test)
     for (outcome, message), tests in told.items():
-        click.secho(_wrapped(f"{outcome}: {'; '.join(tests)}", 4), fg="red" if outcome == "wrong" else None)
-        click.echo(_wrapped(one_line(message), 8))
+        echo(_wrapped(f"{outcome}: {'; '.join(tests)}", 4), fg="red" if outcome == "wrong" else None)
+        echo(_wrapped(one_line(message), 8))
     return sum(finding.outcome == "wrong" for finding in findings)
 
 

@@ -14,6 +14,7 @@ from ..components.options import parse, types_of
 from ..components.specs import Kind
 from ..run_options import PLANNED, RENAMED, RunOptions
 from .parts import Texts
+from .terminal import echo
 
 __all__ = ["choices", "option_texts", "planning", "run_options", "settings"]
 
@@ -54,7 +55,7 @@ def run_options(said: Mapping[str, Any]) -> dict[str, Any]:
     given = {each.name: said[each.name] for each in dataclasses.fields(RunOptions) if each.name in said}
     for old, new in RENAMED.items():
         if said.get(old):
-            click.echo(f"warning: {_flag(old)} is now {_flag(new)}; the old name will be removed", err=True)
+            echo(f"warning: {_flag(old)} is now {_flag(new)}; the old name will be removed", err=True)
             given[new] = said[old]
     RunOptions(**given)
     return given

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .errors import debuggable
+from .terminal import echo
 
 if TYPE_CHECKING:
     from typing import Any
@@ -33,8 +34,8 @@ def clean(folder: str, delete: bool) -> None:
         size = sum(file.stat().st_size for file in checkpoint.rglob("*") if file.is_file())
         busy = not remove_idle(checkpoint) if delete else is_busy(checkpoint)
         state = "a run is at work in it" if busy else "removed" if delete else "unfinished"
-        click.echo(f"{checkpoint}  {size / 1e6:,.1f} MB, {state}, for {record.get('destination', 'an unknown output')}")
-    click.echo(f"{found:,} found" + ("" if delete or not found else "; --delete removes those that no run is using"))
+        echo(f"{checkpoint}  {size / 1e6:,.1f} MB, {state}, for {record.get('destination', 'an unknown output')}")
+    echo(f"{found:,} found" + ("" if delete or not found else "; --delete removes those that no run is using"))
 
 
 def _checkpoints(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .errors import debuggable
+from .terminal import echo
 
 if TYPE_CHECKING:
     from ..metrics.comparison import Comparison
@@ -53,7 +54,7 @@ def compare(reference: str, labels: str, thresholds: tuple[float, ...], reader: 
     paths = {"reference": reference, "labels": labels}
     one, other = (open_image(path, reader=reader) for path in paths.values())
     found = compare_images(one, other, thresholds=thresholds)
-    click.echo(json.dumps(paths | found.plain(), indent=2) if as_json else "\n".join(_lines(found, paths)))
+    echo(json.dumps(paths | found.plain(), indent=2) if as_json else "\n".join(_lines(found, paths)))
 
 
 def _lines(found: Comparison, paths: dict[str, str]) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import TilewrightError
+from .terminal import echo, take_any_text
 
 __all__ = ["Reporting", "debuggable", "one_line"]
 
@@ -49,6 +50,7 @@ class Reporting(click.Group):
             return super().make_context(*args, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
+        take_any_text()
         with _warnings_in_one_line(), _usage_in_one_line():
             try:
                 return super().invoke(ctx)
@@ -58,9 +60,9 @@ class Reporting(click.Group):
                 if isinstance(error, BrokenPipeError) and error.errno == errno.EPIPE:
                     raise  # `tilewright plugins | head`: click ends quietly
                 if ctx.meta.get(DEBUG):
-                    click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+                    echo("".join(traceback.format_exception(error)), err=True, nl=False)
                 message, code = _described(error)
-                click.echo(message, err=True)
+                echo(message, err=True)
                 raise click.exceptions.Exit(code) from None
 
 
@@ -113,14 +115,14 @@ def _usage_in_one_line() -> Iterator[None]:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         hint = f"; see `{context.command_path} --help`" if context else ""
-        click.echo(f"error: {one_line(error.format_message()).rstrip('.')}{hint}", err=True)
+        echo(f"error: {one_line(error.format_message()).rstrip('.')}{hint}", err=True)
         raise click.exceptions.Exit(error.exit_code) from None
 
 
 @contextlib.contextmanager
 def _warnings_in_one_line() -> Iterator[None]:
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        click.echo(f"warning: {one_line(message)}", err=True)
+        echo(f"warning: {one_line(message)}", err=True)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -13,6 +13,7 @@ import click
 from .choices import settings
 from .errors import debuggable
 from .parts import Texts, part_of
+from .terminal import echo
 
 if TYPE_CHECKING:
     from ..image import Image
@@ -38,7 +39,7 @@ def info(path: str, reader: str | None, reader_set: Texts, level: int | None, ax
     chosen = choose_reader(path) if said is None else component("reader", said)
     opener = ReaderTraits.with_options(chosen, level=level, axes=axes)
     facts = _facts(opener, opener(path), path)
-    click.echo(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
+    echo(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
 
 
 def _facts(reader: Any, image: Image, path: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import click
 
 from ..components.specs import KINDS, Kind
 from .errors import debuggable
+from .terminal import echo
 
 __all__ = ["new"]
 
@@ -29,7 +30,7 @@ def new(kind: Kind, name: str, folder: str) -> None:
     from ..scaffold.project import write_project
 
     project = write_project(kind, name, Path(folder))
-    click.echo(f'{project} is written; next: pip install -e "{project}[test]", then pytest "{project}"')
+    echo(f'{project} is written; next: pip install -e "{project}[test]", then pytest "{project}"')
     _warn_of_others(kind, project.name.removeprefix("tilewright-"))
 
 
@@ -38,7 +39,7 @@ def _warn_of_others(kind: Kind, name: str) -> None:
 
     for other in registry().components(kind):
         if other.spec.name == name:
-            click.echo(
+            echo(
                 f"warning: {other.distribution} {other.version} offers a {kind} {name!r} too; with both installed "
                 "neither can be used by that name",
                 err=True,

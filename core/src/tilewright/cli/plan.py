@@ -17,6 +17,7 @@ from .choices import planning, run_options
 from .errors import debuggable
 from .info import product, size
 from .parts import pipeline_of
+from .terminal import echo
 
 if TYPE_CHECKING:
     from ..engine.forecast import Forecast
@@ -37,7 +38,7 @@ def plan(image: str, sample: int, as_json: bool, **said: Any) -> None:
     \b
     tilewright plan cells.ome.zarr --segmenter threshold --tile 1024 --halo 32
     """
-    click.echo(foretold(pipeline_of(said), image, run_options(said), sample, as_json=as_json))
+    echo(foretold(pipeline_of(said), image, run_options(said), sample, as_json=as_json))
 
 
 def foretold(pipeline: Pipeline, image: str, options: Mapping[str, Any], sample: int = 8, *, as_json: bool) -> str:

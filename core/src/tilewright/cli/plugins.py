@@ -7,13 +7,16 @@ import os
 import shutil
 import textwrap
 import warnings
+from collections.abc import Iterator
 
 import click
 
+from ..components.discovery import Plugin
 from ..components.specs import KINDS
 from ..errors import UnknownComponent
 from .errors import debuggable
 from .listing import Entry, Listing
+from .terminal import echo
 
 __all__ = ["plugins"]
 
@@ -34,7 +37,12 @@ def plugins(name: str | None, kind: str | None, as_json: bool) -> None:
         listing = Listing.of(kind, name)
     if name and not (listing.entries or listing.broken or listing.disabled or listing.watching):
         raise UnknownComponent(_nobody(name, kind))
-    click.echo(json.dumps(listing.plain(), indent=2) if as_json else _told(listing))
+    if as_json:
+        echo(json.dumps(listing.plain(), indent=2))
+        return
+    for number, (block, heading) in enumerate(_blocks(listing)):
+        echo("\n" * bool(number), nl=False)
+        echo(block, bold=heading or None)
 
 
 def _nobody(name: str, kind: str | None) -> str:
@@ -46,22 +54,28 @@ def _nobody(name: str, kind: str | None) -> str:
     return f"no installed plugin offers a {kind or 'component'} {name!r}; {hint}"
 
 
-def _told(listing: Listing) -> str:
-    blocks = []
+def _blocks(listing: Listing) -> Iterator[tuple[str, bool]]:
+    """The paragraphs of a listing, and which of them are headings."""
     for kind in KINDS:
         entries = [entry for entry in listing.entries if entry.component.kind == kind]
         if entries:
-            blocks += [click.style(f"{kind}s", bold=True), *map(_entry, entries)]
-    blocks += [f"watches runs: {each.name} ({each.distribution} {each.version})" for each in listing.watching]
+            yield f"{kind}s", True
+            yield from ((_entry(entry), False) for entry in entries)
+    yield from ((block, False) for block in _remarks(listing))
+
+
+def _remarks(listing: Listing) -> Iterator[str]:
+    for plugin in listing.watching:
+        yield f"watches runs: {_named(plugin)}"
     for plugin in listing.broken:
-        blocks.append(f"broken: {plugin.name} ({plugin.distribution} {plugin.version}): {plugin.error}")
+        yield f"broken: {_named(plugin)}: {plugin.error}"
     for plugin in listing.disabled:
-        blocks.append(
-            f"disabled: {plugin.name} ({plugin.distribution} {plugin.version}), by "
-            f"{plugin.disabled}={os.environ.get(plugin.disabled, '')}"
-        )
-    blocks += [f"clash: {said}" for said in listing.clashes()]
-    return "\n\n".join(blocks)
+        yield f"disabled: {_named(plugin)}, by {plugin.disabled}={os.environ.get(plugin.disabled, '')}"
+    yield from (f"clash: {clash}" for clash in listing.clashes())
+
+
+def _named(plugin: Plugin) -> str:
+    return f"{plugin.name} ({plugin.distribution} {plugin.version})"
 
 
 def _entry(entry: Entry) -> str:

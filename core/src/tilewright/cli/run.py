@@ -17,6 +17,7 @@ from .interrupt import interruptible
 from .parts import pipeline_of
 from .plan import foretold
 from .scheduler import connected
+from .terminal import echo
 
 if TYPE_CHECKING:
     from ..engine.result import Result
@@ -46,10 +47,10 @@ def run(image: str, output: str | None, **said: Any) -> None:
     if said["save_pipeline"]:
         pipeline.save(said["save_pipeline"])
     if said["dry_run"]:
-        click.echo(foretold(pipeline, image, options, as_json=said["as_json"]))
+        echo(foretold(pipeline, image, options, as_json=said["as_json"]))
         return
     result = _run(pipeline, image, output, options, scheduler=said["scheduler"], quiet=said["quiet"])
-    click.echo(json.dumps(_plain(result)) if said["as_json"] else _told(result))
+    echo(json.dumps(_plain(result)) if said["as_json"] else _told(result))
     if result.failed:
         raise SystemExit(_failed(result))
 
@@ -93,9 +94,9 @@ def _told(result: Result) -> str:
 def _failed(result: Result) -> int:
     """Say which tiles were left out. The exit code of a run with such tiles is 3."""
     for line in result.failed[:10]:
-        click.echo(f"error: {' '.join(line.split())}", err=True)
+        echo(f"error: {' '.join(line.split())}", err=True)
     more = len(result.failed) - 10
-    click.echo(
+    echo(
         f"{f'and {more:,} more: ' if more > 0 else ''}{_counted(len(result.failed), 'tile')} failed and were left as "
         "background; repeat the command with --overwrite to do just those",
         err=True,

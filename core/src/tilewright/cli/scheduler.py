@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-import click
-
 from ..errors import InvalidOption
 from .errors import one_line
+from .terminal import echo
 
 __all__ = ["connected"]
 
@@ -38,5 +37,5 @@ def connected(address: str | None, *, timeout: float = 10) -> Iterator[None]:
         ) from error
     with client:
         if not client.nthreads():  # type: ignore[no-untyped-call]  # likewise
-            click.echo(f"the scheduler at {address} has no workers yet; the run waits for some", err=True)
+            echo(f"the scheduler at {address} has no workers yet; the run waits for some", err=True)
         yield

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._version import __version__
+from ..components.printable import printable_values
 from ..components.resolve import configuration
 from ..components.specs import Kind
 from .plan import Plan
@@ -32,9 +33,9 @@ def pipeline_record(parts: Parts, plan: Plan, writer: Callable[..., Any]) -> dic
 def provenance_of(
     pipeline: Mapping[str, Any], run: Run, outcome: Outcome, started: datetime.datetime
 ) -> dict[str, Any]:
-    """The provenance of a run, in plain values."""
+    """The provenance of a run, in plain values; a path that has no text in UTF-8 has escapes."""
     grid = run.plan.grid
-    return {
+    record = {
         "tilewright": __version__,
         "python": platform.python_version(),
         "pipeline": dict(pipeline),
@@ -48,3 +49,5 @@ def provenance_of(
         "started": started.isoformat(timespec="seconds"),
         "seconds": {step: round(spent, 3) for step, spent in run.seconds.items()},
     }
+    plain: dict[str, Any] = printable_values(record)
+    return plain

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..abc.writer import Sink
 from ..components.blame import blamed
+from ..components.printable import printable
 from ..labels.objects import numbered
 from ..storage.disk import discard
 from ..storage.machine import boot_id
@@ -213,7 +214,7 @@ class Run:
 def _log_troubles(recorded: Sequence[Recorded]) -> None:
     for each in recorded:
         if each.failed:
-            logger.warning("a tile is left as background: %s", each.failed)
+            logger.warning("a tile is left as background: %s", printable(each.failed))
         elif each.retried:
             logger.info("tile %d was segmented after %d attempts that failed", each.number, each.retried)
 

@@ -12,6 +12,7 @@ from typing import Any
 from ..components.discovery import Plugin
 from ..components.events import DoneTile, RunFinished, RunPlanned, TileDone
 from ..components.isolation import describe
+from ..components.printable import printable
 from ..components.registry import registry
 from ..components.resolve import name_of
 from ..tiling.grid import TileGrid
@@ -57,8 +58,8 @@ class Watchers:
         logger.info(
             "run %s: %s to %s: %s of %s in %s tiles of %s with halo %s, segmenter %s, merger %s",
             event.run,
-            event.source,
-            event.destination,
+            printable(event.source),
+            printable(event.destination),
             grid.axes,
             grid.shape,
             f"{len(grid):,}",
@@ -75,7 +76,7 @@ class Watchers:
     ) -> None:
         if error is not None:
             event = RunFinished(destination=self._destination, error=describe(error), **self._facts)
-            logger.info("run %s ended early: %s", event.run, event.error)
+            logger.info("run %s ended early: %s", event.run, printable(event.error))
             self._tell("tilewright_run_finished", event)
 
     def tile_done(
