@@ -17,7 +17,7 @@ class RunPlanned:
 
     source: the image's path, or its name if it is in memory. destination: the path of the labels.
     axes, shape: of the label image, in pixels. tiles: the number of tiles. segmenter: its name.
-    run: an id that all events of this run share. pipeline: the record of its components, as `Pipeline.to_dict` makes it.
+    run: an id that all events of this run share. pipeline: the record of its components, as of `Pipeline.to_dict`.
     """
 
     source: str
