@@ -52,7 +52,7 @@ class Seam:
 
 
 class Merger(Protocol):
-    """A component that looks at one seam and says which labels are one object: `merger(seam) -> pairs`.
+    """A component that looks at one seam and returns which labels are one object: `merger(seam) -> pairs`.
 
     It is shown labels of the two cores, so it needs no halo. It may declare `diagonals: int`: it is not called for
     tiles that meet across more axes than this. Without it, it is called for all tiles that meet.
