@@ -1,4 +1,4 @@
-"""What this machine is: its CPUs, and when it was started."""
+"""The machine: the number of its CPUs, and the id of its last start."""
 
 from __future__ import annotations
 
