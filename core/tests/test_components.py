@@ -80,7 +80,7 @@ def test_a_component_can_be_said_in_four_ways(kind: Kind, said: Any, meant: Any)
 
 @pytest.mark.parametrize("said", [5, None, 2.5, ["grid"], b"grid"])
 def test_what_is_no_component_is_refused_with_the_ways_to_name_one(said: Any) -> None:
-    with pytest.raises(InvalidOption, match=r"is no tiler; give a name, an instance, a function, or \{'name'"):
+    with pytest.raises(InvalidOption, match=r"is not a tiler; give a name, an instance, a function, or \{'name'"):
         component("tiler", said)
 
 
@@ -96,7 +96,7 @@ def test_what_is_no_component_is_refused_with_the_ways_to_name_one(said: Any) ->
     ],
 )
 def test_a_mapping_of_another_form_is_refused(said: Any) -> None:
-    with pytest.raises(InvalidOption, match=r"is no tiler; write \{'name': \.\.\., 'configuration'"):
+    with pytest.raises(InvalidOption, match=r"is not a tiler; write \{'name': \.\.\., 'configuration'"):
         component("tiler", said)
 
 

@@ -74,3 +74,28 @@ def test_a_forecast_tells_the_size_of_the_checkpoint_under_its_old_name() -> Non
     with pytest.warns(DeprecationWarning, match=r"^Forecast\.stage is now Forecast\.checkpoint") as warned:
         assert forecast.stage == forecast.checkpoint > 0
     assert {warning.filename for warning in warned} == {__file__}
+
+
+MOVED = {
+    "hookspecs": ("tilewright.components.hookspecs", ("hookimpl", "tilewright_readers", "tilewright_run_finished")),
+    "ownership": ("tilewright.abc", ("NOTHING", "Copies", "Decision", "Evidence", "upheld")),
+    "sinks": ("tilewright.abc", ("LabelSpec", "Sink", "Writer")),
+}
+
+
+@pytest.mark.parametrize(("old", "name"), [(old, name) for old, (_, names) in MOVED.items() for name in names])
+def test_a_name_is_found_in_the_module_that_it_was_in(old: str, name: str) -> None:
+    code = f"from tilewright.{old} import {name} as moved"
+    here: dict[str, object] = {}
+    with pytest.warns(
+        DeprecationWarning, match=rf"^tilewright\.{old}\.{name} is now tilewright\..*\.{name}; "
+    ) as warned:
+        exec(compile(code, "plugin.py", "exec"), here)
+    assert here["moved"] is getattr(importlib.import_module(MOVED[old][0]), name)
+    assert [warning.filename for warning in warned] == ["plugin.py"]
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_a_module_that_has_moved_has_no_other_names(old: str) -> None:
+    with pytest.raises(AttributeError, match=f"module 'tilewright.{old}' has no attribute 'Write'"):
+        _ = importlib.import_module(f"tilewright.{old}").Write

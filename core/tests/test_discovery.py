@@ -117,12 +117,12 @@ BROKEN = {
     "malformed target": (
         "@hookimpl\ndef tilewright_mergers():\n    return [Spec(name='half', target='a.b')]\n",
         "ValueError",
-        "'a.b' is no target",
+        "'a.b' is not a target",
     ),
     "malformed suffix": (
         "@hookimpl\ndef tilewright_readers():\n    return [FormatSpec(name='half', target='a:b', suffixes=('tif',))]\n",
         "ValueError",
-        "'tif' of 'half' is no suffix",
+        "'tif' of 'half' is not a suffix",
     ),
 }
 
@@ -197,7 +197,7 @@ def test_a_distribution_whose_entry_points_are_garbage_costs_only_itself(site: P
     install(site, "lab-fine", offers("segmenter", "fine"))
     install(site, "lab-odd", "")
     (site / "lab_odd-1.0.dist-info" / "entry_points.txt").write_bytes(content)
-    with pytest.warns(RuntimeWarning, match=r"lab_odd-1\.0\.dist-info.* anew, or remove it"):
+    with pytest.warns(RuntimeWarning, match=r"lab_odd-1\.0\.dist-info.* again, or remove it"):
         found = registry()
     assert found.find("segmenter", "fine").version == "1.0"
     assert found.find("tiler", "grid")

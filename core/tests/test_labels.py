@@ -84,9 +84,9 @@ class Untransferable:
         (np.zeros((0, 2), int), "returned shape (0, 2) for"),
         (5, "returned shape () for"),
         (None, "returned None"),
-        ([[1, 2], [3]], "returned list, which is no array"),
-        ((np.array([[1, 2]]), 2), "returned tuple, which is no array"),
-        (Untransferable(), "returned Untransferable, which is no array (can't convert cuda:0"),
+        ([[1, 2], [3]], "returned list, which is not an array"),
+        ((np.array([[1, 2]]), 2), "returned tuple, which is not an array"),
+        (Untransferable(), "returned Untransferable, which is not an array (can't convert cuda:0"),
     ],
 )
 def test_what_is_no_label_image_is_refused_by_what_is_wrong(labels: Any, said: str) -> None:

@@ -147,8 +147,8 @@ def test_what_is_no_plugins_is_not_saved_but_recorded(segmenter: Any, tmp_path: 
         ("a.json", '{"segmenter": "lab", "tile": 3}', "has tile; its parts are"),
         ("a.json", '{"segmenter": {"name": "lab", "configuration": {"siez": 3}}}', "did you mean 'size'"),
         ("a.json", '{"segmenter": {"name": "lab", "configuration": {"size": "3"}}}', "size must be a number, not '3'"),
-        ("a.json", '{"segmenter": 5}', "5 is no segmenter"),
-        ("a.json", '{"segmenter": null}', "None is no segmenter"),
+        ("a.json", '{"segmenter": 5}', "5 is not a segmenter"),
+        ("a.json", '{"segmenter": null}', "None is not a segmenter"),
     ],
 )
 def test_a_file_that_is_no_pipeline_is_refused(name: str, text: str, said: str, tmp_path: Path) -> None:

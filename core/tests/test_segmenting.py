@@ -175,7 +175,7 @@ def test_a_choice_of_channels_or_axes_that_cannot_be_is_refused_before_any_work(
 
 
 def test_an_image_without_an_axis_that_the_segmenter_needs_is_refused() -> None:
-    with pytest.raises(InvalidImage, match="the segmenter wants axes 'zyx', but the image has 'zx'"):
+    with pytest.raises(InvalidImage, match="the segmenter needs axes 'zyx', but the image has 'zx'"):
         Pipeline(segmenter=Watching("zyx"), tiler=Grid(tile=2)).run(np.zeros((4, 4)), axes="zx")
 
 

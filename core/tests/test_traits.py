@@ -103,7 +103,7 @@ def test_a_property_that_fails_is_the_segmenters_fault_and_not_a_missing_one() -
         def __call__(self, pixels: Any) -> Any:
             return pixels
 
-    with pytest.raises(InvalidOption, match=r"Failing.* cannot say its halo: RuntimeError: the weights have no halo"):
+    with pytest.raises(InvalidOption, match=r"Failing.* cannot give its halo: RuntimeError: the weights have no halo"):
         Pipeline(segmenter=Failing()).run(np.zeros((4, 4)))
 
 

@@ -102,7 +102,7 @@ def test_a_file_system_that_turns_read_only(tmp_path: Path) -> None:
     assert refused == 2
     assert said.startswith("error: Read-only file system: '")
     assert said.count("\n") == 1
-    assert "see to it that it can be written, or choose another place" in said
+    assert "make it writable, or choose another place" in said
     assert mended == 0
     expect(zarr.open_array(folder / "done" / "0", mode="r")[:], pixels)
 

@@ -73,7 +73,7 @@ def test_what_is_no_earlier_output_is_not_replaced_by_overwrite(writer: str, wha
         if "link" in what:
             target.symlink_to(mine)
         (target / "thesis.txt").write_text("thesis")
-    with pytest.raises(AlreadyExists, match="so it is no earlier output"):
+    with pytest.raises(AlreadyExists, match="so it is not an earlier output"):
         run(tmp_path, parts={"writer": writer}, destination=target)
     assert (target if what == "file" else target / "thesis.txt").read_text() == "thesis"
     assert not CALLS

@@ -19,3 +19,9 @@ def test_the_examples_of_a_module_run(path: Path) -> None:
     result = doctest.testmod(module)
     assert result.attempted
     assert not result.failed
+
+
+def test_the_page_of_contracts_is_made_from_every_module_of_abc() -> None:
+    page = (ROOT / "docs" / "reference" / "contracts.md").read_text(encoding="utf-8")
+    modules = {path.stem for path in (SOURCES / "tilewright" / "abc").glob("*.py")} - {"__init__"}
+    assert [name for name in sorted(modules) if f"::: tilewright.abc.{name}\n" not in page] == []

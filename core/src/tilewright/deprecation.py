@@ -1,13 +1,14 @@
-"""Public names that have changed: the old ones still work, with a DeprecationWarning."""
+"""Public names that have changed or moved: the old ones still work, with a DeprecationWarning."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 import warnings
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["renamed_arguments", "warn_renamed"]
+__all__ = ["moved_names", "renamed_arguments", "warn_renamed"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,3 +33,15 @@ def renamed_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]
         return renaming
 
     return decorate
+
+
+def moved_names(module: str, home: str, *names: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a module whose public names are now in another one."""
+
+    def moved(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warn_renamed(f"{module}.{name}", f"{home}.{name}")
+        return getattr(importlib.import_module(home), name)
+
+    return moved

@@ -56,7 +56,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "text overlap": ({"overlap": "8"}, r"overlap must be a whole number or a sequence .*, not '8'"),
     "unknown merger": ({"merger": "glue"}, r"no installed plugin offers a merger 'glue'.*(overlap|touch)"),
-    "merger that is none": ({"merger": 3}, r"3 is no merger"),
+    "merger that is none": ({"merger": 3}, r"3 is not a merger"),
     "merger without halo": ({"merger": "overlap"}, r"'overlap' compares what two tiles saw, but .* halo is 0"),
     "zero connectivity": ({"connectivity": 0}, r"connectivity must be .* at least 1, not 0"),
     "large connectivity": ({"connectivity": 4}, r"connectivity 4 is more than the image's 3 spatial dimensions"),
@@ -78,7 +78,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no image": ({"image": 3}, r"int is not an image; give a path, an Image, or an array"),
     "unknown shape": ({"image": da.ones(9)[da.ones(9) > 0]}, r"unknown shape \(nan,\).*compute_chunk_sizes"),
     "six dimensions": ({"image": np.ones((1,) * 6)}, r"6 dimensions needs its axes"),
-    "no function": ({"fn": 7}, r"7 is no segmenter"),
+    "no function": ({"fn": 7}, r"7 is not a segmenter"),
     "unknown function": ({"fn": "cellposse"}, r"no installed plugin offers a segmenter 'cellposse'"),
     "threshold NaN": ({"skip_empty": True, "empty_threshold": np.nan}, r"empty_threshold must be a number, not nan"),
     "threshold text": (

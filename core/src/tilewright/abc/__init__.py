@@ -1,7 +1,12 @@
 """The contracts: what each kind of component is called with, must return, and may declare; one module for each kind.
 
-Nobody has to inherit from these protocols. A type checker holds a class to one where it is annotated so:
-`reader: Reader = LabReader()`.
+A component is a callable: a plain function, or an instance of a frozen, keyword-only dataclass. The fields of the
+dataclass are the component's options, and the `help` in a field's metadata is what users read of it. Arrays are
+numpy's. A region is a tuple of slices, one for each axis, in pixels of the image.
+
+No class has to inherit from these protocols. A type checker holds a component to one where it is annotated:
+`reader: Reader = LabReader()`. What a component may leave out is an attribute or a method that it does not have;
+`tilewright.abc.traits` reads and checks all of these once, before the first tile.
 """
 
 from __future__ import annotations

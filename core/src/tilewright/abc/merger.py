@@ -1,4 +1,4 @@
-"""The contract of a merger: what it is shown of a seam, and what it answers."""
+"""What a merger is shown of a seam, and what it returns."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ NOTHING = -1
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Seam:
-    """Two tiles that meet, with their labels where they do. `lower` comes first in raster order.
+    """Two tiles that meet, with the labels of both where they meet. `lower` comes first in raster order.
 
-    offset: `upper.index - lower.index`; entries other than 0 are the axes across which the tiles meet (one for a
-        face, two for an edge, three for a corner).
-    labels: the two tiles' labels over the same pixels or the same facing planes, arrays of one shape, 0 is background
-        and other numbers are the tile's own. They are the facing planes of the two cores (length 1 along each axis of
-        the offset); for a merger that has `decide` they cover `region`, which both tiles' outer regions share.
-    region: in pixels of the image; None for faces.
+    offset: `upper.index - lower.index`; the tiles meet across the axes whose entries are not 0 (one for a face, two
+        for an edge, three for a corner).
+    labels: the labels of `lower` and of `upper`, arrays of one shape; 0 is background, other numbers are the tile's
+        own. They are the facing planes of the two cores, of length 1 along each axis of the offset. For a merger that
+        has `decide` they are the labels of both tiles over `region`.
+    region: the pixels of the image that both outer regions share, for a merger that has `decide`; else None.
     """
 
     lower: Tile
@@ -52,37 +52,41 @@ class Seam:
 
 
 class Merger(Protocol):
-    """A component that looks at one seam and says which labels are one object: `merger(seam) -> pairs`.
+    """A component that looks at one seam and returns which labels are one object: `merger(seam) -> pairs`.
 
-    Only what pixels of the two cores say counts, so such a merger needs no halo. It may declare `diagonals: int`: tiles
-    that meet across more axes than this are not a seam to it; if it declares none, all are.
+    It is shown labels of the two cores, so it needs no halo. It may declare `diagonals: int`: it is not called for
+    tiles that meet across more axes than this. Without it, it is called for all tiles that meet.
     """
 
     def __call__(self, seam: Seam, /) -> NDArray[Any] | Sequence[Sequence[int]]:
-        """Whole numbers of shape (n, 2): label in `lower`, label in `upper`, none of them 0; the two are one object.
+        """Whole numbers of shape (n, 2), a row for each pair that is one object: label in `lower`, label in `upper`.
 
-        A label that is not on the seam, or another shape, becomes InvalidLabels.
+        No label is 0. A label that is not on the seam, or another shape, becomes InvalidLabels.
         """
 
 
 class BatchMerger(Merger, Protocol):
-    """A merger that can judge many seams in one go, which small tiles are many of.
+    """A merger that can look at many seams in one call, which is faster where tiles are small.
 
-    It is asked where its `diagonals` is 1, so that every seam is a shared face. If a class overrides `__call__`, it has
-    to override `many` too, or `many` is not used.
+    `many` is called instead of `__call__` if `diagonals` is 1, so that every seam is a face. A class that overrides
+    `__call__` has to override `many` too; else `many` is not called.
     """
 
     def many(self, faces: Sequence[tuple[Labels, Labels]], /) -> NDArray[np.int64]:
-        """What the merger says of seams that are faces, given by the labels on both sides of each, of one shape.
+        """The pairs of many faces, as `__call__` returns them for each.
 
-        Whole numbers of shape (n, 3): place of the seam in `faces`, ascending, label in lower, label in upper.
+        faces: for each seam the labels of `lower` and of `upper`, two arrays of one shape.
+
+        Returns whole numbers of shape (n, 3): the seam's place in `faces`, ascending; label in `lower`; label in
+        `upper`.
         """
 
 
 class OwningMerger(Protocol):
-    """A merger that compares what two tiles saw in the region that both read, and decides which one draws an object.
+    """A merger that compares what two tiles saw in the region that both read, and decides which tile draws an object.
 
-    It is shown the labels over `seam.region` instead of two planes, and needs a halo. It may declare `diagonals` too.
+    It is shown the labels over `seam.region` and needs a halo. It may declare `diagonals` as `Merger`. The built-in
+    `overlap` is one; `tilewright.builtin.ownership` documents its rule.
     """
 
     def __call__(self, seam: Seam, /) -> NDArray[Any] | Sequence[Sequence[int]]:
@@ -94,21 +98,23 @@ class OwningMerger(Protocol):
     def decide(self, copies: Copies, evidence: Evidence, /) -> Decision:
         """Which copies are drawn, and which of them are one object that no tile saw whole.
 
-        It is asked for a block of tiles at a time, with the copies of the tiles around it and the rows between them. It
-        decides what it can and leaves the rest open; if that is a copy of the block, it is asked again with more of the
-        tiles around. What it decides of a copy must be what it would decide if it were shown the whole run.
+        It is called for a block of tiles, with the copies of the block and of the tiles around it, and the rows of
+        `__call__` between them. It decides what it can and leaves the rest open. If a copy of the block is left open,
+        it is called again with more of the tiles around. Its decision on a copy must be the one that it would take if
+        it were shown the whole run.
         """
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Copies:
-    """Copies of some tiles that lie together, an entry each, in the order of the tiles and of the ids therein.
+    """Copies from some tiles that lie together: an entry for each copy, by tile and then by id.
 
-    area, core_area: pixels in the tile's outer region and in its core.
-    margin: pixels between the copy's bounding box and the nearest edge of the outer region that is not the image's
-        border; 0 says that the copy is cut, and the largest int64 that no such edge is nearer than the widest overlap
-        of two tiles is wide.
-    known: whether all copies that share pixels with this one are shown, with the evidence.
+    A copy is one tile's view of an object.
+
+    area, core_area: its pixels in the tile's outer region, and in the tile's core.
+    margin: pixels between its bounding box and the nearest edge of the outer region that is not the image's border. 0:
+        the copy is cut off. The largest int64: every such edge is further away than two tiles overlap.
+    known: whether all copies that share pixels with it are shown, with the evidence.
     """
 
     area: Ints
@@ -120,17 +126,17 @@ class Copies:
         return len(self.area)
 
     def at(self, places: Ints) -> Copies:
-        """Some of them."""
+        """The copies at some places, in that order."""
         return Copies(**{each.name: getattr(self, each.name)[places] for each in fields(self)})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """Pairs of copies from two tiles that share pixels, an entry for each pair.
+    """Pairs of copies from two tiles that share pixels: an entry for each pair.
 
-    lower, upper: the two copies, by their place in `Copies`; the lower one comes first there.
+    lower, upper: the two copies, by their place in `Copies`; `lower` is less than `upper`.
     shared: pixels that both have.
-    seen_lower, seen_upper: pixels of either in the region that both tiles looked at.
+    seen_lower, seen_upper: the pixels of each in the region that both tiles saw.
     """
 
     lower: Ints
@@ -144,19 +150,20 @@ class Evidence:
         return self.shared / (self.seen_lower + self.seen_upper - self.shared)
 
     def containment(self) -> NDArray[np.float64]:
-        """The share of the smaller one that the other holds, within the region that both tiles saw."""
+        """The part of the smaller copy that the other one covers, 0 to 1, within the region that both tiles saw."""
         return self.shared / np.minimum(self.seen_lower, self.seen_upper)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Decision:
-    """What is drawn, an entry for each copy.
+    """Which copies are drawn: an entry for each copy.
 
-    worth: of the copies that have a pixel, the one of the greatest worth draws it, of equal ones the first; `NOTHING`
-        draws nothing.
-    open: what cannot be said from what was shown. What is not open must not change if more is shown.
-    links: rows of two copies, the lower first, that are one object which no tile saw whole. What is linked, directly or
-        through others, is drawn together, if at all: see `upheld`.
+    worth: a pixel is drawn by the copy of the greatest worth that has it, and by the first of equal ones. A copy of
+        worth `NOTHING` is not drawn.
+    open: whether the copies that were shown are too few to decide. A copy that is not open must get the same worth and
+        links if more is shown.
+    links: shape (n, 2), rows of two copies, the lower first, that are one object which no tile saw whole. Copies that
+        are linked, directly or through others, are drawn together or not at all (`upheld`).
     """
 
     worth: Ints
@@ -164,7 +171,7 @@ class Decision:
     links: Ints
 
     def fault(self, count: int) -> str:
-        """What is wrong with it as a decision on so many copies; empty if nothing is."""
+        """What is wrong with it as a decision on `count` copies; empty if nothing is."""
         links = np.atleast_1d(self.links)
         shapes = {"worth": (count,), "open": (count,), "links": (len(links), 2)}
         for name, shape in shapes.items():
@@ -177,9 +184,11 @@ class Decision:
 
 
 def upheld(group: Ints, area: Ints, core_area: Ints) -> Bools:
-    """Whether linked copies are drawn: if what a group's tiles hold in their cores makes up half of its largest copy.
+    """Whether linked copies are drawn: the cores of their tiles must hold at least half of the largest of them.
 
-    The cores partition the image, so for a segmenter that is right the cores hold the whole object.
+    group: for each copy, the number of the object that it is linked to. area, core_area: as in `Copies`.
+
+    The cores partition the image, so if the segmenter is right the cores hold the whole object.
     """
     in_core = np.bincount(group, weights=core_area, minlength=len(group))
     largest = np.zeros(len(group), np.int64)

@@ -1,4 +1,4 @@
-"""The contract of a reader."""
+"""What a reader is called with, and the image that it returns."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ __all__ = ["LabelsReader", "Reader"]
 class Reader(Protocol):
     """A component that opens a format lazily: `reader(path) -> Image`.
 
-    Options that users set by `--level` and `--axes` are the fields `level: int` (0 is the finest) and `axes: str` (for
-    a format that does not state them). Each worker opens the path again, so neither the image nor its data need be
-    picklable; the reader itself is pickled.
+    Two fields are set by the command line: `level: int` by `--level` (0 is the finest), and `axes: str` by `--axes`,
+    for a format that does not state its axes. The reader is pickled to each worker, which opens the path again, so
+    neither the image nor its data need be picklable.
     """
 
     def __call__(self, path: str, /) -> Image:
         """The image at a path or URL.
 
-        Its `data` has `shape`, `dtype` and slicing, and reads nothing before it is sliced; slices start and stop within
-        its shape and have no step. If pixels come from other files than the one at the path, `data.files` names them
-        all, as a tuple of paths: when one of them changes, tiles that were made of it do not count any more.
+        Its `data` is lazy: it has `shape`, `dtype` and slicing, and reads nothing before it is sliced. Slices start
+        and stop within its shape and have no step. If pixels come from other files than the one at the path,
+        `data.files` names them all, as a tuple of paths. When one of them changes, the tiles that were made from it
+        are segmented again.
 
-        NotReadable for a file that is not what it seems; InvalidImage where its metadata contradicts itself.
+        NotReadable for a file that is not of the format or is damaged; InvalidImage if its metadata contradicts itself.
         """
 
 
 class LabelsReader(Reader, Protocol):
-    """A reader whose format holds label images too."""
+    """A reader of a format that holds label images beside the image."""
 
     def labels(self, path: str, /) -> Sequence[str]:
-        """The names of the label images in the file, possibly none."""
+        """The names of the label images in the file; empty if it has none."""

@@ -1,4 +1,4 @@
-"""The contract of a tiler, and what it is told that a segmenter needs."""
+"""What a tiler is called with, and the grid that it returns."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["Needs", "Tiler"]
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """What a segmenter declares that a tiler has to respect, in pixels.
+    """What the segmenter declares that its tiles have to respect, in pixels.
 
-    separate: axes along which objects never join; a tile has one plane of them (`TileGrid.with_separate` sees to it
-        if a tiler does not).
-    halo, stride: by axis, 0 and 1 where an axis is left out.
-    context: by axis, 0 where one is left out: pixels around a tile's outer region that the segmenter is handed too. A
-        run adds them; to a tiler they matter for what a tile takes.
-    memory: bytes that a call takes for a tile of a shape and dtype, or None if the segmenter does not say.
-    channels: how many of them a tile's pixels have.
+    separate: axes along which objects never join. A tile has one plane of each; `TileGrid.with_separate` cuts a grid
+        so, and a run applies it to every grid.
+    halo, stride: by axis; an axis that is left out has 0 and 1.
+    context: by axis; an axis that is left out has 0. Pixels around a tile's outer region that the segmenter is handed
+        too. The run adds them to the tiles; a tiler needs them for the memory that a tile takes.
+    memory: the bytes that a call takes for a tile of a shape and dtype; None if the segmenter does not declare it.
+    channels: the number of channels in a tile's pixels.
     """
 
     separate: str = ""
@@ -38,11 +38,14 @@ class Needs:
 class Tiler(Protocol):
     """A component that cuts an image into tiles: `tiler(image, needs) -> TileGrid`.
 
-    The grid depends on the image, the needs and the options alone: a run that is resumed has to find its tiles again.
+    The grid must depend on the image, the needs and the options alone: a run that is resumed has to get the same tiles.
     """
 
     def __call__(self, image: Image, needs: Needs, /) -> TileGrid:
-        """A grid over exactly the axes and the shape of the image, which has no axis `c`.
+        """A grid over exactly the image's axes and shape.
+
+        image: the image without its axis `c`; a segmenter is handed all channels of a tile.
+        needs: what the segmenter declares, by axis.
 
         InvalidOption for options that do not fit the image.
         """

@@ -1,6 +1,6 @@
-"""What components declare of themselves, read and checked once, before the first tile.
+"""What components declare, read and checked once, before the first tile.
 
-Everything that a component may leave out is asked for here and nowhere else.
+No other module asks a component for what it may leave out.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ LATER = ("outputs", "given", "keeps_ids", "batch")  # which the engine does not 
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
-    """What a segmenter declares, on an image: `abc.segmenter.Segmenter` has the names and their meaning.
+    """What a segmenter declares, for an image. The names and their meaning are those of `abc.segmenter.Segmenter`.
 
-    axes: those in which it is handed a tile; the image's spatial ones if it declares none.
-    separate: the image's axes along which it never joins: `t`, and what it does not see.
+    axes: the axes of the pixels that it is handed; the image's spatial axes if it declares none.
+    separate: the image's axes along which objects never join: `t`, and spatial axes that it is not handed.
     halo, context, stride: pixels by axis; an axis that is left out has 0, 0 and 1.
-    merger: as it was declared; None if none was.
-    memory: bytes that a call takes for a tile of a shape and dtype; None if it does not say.
+    merger: what it declares; None if it declares none.
+    memory: the bytes that a call takes for a tile of a shape and dtype; None if it does not declare it.
     """
 
     axes: str
@@ -56,9 +56,10 @@ class Traits:
 
     @classmethod
     def of(cls, segmenter: object, image: Image) -> Traits:
-        """Read and check what a segmenter declares. InvalidOption says what is wrong; InvalidImage what does not fit.
+        """Read and check what a segmenter declares.
 
-        A segmenter that declares what only later versions serve is refused by name.
+        InvalidOption for a wrong value, and for a name that only later versions know; InvalidImage if the image lacks
+        an axis that the segmenter needs.
         """
         asked = _Asked("segmenter", segmenter)
         for name in LATER:
@@ -85,7 +86,7 @@ class Traits:
         )
 
     def needs(self, image: Image) -> Needs:
-        """What a tiler is told."""
+        """The needs that a tiler is called with."""
         return Needs(
             separate=self.separate,
             halo=self.halo,
@@ -97,12 +98,12 @@ class Traits:
 
 
 def declared(segmenter: object, name: str) -> Any:
-    """What a segmenter declares under a name, as it stands, before there is an image; None for nothing."""
+    """What a segmenter declares under a name, unchecked, for use before there is an image; None if nothing."""
     return _Asked("segmenter", segmenter).value(name)
 
 
 def prepared(segmenter: Callable[..., Any], image: Image) -> Callable[..., Any]:
-    """The segmenter with what it fixes once for the whole image, if it has `prepare`.
+    """The segmenter that `prepare` returns, or the segmenter itself if it has no `prepare`.
 
     InvalidOption if what `prepare` returns is not a segmenter.
     """
@@ -120,9 +121,9 @@ def prepared(segmenter: Callable[..., Any], image: Image) -> Callable[..., Any]:
 class MergerTraits:
     """What a merger declares.
 
-    owns: whether it has `decide`: it is shown what both tiles saw, and says which of them draws an object.
-    diagonals: tiles that meet across more axes than this are not a seam to it; None if it does not say.
-    batches: whether it can judge many faces in one go, by `many`.
+    owns: whether it has `decide` (`OwningMerger`).
+    diagonals: tiles that meet across more axes than this have no seam; None if it does not declare it.
+    batches: whether `many` can be called (`BatchMerger`).
     """
 
     owns: bool = False
@@ -131,7 +132,7 @@ class MergerTraits:
 
     @classmethod
     def of(cls, merger: object) -> MergerTraits:
-        """Read and check them. InvalidOption says what is wrong."""
+        """Read and check what a merger declares. InvalidOption for a wrong value."""
         asked = _Asked("merger", merger)
         diagonals = asked.value("diagonals")
         return cls(
@@ -143,7 +144,7 @@ class MergerTraits:
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderTraits:
-    """What a reader offers beside opening. labels: the names of the label images at a path; None if it cannot tell."""
+    """What a reader declares. labels: the names of the label images at a path; None if it has no such method."""
 
     labels: Callable[[str], Sequence[str]] | None = None
 
@@ -153,7 +154,7 @@ class ReaderTraits:
 
     @staticmethod
     def with_options(reader: Callable[[str], Image], **options: Any) -> Callable[[str], Image]:
-        """The reader with some of its options set; None leaves one as it is. InvalidOption if it has no such option."""
+        """The reader with some options set; None leaves an option as it is. InvalidOption if it has no such option."""
         given = {name: value for name, value in options.items() if value is not None}
         if not given:
             return reader
@@ -166,9 +167,9 @@ class ReaderTraits:
 
 @dataclass(frozen=True, kw_only=True)
 class WriterTraits:
-    """What a writer knows of paths: see `abc.writer.Writer`.
+    """What a writer declares, or what stands in for it: see `abc.writer.Writer`.
 
-    destination: where labels of a name go that belong to an image; None if the writer knows no such place.
+    destination: where labels go that belong to an image; None if the writer has no such method.
     """
 
     destination: Callable[[str, str], str] | None
@@ -187,9 +188,9 @@ class WriterTraits:
 
 @dataclass(frozen=True, kw_only=True)
 class SinkTraits:
-    """What a sink offers beside writing: see `abc.writer.Sink`.
+    """What a sink declares: see `abc.writer.Sink`.
 
-    block: the unit in which regions are best written; None for the tiles' cores. read: opens the finished labels.
+    block: the shape of the unit in which regions are written; None for the tiles' cores. read: opens the labels.
     """
 
     block: tuple[int, ...] | None
@@ -201,7 +202,7 @@ class SinkTraits:
 
 
 class _Asked:
-    """A component that is asked what it declares; None stands for what it leaves out."""
+    """Reads what a component declares. A value is None if the component does not have it."""
 
     def __init__(self, kind: Kind, component: object) -> None:
         self._kind, self._component = kind, component
@@ -214,7 +215,7 @@ class _Asked:
                 return None
             raise
         except Exception as error:
-            raise InvalidOption(f"{self._who} cannot say its {name}: {describe(error)}") from error
+            raise InvalidOption(f"{self._who} cannot give its {name}: {describe(error)}") from error
 
     def of_type(self, name: str, types: tuple[type, ...], wanted: str) -> Any:
         value = self.value(name)
@@ -255,7 +256,7 @@ class _Asked:
         raise self.wrong(name, "a method")
 
     def guarded(self, name: str) -> Any:
-        """A method that names the component in what it raises; None if there is none."""
+        """A method whose errors name the component; None if the component does not have it."""
         method = self.function(name)
         if method is None:
             return None
@@ -283,7 +284,7 @@ def _axes(asked: _Asked, image: Image) -> str:
         raise asked.wrong("axes", "c and any of z, y, x, each once, and at least one of z, y, x")
     missing = [axis for axis in axes if axis in "yx" and axis not in image.axes]
     if missing:
-        raise InvalidImage(f"the segmenter wants axes {axes!r}, but the image has {image.axes!r}")
+        raise InvalidImage(f"the segmenter needs axes {axes!r}, but the image has {image.axes!r}")
     return str(axes)
 
 

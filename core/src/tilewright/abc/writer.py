@@ -1,4 +1,4 @@
-"""What a writer is told of the labels to come, and what it gives back to be filled."""
+"""What a writer is called with, and the sink that it returns."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["LabelSpec", "Sink", "Writer"]
 
 @dataclass(frozen=True, kw_only=True)
 class LabelSpec:
-    """The label image that a writer is asked for.
+    """The label image that a writer is to make.
 
     shape, axes: of the labels; the image's axes in its order, without `c`.
-    dtype: uint32, or uint64 where the number of objects needs it.
-    spacing, units: by axis, as `Image` has them.
-    levels: the image's pyramid from the segmented resolution down (without `c`); empty if it has none.
-    tile: the largest tile core: chunks that divide it are written without being read again.
-    image, image_format: where the image was read from and as what, empty for an array in memory.
-    workdir: a folder of this run's own on the destination's file system. A writer builds its output in there and
-        renames it into place in `finish`. It survives a kill, and the same run finds in it what it had written; it is
-        removed after `finish`.
+    dtype: uint32, or uint64 from 2³² objects on.
+    spacing, units: by axis, as in `Image`.
+    levels: the image's pyramid from the segmented resolution down, without `c`; empty if it has none.
+    tile: the shape of the largest tile core. Chunks that divide it are written without being read again.
+    image, image_format: the path that the image was read from, and its format; empty for an array in memory.
+    workdir: a folder for this run alone, on the destination's file system. A writer builds its output in it, and moves
+        the output into place in `finish`. The folder survives a kill, and the resumed run finds in it what had been
+        written. It is removed after `finish`.
     """
 
     shape: tuple[int, ...]
@@ -46,28 +46,45 @@ class LabelSpec:
 class Sink(Protocol):
     """An output that is being filled. It is pickled to the processes that fill it.
 
-    A sink may also have `block`, the shape of the unit in which regions are best written (shards or chunks); regions
-    then start at multiples of it and are whole multiples, but at the image's end. Without it the tile's core is used.
-    It may have `read() -> Array`, the finished labels opened lazily.
-    """
+    A sink may also have:
 
-    def write(self, region: Region, labels: NDArray[Any]) -> None:
+    | name | type | meaning |
+    |---|---|---|
+    | `block` | `tuple[int, ...]` | the shape of its shards or chunks: regions start at multiples of it, and their lengths are multiples of it except at the image's end. Without it regions are as large as a tile's core |
+    | `read` | `() -> Array` | opens the finished labels lazily |
+    """  # noqa: E501 - rows of a table cannot be broken
+
+    def write(self, region: Region, labels: NDArray[Any], /) -> None:
         """Fill a region. Regions come in any order, from any thread or process, and never overlap.
 
-        A region may come again after a kill, with the same labels. One that never comes is background.
+        labels: of the region's shape and the spec's dtype. After a kill a region may be written again, with the same
+            labels. A region that is never written is background.
         """
 
-    def finish(self, provenance: Mapping[str, Any]) -> None:
-        """Put the output into its place, replacing an earlier one there, whole or not at all."""
+    def finish(self, provenance: Mapping[str, Any], /) -> None:
+        """Put the output into its place, replacing an earlier one there, whole or not at all.
+
+        provenance: how the labels were made, in values that JSON can hold, to be kept with them if the format can.
+        """
 
 
 class Writer(Protocol):
-    """A component that opens sinks. Called twice with one path and spec (after a kill), it goes on with the first.
+    """A component that opens outputs: `writer(path, spec) -> sink`.
 
-    It may also have `destination(image, name) -> str`: where labels of that name go that belong to the image at that
-    path, when the user gives no destination; and `exists(path) -> bool`, if a path can be taken in another way than by
-    a file or folder of that name; and `beside(path) -> Path`, the file or folder that the run's checkpoint is put next
-    to, if that is not the path itself.
-    """
+    It is called once before the first tile too, in a `workdir` that is thrown away, so that what it refuses is refused
+    before any work. Nothing may be at the destination before the sink's `finish`.
 
-    def __call__(self, path: str, spec: LabelSpec) -> Sink: ...
+    A writer may also have:
+
+    | name | type | meaning |
+    |---|---|---|
+    | `destination` | `(image: str, name: str) -> str` | where labels of a name go that belong to the image at a path, if the user gives no destination |
+    | `exists` | `(path: str) -> bool` | whether labels are at a path, if that is not the same as a file or folder of that name |
+    | `beside` | `(path: str) -> Path` | the file or folder beside which the run keeps its checkpoint, if that is not the path itself |
+    """  # noqa: E501 - rows of a table cannot be broken
+
+    def __call__(self, path: str, spec: LabelSpec, /) -> Sink:
+        """The sink of the output at a path. A resumed run calls it with the same spec, and continues that output.
+
+        AlreadyExists, NotWritable or InvalidOption for what it cannot write at the path.
+        """

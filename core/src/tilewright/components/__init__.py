@@ -1,1 +1,1 @@
-"""How plugins are found and named: specs, hooks, discovery, the registry, options. Knows nothing of images."""
+"""How plugins are found and named: specs, hooks, discovery, the registry, options. It does not depend on images."""

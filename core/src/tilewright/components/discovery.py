@@ -1,4 +1,4 @@
-"""Find the installed plugins and ask each for its components, so that a broken one costs only itself."""
+"""Find the installed plugins and read the components of each, so that a broken plugin leaves out only itself."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MOST = 10_000  # components of one hook; more are a generator that does not end
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """A component on offer: what it is, and which distribution of which version brought it."""
+    """A component that a plugin offers: its kind and spec, and the distribution and version that it comes from."""
 
     kind: Kind
     spec: Spec
@@ -42,11 +42,11 @@ class Component:
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """One plugin as found: its components, or the error that kept it from offering any.
+    """An installed plugin: its components, or the error for which it has none.
 
     target: the module that its entry point names.
-    disabled: the environment variable that leaves it out, if one does.
-    watch: its hooks to be told of runs, if it has any.
+    disabled: the environment variable that leaves it out; empty if it is not left out.
+    watch: its hooks for watchers of runs; None if it has none.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Plugin:
 
 
 def installed_plugins() -> list[Plugin]:
-    """Read every entry point of the group `tilewright`; one that fails is returned with its error and warned of."""
+    """Read every entry point of the group `tilewright`. One that fails is returned with its error, with a warning."""
     points, plugins = _entry_points()
     manager = _new_manager()
     denied, allowed = (_names_in(variable) for variable in (DISABLE, ALLOW))
@@ -77,13 +77,13 @@ def installed_plugins() -> list[Plugin]:
 
 
 def _entry_points() -> tuple[list[EntryPoint], list[Plugin]]:
-    """The entry points, and the distributions whose entry points cannot be read, which may be anybody's."""
+    """The entry points, and the distributions whose entry points cannot be read: they may have some for tilewright."""
     # importlib_metadata rather than the standard library's: it skips a distribution that is listed twice.
     from importlib_metadata import entry_points
 
     try:
         return list(entry_points(group=GROUP)), []
-    except Exception:  # noqa: BLE001 - one distribution's file is garbage; which one is found out below, and said
+    except Exception:  # noqa: BLE001 - one distribution's file is broken; the function below finds which
         return _one_by_one()
 
 
@@ -98,26 +98,26 @@ def _one_by_one() -> tuple[list[EntryPoint], list[Plugin]]:
             found = list(distribution.entry_points.select(group=GROUP))
             if found:
                 points.setdefault(_canonical(distribution.name), found)
-        except Exception as error:  # noqa: BLE001 - whatever the files of a stranger's distribution lead to
+        except Exception as error:  # noqa: BLE001 - any error that a broken file of a distribution leads to
             wrong = f"its entry points cannot be read: {describe(error)}"
             broken.append(Plugin(name=Path(where).name, distribution=where, version="(unknown)", error=wrong))
     return [point for several in points.values() for point in several], broken
 
 
 def _loaded(point: EntryPoint, found: Plugin, manager: pluggy.PluginManager) -> Plugin:
-    """The plugin with its components, or with the error that keeps it from offering any."""
+    """The plugin with its components, or with the error for which it has none."""
     if found.error:
         return found
     try:
         with contained():
             module = point.load()
-    except Exception as error:  # noqa: BLE001 - a stranger's import must not take us down
+    except Exception as error:  # noqa: BLE001 - an error in a plugin's import must not end the program
         return replace(found, error=f"cannot be imported: {describe(error)}")
     return read_plugin(module, found, manager)
 
 
 def _found(point: EntryPoint) -> Plugin:
-    """The plugin of an entry point. An uninstall that stopped half-way leaves entry points without their metadata."""
+    """The plugin of an entry point; with an error if an incomplete uninstall has removed its metadata."""
     try:
         assert point.dist is not None
         facts = _headers(point.dist.read_text("METADATA") or point.dist.read_text("PKG-INFO") or "")
@@ -132,15 +132,15 @@ def _found(point: EntryPoint) -> Plugin:
 
 
 def _headers(metadata: str) -> dict[str, str]:
-    """The headers of a distribution's metadata, without the parser of mails, which takes as long as all the rest."""
+    """The headers of a distribution's metadata. The standard parser takes as long as the rest of discovery."""
     lines = itertools.takewhile(str.strip, metadata.splitlines())
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def read_plugin(hooks: Any, plugin: Plugin, manager: pluggy.PluginManager | None = None) -> Plugin:
-    """Ask an object with hooks for its components. Anything wrong with it ends up in the returned plugin's error.
+    """Read the components of an object with hooks. What is wrong with it is the error of the plugin that is returned.
 
-    manager: with the hookspecs, and without plugins; making one takes longer than all the rest.
+    manager: one with the hookspecs and no plugins, to be used again; it takes longer to make than the rest takes.
     """
     try:
         _check_hooks(hooks)
@@ -182,7 +182,7 @@ def _components(relay: pluggy.HookRelay, plugin: Plugin) -> Iterable[Component]:
 
 
 def _check_hooks(hooks: Any) -> None:
-    """PluginValidationError for a hook that is misspelt, or that nobody would call."""
+    """PluginValidationError for a hook that is misspelt or not marked, so that it would not be called."""
     known = [name for name in vars(hookspecs) if name.startswith("tilewright_")]
     for name in (name for name in dir(hooks) if name.startswith("tilewright_")):
         marked = getattr(getattr(hooks, name), "tilewright_impl", None)
@@ -226,7 +226,7 @@ def _warn_of(plugin: Plugin) -> None:
     step = f"Upgrade or uninstall {plugin.distribution}, or set {DISABLE}={plugin.name}"
     warnings.warn(
         f"plugin {plugin.name!r} of {plugin.distribution} {plugin.version} is left out: {plugin.error}. "
-        + (step if plugin.target else f"Install {plugin.distribution} anew, or remove it"),
+        + (step if plugin.target else f"Install {plugin.distribution} again, or remove it"),
         RuntimeWarning,
         stacklevel=3,
     )

@@ -1,4 +1,4 @@
-"""What tools that watch runs are told: plain values, so that a watcher imports no library to read them."""
+"""The events that watchers are called with: plain values, so that a watcher needs no library to read them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class RunPlanned:
     """A run that is about to begin.
 
     source: the image's path, or its name if it is in memory. destination: the path of the labels.
-    axes, shape: of the label image, in pixels. tiles: how many it is cut into. segmenter: its name.
-    run: names this run in all of its events. pipeline: the record of its components, as `Pipeline.to_dict` gives it.
+    axes, shape: of the label image, in pixels. tiles: the number of tiles. segmenter: its name.
+    run: an id that all events of this run share. pipeline: the record of its components, as of `Pipeline.to_dict`.
     """
 
     source: str
@@ -35,7 +35,8 @@ class DoneTile:
     """A tile, or a block of the output, that went through a step.
 
     index: its place along each axis of the grid. region: its core, as start and stop along each axis, in pixels.
-    objects: pieces of objects in it. skipped: whether it was empty. failed: why it is left as background, if it is.
+    objects: the number of objects, or pieces of objects, in it. skipped: whether it was empty.
+    failed: the error for which it is left as background; empty if it did not fail.
     """
 
     index: tuple[int, ...]
@@ -47,11 +48,12 @@ class DoneTile:
 
 @dataclass(frozen=True, kw_only=True)
 class TileDone:
-    """One more tile of a step is done, or several small ones that shared a task.
+    """A step has done one more tile, or several small ones that shared a task.
 
     step: `segment`, `join`, `decide`, `draw`, `link`, `write` (which counts blocks of the output) or `finish` (once).
-    done, total: so many of so many. The first event of a step says what an earlier, killed run had done already.
-    run: as in `RunPlanned`. tiles: those that are done since the last event of the step.
+    done, total: the number of tiles that are done, and of all. The first event of a step counts the tiles that the
+        checkpoint holds from an earlier, killed run.
+    run: as in `RunPlanned`. tiles: those that were done since the last event of the step.
     """
 
     step: str
@@ -71,9 +73,9 @@ class TileDone:
 class RunFinished:
     """A run that is over.
 
-    error: why it ended early, on one line; empty if it succeeded, and the other values are 0 or empty if it did not.
-    objects, tiles: how many there are; skipped: tiles that were empty; failed: tiles that were left as background.
-    seconds: spent, by step. run, pipeline: as in `RunPlanned`. failures: why each of the failed tiles failed.
+    error: why it ended early, on one line; empty if it succeeded. If it did not, the numbers are 0.
+    objects, tiles: the numbers of objects and of tiles. skipped: of empty tiles. failed: of tiles left as background.
+    seconds: wall-clock time by step. run, pipeline: as in `RunPlanned`. failures: the error of each failed tile.
     """
 
     destination: str

@@ -1,8 +1,12 @@
-"""The hooks: all that a plugin package can implement. Mark an implementation with `hookimpl`.
+"""The hooks that a plugin package can implement, as functions marked with `tilewright.hookimpl`.
 
-Five offer components. Three more, all optional, are for tools that watch runs: they are told what happens and return
-nothing. The process that started the run calls them one after the other, so they have to return at once. One that fails
-costs a warning, not the run.
+A package has one entry point in the group `tilewright`. The entry point's target is a module or a package that holds
+hooks and imports nothing heavy, because every start of tilewright imports it.
+
+Five hooks offer components. If one of them raises, or returns anything else than specs, that plugin's components are
+left out, with a warning. Three more hooks are for tools that watch runs: they are called with an event and return
+nothing. The process that started the run calls them, so they have to return at once. A watcher that fails is warned of
+once and is not called again in that run; the run continues.
 """
 
 from __future__ import annotations
@@ -26,27 +30,27 @@ hookimpl = pluggy.HookimplMarker("tilewright")
 
 @hookspec
 def tilewright_readers() -> Iterable[FormatSpec]:  # type: ignore[empty-body]  # a hookspec has no body
-    """Formats that `reader(path) -> Image` opens lazily."""
+    """Readers: formats that `reader(path) -> Image` opens lazily."""
 
 
 @hookspec
 def tilewright_tilers() -> Iterable[Spec]:  # type: ignore[empty-body]  # a hookspec has no body
-    """Ways to cut an image: `tiler(image, needs) -> TileGrid`."""
+    """Tilers: ways to cut an image, `tiler(image, needs) -> TileGrid`."""
 
 
 @hookspec
 def tilewright_segmenters() -> Iterable[Spec]:  # type: ignore[empty-body]  # a hookspec has no body
-    """Models and methods that turn a tile's pixels into labels: `segmenter(pixels) -> labels`."""
+    """Segmenters: models and methods that turn a tile's pixels into labels, `segmenter(pixels) -> labels`."""
 
 
 @hookspec
 def tilewright_mergers() -> Iterable[Spec]:  # type: ignore[empty-body]  # a hookspec has no body
-    """Rules that say which labels on two sides of a seam are one object: `merger(seam) -> pairs`."""
+    """Mergers: rules for which labels on two sides of a seam are one object, `merger(seam) -> pairs`."""
 
 
 @hookspec
 def tilewright_writers() -> Iterable[FormatSpec]:  # type: ignore[empty-body]  # a hookspec has no body
-    """Formats for label images: `writer(path, spec) -> sink`."""
+    """Writers: formats for label images, `writer(path, spec) -> sink`."""
 
 
 @hookspec
@@ -56,9 +60,9 @@ def tilewright_run_planned(event: RunPlanned) -> None:
 
 @hookspec
 def tilewright_tile_done(event: TileDone) -> None:
-    """A tile, or several small ones, went through a step. Progress bars are drawn from these."""
+    """A tile, or several small ones, went through a step. Progress bars are drawn from these events."""
 
 
 @hookspec
 def tilewright_run_finished(event: RunFinished) -> None:
-    """A run is over, with its labels in place or with an error. Of a process that is killed nobody is told."""
+    """A run is over, with its labels in place or with an error. It is not called for a process that is killed."""

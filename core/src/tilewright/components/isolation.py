@@ -1,4 +1,4 @@
-"""What others wrote, run where it must not end or garble what is ours."""
+"""Running the code of plugins so that it can neither end the program nor print into its output."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["contained", "describe"]
 
 @contextlib.contextmanager
 def contained() -> Iterator[None]:
-    """What is printed in this context goes to stderr, so that stdout stays what a program can read.
+    """Send what is printed in this context to stderr, so that a program can read stdout.
 
-    Only KeyboardInterrupt, which is the user's, and an Exception leave it as they are. Whatever else a stranger raises
-    (SystemExit, or the panic of an extension in Rust, which is no Exception) leaves it as an Exception of that name.
+    An Exception and KeyboardInterrupt leave the context as they are. Anything else (SystemExit, or the panic of an
+    extension in Rust, which is not an Exception) becomes an Exception of the same name.
     """
     with contextlib.redirect_stdout(sys.stderr):
         try:
@@ -28,7 +28,7 @@ def contained() -> Iterator[None]:
 
 
 def describe(error: BaseException) -> str:
-    """An error on one line, with the hook in which it was raised; even one that cannot say what is wrong."""
+    """An error on one line, with the hook that it was raised in; also for an error whose own text cannot be read."""
     hooks = [frame.name for frame in traceback.extract_tb(error.__traceback__) if frame.name.startswith("tilewright_")]
     try:
         said = " ".join(str(error).split())

@@ -68,7 +68,7 @@ def options_of(target: object) -> tuple[Option, ...]:
 
 
 def build(target: Any, options: Mapping[str, Any], what: str) -> Any:
-    """Make the component from its options. InvalidOption for one that it does not have or of a wrong type."""
+    """Make a component from its options. InvalidOption for an option that it does not have, or of another type."""
     if not (isinstance(target, type) and dataclasses.is_dataclass(target)):
         if options:
             raise InvalidOption(f"{what} has no options, but was given {', '.join(sorted(options))}")
@@ -94,9 +94,9 @@ def types_of(target: Any) -> dict[str, Any]:
 
 
 def converted(wanted: Mapping[str, Any], values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The values as their types want them. InvalidOption, which names the prefixed option, for one of another type.
+    """The values converted to the wanted types. InvalidOption for a value of another type; `prefix` names its owner.
 
-    Numpy's scalars become Python's own, an int a float where that is wanted, and a sequence a tuple.
+    Numpy's scalars become Python's own, an int becomes a float where a float is wanted, and a sequence becomes a tuple.
     """
     return {name: _convert(value, wanted[name], f"{prefix}{name}") for name, value in values.items()}
 
@@ -118,9 +118,9 @@ def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def parse(target: Any, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Read option values given as text: JSON where that is what they are, else the text itself.
+    """Read option values that are given as text: as JSON if they are JSON, else as the text itself.
 
-    A field that takes only strings gets its text untouched, so that a channel named `1` stays a name.
+    A field that takes only strings gets the text as it is, so that a channel named `1` stays a name.
     """
     hints = get_type_hints(target) if isinstance(target, type) and dataclasses.is_dataclass(target) else {}
     return {name: _read(text, hints.get(name, Any)) for name, text in texts.items()}

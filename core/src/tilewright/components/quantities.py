@@ -1,4 +1,4 @@
-"""Numbers that users give, checked: what a type checker would refuse reaches a script's user at run time only."""
+"""Checks of the numbers that users give, for scripts that no type checker has seen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def plain(value: Any) -> Any:
 def whole_number(what: str, value: object, *, least: int, said: object = None) -> int:
     """A whole number of any integer type. InvalidOption for one below `least`, for floats, and for booleans.
 
-    said: all that was given, if the value is a part of it.
+    said: the whole value that the user gave, if this one is a part of it.
 
     >>> whole_number("overlap", 8.0, least=0)
     Traceback (most recent call last):
@@ -34,7 +34,7 @@ def whole_number(what: str, value: object, *, least: int, said: object = None) -
 
 
 def real_number(what: str, value: object) -> float:
-    """A number. InvalidOption for NaN, with which nothing compares, for booleans, and for text that looks like one."""
+    """A number. InvalidOption for NaN, for booleans, and for text, also if the text is a number."""
     number = plain(value)
     if isinstance(number, int | float) and not isinstance(number, bool) and not math.isnan(number):
         return float(number)
@@ -42,7 +42,7 @@ def real_number(what: str, value: object) -> float:
 
 
 def numbers(what: str, value: object, count: int) -> tuple[int, ...]:
-    """One number so many times, or the numbers of a sequence, numpy's as Python's own; they are not checked further."""
+    """One number `count` times, or the numbers of a sequence, as Python's own; they are not checked further."""
     value = plain(value)
     if _is_whole(value):
         return (value,) * count

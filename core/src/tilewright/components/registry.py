@@ -1,4 +1,4 @@
-"""Names to components: one registry of all that is installed or registered by hand."""
+"""Components by kind and name: one registry of what is installed and of what `register` adds."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Registry:
     def find(self, kind: Kind, name: str) -> Component:
         """The one component of that kind and name.
 
-        UnknownComponent if there is none (saying what resembles it and which plugins are broken), or if two
-        distributions offer it (naming both).
+        UnknownComponent if there is none (the message has similar names and broken plugins), or if two distributions
+        offer it (the message names both).
         """
         found = [c for c in self.components(kind) if c.spec.name == name]
         if len(found) == 1:
@@ -65,7 +65,7 @@ class Registry:
 
 
 def clash(found: Sequence[Component]) -> str:
-    """What is wrong with components of one kind and name, and what to do."""
+    """The message for several components of one kind and name."""
     by = " and ".join(f"{c.distribution} {c.version}" for c in found)
     return (
         f"{found[0].kind} {found[0].spec.name!r} is offered by {by}; uninstall one, or leave one out with "
@@ -74,7 +74,7 @@ def clash(found: Sequence[Component]) -> str:
 
 
 def imported(component: Component) -> Any:
-    """The target of a component. PluginError, which says whose it is, if it cannot be imported."""
+    """The target of a component. PluginError, which names the distribution, if it cannot be imported."""
     spec = component.spec
     try:
         with contained():
@@ -87,7 +87,7 @@ def imported(component: Component) -> Any:
 
 
 def _imported(target: str) -> Any:
-    """What a target leads to if its module is imported already: a package may offer what a module of it defines."""
+    """The object of a target if its module is imported already; a package may re-export what a module of it defines."""
     module, _, name = target.partition(":")
     found: Any = sys.modules.get(module)
     for part in name.split("."):
@@ -109,9 +109,9 @@ def registry() -> Registry:
 
 
 def register(hooks: Any, name: str = "") -> None:
-    """Add the components of an object with hooks, a module or an instance, for this process.
+    """Add the components of a module or an instance with hooks, for this process.
 
-    PluginError if its hooks do not keep the contract: here the author is at hand.
+    PluginError, rather than a warning as for an installed plugin, if its hooks do not keep the contract.
     """
     label = name or getattr(hooks, "__name__", type(hooks).__name__)
     plugin = read_plugin(hooks, Plugin(name=label, distribution=f"register({label})", version="0"))
@@ -122,5 +122,5 @@ def register(hooks: Any, name: str = "") -> None:
 
 
 def unregister(name: str) -> None:
-    """Take back what was registered under that name; nothing happens if nothing was."""
+    """Remove what was registered under a name; nothing happens if nothing was."""
     _by_hand[:] = [plugin for plugin in _by_hand if plugin.name != name]

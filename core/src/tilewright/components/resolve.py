@@ -1,6 +1,6 @@
-"""One way from what a user says to a component, and back to what a file or a provenance record holds.
+"""From what a user gives to a component, and from a component to its record in a pipeline file or in provenance.
 
-A component may be said as a name (`"grid"`), an instance (`Grid(tile=512)`), a function, or a mapping
+A component may be given as a name (`"grid"`), an instance (`Grid(tile=512)`), a function, or a mapping
 `{"name": "grid", "configuration": {"tile": 512}}`.
 """
 
@@ -21,9 +21,9 @@ __all__ = ["component", "configuration", "definition", "name_of"]
 
 
 def component(kind: Kind, said: object, *, among: Registry | None = None) -> Callable[..., Any]:
-    """Turn what a user said into a component of that kind.
+    """The component of a kind that a user gives as a name, an instance, a function or a mapping.
 
-    UnknownComponent for a name that nobody offers, InvalidOption for anything that is no component.
+    UnknownComponent for a name that no plugin offers; InvalidOption for anything that is not a component.
     """
     if isinstance(said, str):
         said = {"name": said}
@@ -34,7 +34,7 @@ def component(kind: Kind, said: object, *, among: Registry | None = None) -> Cal
     if callable(said):
         return cast("Callable[..., Any]", said)
     raise InvalidOption(
-        f"{said!r} is no {kind}; give a name, an instance, a function, or {{'name': ..., 'configuration': ...}}"
+        f"{said!r} is not a {kind}; give a name, an instance, a function, or {{'name': ..., 'configuration': ...}}"
     )
 
 
@@ -42,15 +42,15 @@ def _from_configuration(kind: Kind, said: Mapping[str, Any], among: Registry) ->
     extra = sorted(set(said) - {"name", "configuration", "distribution", "version"})
     name, options = said.get("name"), said.get("configuration") or {}
     if extra or not isinstance(name, str) or not isinstance(options, Mapping):
-        raise InvalidOption(f"{dict(said)!r} is no {kind}; write {{'name': ..., 'configuration': {{...}}}}")
+        raise InvalidOption(f"{dict(said)!r} is not a {kind}; write {{'name': ..., 'configuration': {{...}}}}")
     return cast("Callable[..., Any]", build(among.load(kind, name), options, f"{kind} {name!r}"))
 
 
 def configuration(kind: Kind, thing: object) -> dict[str, Any]:
-    """What a record holds of a component: its name, all its options, and the distribution that brought it.
+    """The record of a component: its name, all its options, and the distribution that it comes from.
 
-    One that no plugin offers is named by its module and qualified name, and has no distribution: a record of it tells
-    a person what ran, and cannot be run again from the record alone.
+    A component that no plugin offers is named by its module and qualified name, and its record has no distribution.
+    Such a record tells a person what ran, but cannot be run again.
     """
     owner = registry().owner(kind, definition(thing))
     record: dict[str, Any] = {"name": owner.spec.name if owner else name_of(kind, thing)}
@@ -64,7 +64,7 @@ def configuration(kind: Kind, thing: object) -> dict[str, Any]:
 
 
 def name_of(kind: Kind, thing: object) -> str:
-    """A short name for messages: the plugin's, else the function's or class's own."""
+    """A short name for messages: the name that a plugin gives it, else the function's or class's own."""
     owner = registry().owner(kind, definition(thing))
     if owner:
         return owner.spec.name
@@ -86,5 +86,5 @@ def _plain(value: Any) -> Any:
 
 def _number(value: Any) -> Any:
     if getattr(value, "ndim", None) != 0:
-        raise TypeError(f"{type(value).__name__} is no plain value")
+        raise TypeError(f"{type(value).__name__} is not a plain value")
     return value.item()  # numpy's numbers

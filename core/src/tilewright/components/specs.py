@@ -1,4 +1,4 @@
-"""What a plugin's hooks return: light descriptions of components, which import nothing until one is used."""
+"""The light descriptions of components that a plugin's hooks return; nothing is imported until one is used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 class Spec:
     """A component's name, where its code is, and one sentence on what it does.
 
-    name: what users say; lower-case words joined by hyphens.
+    name: the name that users give; lower-case words joined by hyphens.
     target: `"package.module:Name"`, a class or a function, imported when the component is first used.
     summary: what `tilewright plugins` shows.
     contract: the number of the contract that the component was written for. A version of tilewright that does not know
@@ -43,26 +43,28 @@ class Spec:
             if not isinstance(getattr(self, field), str):
                 raise TypeError(f"{field} of a {type(self).__name__} is text, not {getattr(self, field)!r}")
         if not _NAME.fullmatch(self.name):
-            raise ValueError(f"{self.name!r} is no component name; use lower-case words joined by hyphens")
+            raise ValueError(f"{self.name!r} is not a component name; use lower-case words joined by hyphens")
         if not _TARGET.fullmatch(self.target):
-            raise ValueError(f"{self.target!r} is no target for {self.name!r}; write 'package.module:Name'")
+            raise ValueError(f"{self.target!r} is not a target for {self.name!r}; write 'package.module:Name'")
         if type(self.contract) is not int or self.contract < 1:
             raise ValueError(f"contract of {self.name!r} must be a whole number of at least 1, not {self.contract!r}")
 
     def load(self) -> Any:
-        """Import and return the target. Whatever the import raises."""
+        """Import and return the target. Any error of the import is raised as it is."""
         return pkgutil.resolve_name(self.target)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FormatSpec(Spec):
-    """A reader's or writer's spec: how to tell that a path is its own.
+    """The spec of a reader or a writer: which paths are of its format.
 
     suffixes: lower case with their dot (`".ome.zarr"`); the longest that fits a path wins.
-    sniff: `sniff(path, first_bytes) -> bool` looks at the path and up to 4,096 bytes of it (none for a folder) with the
-        standard library alone. Of readers that claim a suffix, those that say no are left out; where none claims it,
-        one that says yes reads it. One that raises says no, with a warning.
-    priority: the highest wins where suffix and sniff leave several, and only there; 0 unless there is a reason.
+    sniff: `sniff(path, first_bytes) -> bool` looks at the path and its first 4,096 bytes (none for a folder), with the
+        standard library alone. Readers whose sniff returns False are left out, even if they claim the suffix. If no
+        reader claims the suffix, one whose sniff returns True is used. A sniff that raises counts as False, with a
+        warning.
+    priority: if several components are left after that, the one with the highest priority is used. Leave it 0 unless
+        there is a reason.
 
     ValueError for a malformed suffix, as above.
     """
@@ -76,11 +78,11 @@ class FormatSpec(Spec):
         _check_format(self.name, self.suffixes, self.sniff, self.priority)
         for suffix in self.suffixes:
             if not suffix.startswith(".") or suffix != suffix.lower():
-                raise ValueError(f"{suffix!r} of {self.name!r} is no suffix; write it lower case with its dot")
+                raise ValueError(f"{suffix!r} of {self.name!r} is not a suffix; write it lower case with its dot")
 
 
 def _check_format(name: str, suffixes: object, sniff: object, priority: object) -> None:
-    """TypeError for what a type checker would have found, had the plugin's author asked one."""
+    """TypeError for values of other types than the fields have."""
     if not (isinstance(suffixes, tuple | list) and all(isinstance(suffix, str) for suffix in suffixes)):
         raise TypeError(f"suffixes of {name!r} are several texts, not {suffixes!r}; write ('.tif',)")
     if not (sniff is None or callable(sniff)):

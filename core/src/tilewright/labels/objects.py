@@ -18,7 +18,7 @@ Ints = NDArray[np.signedinteger[Any]]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Objects:
-    """What is to be numbered, an entry for each piece of an object.
+    """The objects to be numbered: an entry for each piece of an object.
 
     group: the place of the object's first piece. first: the piece's first pixel. area: its number of pixels.
     """
@@ -29,11 +29,11 @@ class Objects:
 
 
 def united(count: int, lower: Ints, upper: Ints) -> Ints:
-    """For each of `count` things the smallest of those that it is joined with, directly or through others.
+    """For each of `count` things the smallest one that it is joined with, directly or through others.
 
-    Of the roots of a pair the smaller takes the larger, for all pairs at once, and paths are cut short, until no pair
-    has two roots: some ten rounds (Shiloach and Vishkin, J. Algorithms 3, 1982). int32 where that is enough: of a
-    hundred million things half a gigabyte is saved.
+    In each round, for all pairs at once, the larger of a pair's two roots gets the smaller one as its root, and paths
+    are shortened, until no pair has two roots: some ten rounds (Shiloach and Vishkin, J. Algorithms 3, 1982). The dtype
+    is int32 if that is enough, which saves half a gigabyte for a hundred million things.
     """
     group: Ints = np.arange(count, dtype=np.int32 if count < 2**31 else np.int64)
     one, other = lower, upper
@@ -50,7 +50,7 @@ def united(count: int, lower: Ints, upper: Ints) -> Ints:
 
 
 def _cut_short(group: Ints, members: Ints) -> None:
-    """Have members lead to their roots at once."""
+    """Let every member point to its root directly."""
     near = group[members]
     while not np.array_equal(near, far := group[near]):
         group[members] = near = far
@@ -59,8 +59,8 @@ def _cut_short(group: Ints, members: Ints) -> None:
 def numbered(objects: Objects, min_size: int) -> tuple[NDArray[np.unsignedinteger[Any]], int]:
     """For each piece its object's number, 1..N by first pixel in raster order, and N.
 
-    Objects with fewer than `min_size` pixels get 0. The numbers are of `dtype_for(N)`. What is given is used up: a
-    hundred million pieces are gigabytes, so nothing is copied that can be overwritten.
+    Objects with fewer than `min_size` pixels get 0. The numbers are of `dtype_for(N)`. The arrays of `objects` are
+    overwritten: for a hundred million pieces copies would take gigabytes.
     """
     group, first = objects.group, objects.first
     others = np.flatnonzero(
@@ -88,21 +88,21 @@ def dtype_for(count: int) -> np.dtype[np.unsignedinteger[Any]]:
 
 
 def rooted(group: Ints) -> Ints:
-    """Groups by arbitrary numbers as groups by the place of their first piece."""
+    """Groups named by the place of their first piece instead of by arbitrary numbers."""
     _, place, of_group = np.unique(group, return_index=True, return_inverse=True)
     roots: Ints = place[of_group]
     return roots
 
 
 def linked(before: Ints, lower: Ints, pairs: Ints) -> Ints:
-    """Rows of `compare`, with each tile and label of it turned into a place in the table of all objects."""
+    """Rows of tiles and labels, with each tile and its label turned into a place in the table of all objects."""
     at_lower = before[lower] + pairs[:, 1] - 1
     at_upper = before[pairs[:, 0]] + pairs[:, 2] - 1
     return np.column_stack([at_lower, at_upper, pairs[:, 3:]])
 
 
 def alike(ids: Ints) -> Ints:
-    """Pairs of places that hold equal ids: a chain through each set of them."""
+    """Pairs of places with equal ids: a chain through all places of an id."""
     order = np.argsort(ids, kind="stable")
     equal = np.flatnonzero(ids[order[1:]] == ids[order[:-1]])
     return np.column_stack([order[equal], order[equal + 1]])

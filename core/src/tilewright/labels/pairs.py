@@ -13,7 +13,7 @@ Ints = NDArray[np.int64]
 
 
 def count_pairs(lower: NDArray[Any], upper: NDArray[Any]) -> Ints:
-    """How often each pair of labels lies on the same pixel: rows of label, label, pixels.
+    """The pairs of labels on the same pixels: rows of label, label, number of pixels.
 
     Both arrays hold a tile's own small ids; a pair of two backgrounds is counted too.
     """
@@ -26,7 +26,7 @@ def count_pairs(lower: NDArray[Any], upper: NDArray[Any]) -> Ints:
 
 
 def paired_runs(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], Ints]:
-    """Two flat arrays as stretches in which both are constant: the values of either, and their lengths."""
+    """Two flat arrays as runs in which both are constant: the values of the first, of the second, and the lengths."""
     starts = np.flatnonzero((one[1:] != one[:-1]) | (other[1:] != other[:-1])) + 1
     starts = np.concatenate(([0], starts))
     return one[starts], other[starts], np.diff(starts, append=one.size)

@@ -1,7 +1,7 @@
 """Label blocks as runs: checking what a segmenter returned, and giving each object a small id of its own.
 
 A run is a stretch of equal values along the flattened block. A block of a megapixel has some ten thousand runs, so
-what is counted by run costs little, and nothing here is as long as the largest id.
+counting by runs costs little. No array here is as long as the largest id.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ Labels = NDArray[np.unsignedinteger[Any]]
 class Runs:
     """The objects of a label block, numbered 1..n by their first pixel in raster order.
 
-    block: the labels that they are of. same: whether the numbers are its ids already.
-    values, lengths: the number and the pixels of each run, whose block `spread` is. In their smallest dtypes.
+    block: the labels. same: whether the numbers are the ids of the block.
+    values, lengths: the object's number and the number of pixels of each run, in the smallest dtypes; `spread` makes
+        the block of them.
     first: for each object the flat position of its first pixel in the block, ascending.
     """
 
@@ -39,7 +40,7 @@ class Runs:
 
     @cached_property
     def labels(self) -> NDArray[np.integer[Any]]:
-        """The block with those numbers, not to be written to: it may be the one that was given."""
+        """The block with the objects' numbers, read-only: it may be the block that was given."""
         as_it_is = self.same and np.can_cast(self.block.dtype, np.int64)  # numpy reckons uint64 with others as floats
         labels = self.block.view() if as_it_is else spread(self.values, self.lengths, self.block.shape)
         labels.setflags(write=False)
@@ -47,7 +48,7 @@ class Runs:
 
     @cached_property
     def area(self) -> IdArray:
-        """For each object its number of pixels."""
+        """The number of pixels of each object."""
         counts = np.bincount(self.values, weights=self.lengths, minlength=len(self.first) + 1)[1:]
         return counts.astype(np.int64)
 
@@ -74,15 +75,15 @@ class Runs:
 
 
 def spread(values: NDArray[Any], lengths: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
-    """The block of runs: each value as often as its run is long, in raster order."""
+    """The block of some runs: each value repeated by its run's length, in raster order."""
     return np.repeat(values, lengths).reshape(shape)
 
 
 def _objects(values: NDArray[Any]) -> tuple[IdArray, NDArray[Any], bool]:
-    """Of the runs' ids the first run of each object, ascending; each run's object's number; whether that is its id.
+    """The first run of each object, ascending; the number of each run's object; whether the numbers are the ids.
 
-    Most segmenters number in raster order already. Else ids that are no larger than there are runs are looked up in a
-    table, and others are sorted, which takes twice as long.
+    values: the id of each run. Most segmenters number in raster order already. Otherwise ids that are not larger than
+    the number of runs are looked up in a table, and larger ones are sorted, which takes twice as long.
     """
     highest = np.maximum.accumulate(values)
     first_run = run_starts(highest)[int(values[0] == 0) :]
@@ -121,15 +122,15 @@ def smallest_dtype(largest: int) -> np.dtype[np.unsignedinteger[Any]]:
 def checked(labels: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """What a segmenter returned, as an array of non-negative integers of the given shape.
 
-    Whole floats and booleans are taken; what is masked is background. InvalidLabels says what is wrong with anything
-    else; the caller adds which segmenter and tile it was.
+    Booleans, and floats that are whole numbers, are taken; what is masked is background. InvalidLabels for anything
+    else; the caller adds the segmenter and the tile.
     """
     if labels is None:
         raise InvalidLabels(f"returned None for pixels whose spatial shape is {shape}")
     try:
         array = labels.filled(0) if isinstance(labels, np.ma.MaskedArray) else np.asarray(labels)
     except Exception as error:  # a tensor on a GPU has errors of its own for it
-        raise InvalidLabels(f"returned {type(labels).__name__}, which is no array ({error})") from error
+        raise InvalidLabels(f"returned {type(labels).__name__}, which is not an array ({error})") from error
     if array.shape != shape:
         raise InvalidLabels(f"returned shape {array.shape} for pixels whose spatial shape is {shape}")
     if array.dtype.kind == "f":

@@ -12,7 +12,7 @@ __all__ = ["Array", "View", "beneath", "in_memory", "is_zarr", "unit_of"]
 
 
 class Array(Protocol):
-    """What an image's data must offer: zarr, dask, numpy and memory-mapped arrays do."""
+    """The data of an image: any object with `shape`, `dtype` and slicing, as zarr, dask, numpy and memory maps have."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -22,10 +22,11 @@ class Array(Protocol):
 
 
 class View:
-    """An array that hands out pixels of another one.
+    """An array whose pixels are those of another array.
 
-    base: the other array. selection: which of its pixels, as a text; empty for all of them.
-    fresh: whether what it hands out belongs to whoever asked. Many arrays hand out views of what they hold.
+    base: the other array. selection: a text that names which of its pixels; empty for all of them.
+    fresh: whether a block that it returns is a copy, which the caller may change. Many arrays return views of their own
+        memory.
     """
 
     base: Any
@@ -34,7 +35,7 @@ class View:
 
 
 def beneath(data: Any) -> tuple[Any, str]:
-    """The array that views were taken of, and which of its pixels; empty if the array is not a view."""
+    """The array beneath all views, and a text that names which of its pixels; empty if the array is not a view."""
     if not isinstance(data, View):
         return data, ""
     whole, selection = beneath(data.base)
@@ -42,16 +43,16 @@ def beneath(data: Any) -> tuple[Any, str]:
 
 
 def is_zarr(data: object) -> bool:
-    """Whether it is a zarr array. Whoever has one has imported zarr, so that others need not wait for it."""
+    """Whether it is a zarr array. This does not import zarr: if it is not imported yet, there is no zarr array."""
     zarr = sys.modules.get("zarr")
     return zarr is not None and isinstance(data, zarr.Array)
 
 
 def unit_of(data: Any) -> tuple[Any, ...] | None:
-    """In what an array is stored: its shards, else its chunks; None if it does not say.
+    """The shape of an array's shards, else of its chunks; None if it has neither.
 
-    A length for each axis; or all lengths along each, where they are not equal, as dask's and those of zarr's
-    rectilinear grids.
+    An entry is a length, or a tuple of all lengths along the axis where they are not equal, as in dask arrays and
+    zarr's rectilinear grids.
     """
     try:
         unit = getattr(data, "shards", None) or getattr(data, "chunks", None)

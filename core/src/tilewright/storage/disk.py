@@ -1,4 +1,4 @@
-"""What the system says of its disks: that it cannot write, and what has changed."""
+"""Errors of the disk as one message, removal of folders, and the state of files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def writing_to(checkpoint: Path, path: Path) -> Iterator[None]:
-    """Turn errors of the system on either into NotWritable, which says which file, what is free, and what to do."""
+    """Turn the system's errors into NotWritable, with the file, the free space and what to do."""
     try:
         yield
     except OSError as error:
-        # An OSError without a number is nobody's refusal to write; a lost connection is the cluster's.
+        # An OSError without a number is not the disk's, and neither is a lost connection to a cluster.
         if isinstance(error, TilewrightError | ConnectionError) or error.errno is None:
             raise
         raise _described(error, checkpoint, path) from error
@@ -35,10 +35,10 @@ def _described(error: OSError, checkpoint: Path, path: Path) -> NotWritable:
     if error.errno in FULL:
         advice = "free some room there, or give another place (checkpoint_dir, --checkpoint-dir, for the checkpoint)"
     else:
-        advice = "see to it that it can be written, or choose another place"
+        advice = "make it writable, or choose another place"
     described = NotWritable(
-        f"{os.strerror(error.errno or 0)}: {str(file)!r} cannot be written ({_free(place)}); {advice}, and repeat the "
-        f"run: it goes on with what is done. What was at {str(path)!r} before is as it was"
+        f"{os.strerror(error.errno or 0)}: {str(file)!r} cannot be written ({_free(place)}); {advice}, and re-run "
+        f"the same command to resume. What was at {str(path)!r} before is unchanged"
     )
     described.errno = error.errno
     return described
@@ -52,7 +52,7 @@ def _free(folder: Path) -> str:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder of our own making, if it is there: out of sight first, so that nobody finds half of it.
+    """Remove a folder that tilewright made, if it is there. It is renamed first, so that it is never there in part.
 
     A kill leaves a folder whose name ends in `.gone`.
     """
@@ -63,7 +63,7 @@ def discard(folder: Path) -> None:
 
 
 def file_state(path: str | Path) -> tuple[int, int] | None:
-    """Size and time of change, in bytes and nanoseconds; None where there is no file."""
+    """A file's size in bytes and its time of change in nanoseconds; None if there is no file."""
     try:
         found = os.stat(path)  # noqa: PTH116 - a million tiles have a few million chunks; Path.stat is slower
     except OSError:

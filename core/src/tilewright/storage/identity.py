@@ -1,4 +1,4 @@
-"""Which bytes an array's pixels are: the one answer for what may be overwritten, what has changed, what is resumed."""
+"""Which bytes an array's pixels are, for three questions: may this be overwritten, has it changed, is it the same."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Identity:
     data: the array, possibly a view; None for a path that is not opened. path: where it was read from; empty for an
         array that was handed over.
 
-    A dask array is asked for all that its graph holds, which takes as long as the graph has entries.
+    For a dask array all arrays in its graph are looked at, in a time that grows with the graph.
     """
 
     def __init__(self, data: Array | None, path: str = "") -> None:
@@ -46,44 +46,44 @@ class Identity:
 
     @cached_property
     def text(self) -> str:
-        """What names the pixels: the path, else what the array tells; for one in memory it changes with the pixels."""
+        """A text that names the pixels: the path, else a text of the array; in memory, a digest of the pixels."""
         return self._path or self._behind.text() + self._selection
 
     @cached_property
     def state(self) -> int | None:
-        """A number that changes with any of the files; None where there are none, or where regions have guards."""
+        """A number that changes with any of the files; None if there are none, or if regions have guards."""
         return sum(_state(str(file)) for file in self.files) if self.files and self.chunks is None else None
 
     @property
     def known(self) -> bool:
         """Whether a change of the pixels is noticed without reading them.
 
-        Not in remote stores, and not in arrays of strange classes that name no `files`: of these a run keeps a digest
-        of the pixels of every tile, and reads them again before it resumes.
+        It is not for remote stores, and for arrays of unknown classes without `files`. For these a run keeps a digest
+        of every tile's pixels, and reads the pixels again before it resumes.
         """
         return self.chunks is not None or self.state is not None or (self._behind.told and not self._path)
 
     def guard(self, region: Region) -> int:
-        """A number that changes when the stored pixels of a region do; 0 where no region has a guard of its own."""
+        """A number that changes with the stored pixels of a region; 0 if regions have no guards of their own."""
         return self.chunks.state(region) if self.chunks else 0
 
     def gone(self) -> bool:
-        """Whether the array is not there any more: chunks that are missing would read as background."""
+        """Whether the array has been removed: its missing chunks would be read as background."""
         return self.chunks is not None and self.chunks.gone()
 
     def destroyed_by(self, path: Path) -> Path | None:
-        """The file or folder that writing at a path would replace: one that is the path, lies in it, or holds it.
+        """The file or folder of the pixels that writing at a path would replace: it is the path, or in it, or holds it.
 
-        The one part of an image that is not its own is what lies in its `labels`.
+        What lies in an image's `labels` does not belong to the image.
         """
         return next((file for file in self.files if _would_destroy(path.resolve(), file.resolve())), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Behind:
-    """What an array that is not a view tells of itself.
+    """What is known of an array that is not a view.
 
-    files: where it is read from. text: names its pixels. told: whether either changes with the pixels.
+    files: where it is read from. text: names its pixels. told: whether files or text change with the pixels.
     """
 
     files: tuple[Path, ...] = ()
@@ -111,7 +111,7 @@ def _mapped(array: NDArray[Any]) -> tuple[Path, ...]:
 
 
 def _zarr(array: Any, name: str) -> _Behind:
-    """Of a zarr array: the folder or archive of its store, or a digest of its pixels if the store is in memory."""
+    """A zarr array: the folder or archive of its store, or a digest of its pixels if the store is in memory."""
     store, within = array.store, array.path
     match type(store).__name__:
         case "LocalStore":
@@ -128,13 +128,13 @@ def _zarr(array: Any, name: str) -> _Behind:
 
 
 def _protocols(store: Any) -> tuple[str, ...]:
-    """What an fsspec store is reached by; that of local files may lie beneath one that makes it asynchronous."""
+    """The protocols of an fsspec store; a local one may be wrapped by an asynchronous one."""
     protocol: str | tuple[str, ...] = getattr(store.fs, "sync_fs", store.fs).protocol
     return (protocol,) if isinstance(protocol, str) else tuple(protocol)
 
 
 def _dask(array: Any, name: str) -> _Behind:
-    """Of a dask array: what the arrays in its graph tell. Dask itself names arrays in memory by what they hold."""
+    """A dask array: the arrays in its graph. Dask's own name of an array in memory is a digest of it."""
     held = list(_held(array.__dask_graph__()))
     others = [_behind(each) for each in held if not isinstance(each, np.ndarray)]
     mapped = [file for each in held if isinstance(each, np.ndarray) for file in _mapped(each)]
@@ -146,7 +146,7 @@ def _dask(array: Any, name: str) -> _Behind:
 
 
 def _held(graph: Any) -> Iterator[Any]:
-    """The arrays that a graph's tasks are about to read."""
+    """The arrays that a graph's tasks read."""
     for task in graph.values():
         arguments = getattr(task, "args", ())
         parts = (getattr(part, "value", None) for part in (arguments if isinstance(arguments, tuple) else ()))
@@ -156,7 +156,7 @@ def _held(graph: Any) -> Iterator[Any]:
 
 
 def pieces(array: NDArray[Any], most: int = 2**22) -> Iterator[bytes]:
-    """The bytes of an array in raster order, at most so many at a time: it may be a map of a whole disk."""
+    """The bytes of an array in raster order, at most `most` at a time: it may be a memory map of a large file."""
     if array.nbytes <= most or not array.ndim:
         yield array.tobytes()
         return
@@ -166,7 +166,7 @@ def pieces(array: NDArray[Any], most: int = 2**22) -> Iterator[bytes]:
 
 
 def _read(array: Any) -> Iterator[bytes]:
-    """The bytes of an array that is in memory in parts, one part at a time."""
+    """The bytes of an array, one chunk at a time."""
     unit = unit_of(array) or array.shape
     spans = [
         [slice(at, min(at + step, n)) for at in range(0, n, step)] for step, n in zip(unit, array.shape, strict=True)
@@ -182,7 +182,7 @@ def _digest(parts: Iterator[bytes]) -> str:
 
 
 def _state(path: str) -> int:
-    """A number that changes with the size or time of a file, or of any in a folder; in whatever order they come."""
+    """A number that changes with the size or time of a file, or of any file in a folder, in any order of the files."""
     return sum(zlib.crc32(repr((file, file_state(file))).encode()) for file in _walked(path))
 
 

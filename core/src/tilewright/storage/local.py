@@ -1,8 +1,8 @@
-"""The chunks of a zarr array in a local folder, read and written in the thread that asks for them.
+"""The chunks of a zarr array in a local folder, read and written in the calling thread.
 
-zarr hands each chunk to an event loop and on to a thread of its own, which is good for stores far away. For a chunk of
-64³ in the page cache it takes several times as long as decoding it does, the more so when threads that segment hold the
-interpreter's lock. What this module does not know (shards, filters, other codecs, other stores) it leaves to zarr.
+zarr hands each chunk to an event loop and to a thread of its own, which helps with remote stores. For a chunk of 64³ in
+the page cache this takes several times as long as decoding the chunk, and longer while threads that segment hold the
+interpreter's lock. Shards, filters, other codecs and other stores are left to zarr.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SHUFFLE = ("noshuffle", "shuffle", "bitshuffle")
 
 
 def direct(data: Array) -> Array:
-    """The array whose regions are read and written without leaving this thread where that can be, else as it is."""
+    """The array, read and written in the calling thread if its chunks are plain local files; else the array itself."""
     return cast("Array", LocalChunks(data)) if is_zarr(data) and _plain(data) else data
 
 
@@ -41,23 +41,23 @@ class ChunkFiles:
         self._key = array.metadata.encode_chunk_key
 
     def at(self, place: tuple[int, ...]) -> str:
-        """The file of one of them, by its place in their grid. It is there if any of its pixels was ever written."""
+        """The file of the chunk or shard at a place of their grid. It exists if one of its pixels was written."""
         return f"{self._root}/{self._key(place)}"
 
     def state(self, region: Region) -> int:
-        """A number that changes when the stored pixels of a region may have: by the size and time of their files."""
+        """A number made from the size and time of a region's files, which changes when its pixels are written."""
         spans = [range(part.start // n, -(-part.stop // n)) for part, n in zip(region, self._unit, strict=True)]
         states = [file_state(self.at(place)) for place in itertools.product(*spans)]
         return zlib.crc32(repr(states).encode())
 
     def gone(self) -> bool:
-        """Whether the folder is no array any more."""
+        """Whether the folder is not an array any more."""
         marks = (f"{self._root}/{name}" for name in ("zarr.json", ".zarray"))
         return not any(map(os.path.exists, marks))  # for every tile; Path.exists is slower
 
 
 def chunk_files(data: Any) -> ChunkFiles | None:
-    """The files of a zarr array in a regular grid; None for any other data, and for stores that are no folders."""
+    """The files of a zarr array with a regular grid in a local folder; None for any other data."""
     root = getattr(getattr(data, "store", None), "root", None)
     if not isinstance(root, Path) or not hasattr(data, "metadata"):
         return None
@@ -66,7 +66,7 @@ def chunk_files(data: Any) -> ChunkFiles | None:
 
 
 class LocalChunks(View):
-    """A zarr array of which `direct` has found that its chunks are files of at most one codec."""
+    """A zarr array whose chunks are plain local files with at most one codec, as `direct` has checked."""
 
     fresh = True
 
@@ -80,7 +80,7 @@ class LocalChunks(View):
         self.dtype: np.dtype[Any] = array.dtype
 
     def __getitem__(self, region: Any) -> NDArray[Any]:
-        """A new array of the region. One said other than by an axis' number or stretch of pixels each is zarr's."""
+        """A new array of a region. Indices other than whole numbers and slices without a step are left to zarr."""
         parts = _stretches(region, self.shape)
         if parts is None:
             return np.asarray(self.array[region])
@@ -91,7 +91,7 @@ class LocalChunks(View):
         return block.reshape([n for n, part in zip(block.shape, region, strict=True) if isinstance(part, slice)])
 
     def __setitem__(self, region: Region, values: NDArray[Any]) -> None:
-        """Write whole chunks, but at the array's end; other regions are zarr's. A chunk of fill values is no file."""
+        """Write whole chunks; regions with parts of chunks are left to zarr. A chunk of fill values has no file."""
         ends = zip(region, self.chunks, self.shape, strict=True)
         if any(part.start % step or (part.stop % step and part.stop != n) for part, step, n in ends):
             self.array[region] = values
@@ -100,7 +100,7 @@ class LocalChunks(View):
             self._write(at, values[here])
 
     def _pieces(self, region: Region) -> Iterator[tuple[tuple[int, ...], Region, Region]]:
-        """Where a region meets the chunks: a chunk's place, and the pixels both in it and in the region."""
+        """The chunks that a region meets: each one's place, and the shared pixels in the chunk and in the region."""
         spans = [range(part.start // c, -(-part.stop // c)) for part, c in zip(region, self.chunks, strict=True)]
         for at in itertools.product(*spans):
             there, here = [], []
@@ -111,7 +111,7 @@ class LocalChunks(View):
             yield at, tuple(there), tuple(here)
 
     def _read(self, at: tuple[int, ...]) -> NDArray[Any] | None:
-        """A chunk; None if there is no file of it. ValueError if the file holds another number of pixels."""
+        """A chunk; None if it has no file. ValueError if the file has another number of pixels."""
         try:
             data = _content(self._file(at))
         except FileNotFoundError:
@@ -135,12 +135,12 @@ class LocalChunks(View):
 
     @cached_property
     def _codec(self) -> tuple[Any, np.dtype[Any]]:
-        """What compresses a chunk's bytes (None if nothing does), and the type of pixel that the bytes are of."""
+        """The codec of a chunk's bytes (None if they are not compressed), and the dtype of its pixels."""
         return _codec_of(self.array)
 
 
 def _plain(array: Any) -> bool:
-    """Whether a zarr array's chunks are files of a local folder that hold pixels in raster order in one codec."""
+    """Whether a zarr array's chunks are local files of pixels in raster order with at most one codec."""
     if type(array.store).__name__ != "LocalStore" or not array.ndim or array.shards or array.fill_value is None:
         return False
     if array.metadata.zarr_format == 2:
@@ -172,7 +172,7 @@ def _numcodec(name: str, options: Mapping[str, Any]) -> Any:
 
 
 def _stretches(region: Any, shape: tuple[int, ...]) -> Region | None:
-    """A region by its ends along every axis; None if it is no tuple of slices and numbers, or has no pixels."""
+    """A region as slices; None if it is not a tuple of slices and whole numbers, or has no pixels."""
     if not isinstance(region, tuple) or len(region) != len(shape):
         return None
     parts = []
@@ -190,7 +190,7 @@ def _stretches(region: Any, shape: tuple[int, ...]) -> Region | None:
 
 
 def _content(file: str) -> bytes:
-    """The bytes of a file in few calls: each lets go of the interpreter's lock, and waits to get it back."""
+    """The bytes of a file, in few calls, because each releases the interpreter's lock and waits for it again."""
     opened = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         size = os.fstat(opened).st_size
@@ -203,7 +203,7 @@ def _content(file: str) -> bytes:
 
 
 def _replace(file: str, data: bytes) -> None:
-    """Write a file whole or not at all, with zarr's name for one that is not yet whole."""
+    """Write a file whole or not at all; until then it has the name that zarr gives to such files."""
     aside = f"{file}.{secrets.token_hex(8)}.partial"
     try:
         try:

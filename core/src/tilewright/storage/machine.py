@@ -1,4 +1,4 @@
-"""What this machine is: its CPUs, when it was started, where packages are installed."""
+"""The machine: the number of its CPUs, the id of its last start, the folders of installed packages."""
 
 from __future__ import annotations
 

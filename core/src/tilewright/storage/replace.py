@@ -1,4 +1,4 @@
-"""Putting a finished output into its place, so that a reader finds the old one or the new one whole."""
+"""Putting a finished output into its place, so that a reader sees the old one or the new one, each complete."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux, renameat2(2)
 
 
 def check_replaceable(path: Path) -> None:
-    """AlreadyExists, even for who wants to overwrite, for a file or a folder that is no zarr store.
+    """AlreadyExists if a file, or a folder that is not a zarr store, is at the path, even if overwriting is allowed.
 
-    Whoever mistypes a destination would lose a folder of documents.
+    A mistyped destination would otherwise remove a folder of documents.
     """
     if path.is_dir() and (any((path / name).is_file() for name in ZARR) or not any(path.iterdir())):
         return
     if path.exists():
-        what = "holds no zarr metadata" if path.is_dir() else "is no folder"
-        raise AlreadyExists(f"{path} exists and {what}, so it is no earlier output; move it away, or write elsewhere")
+        what = "has no zarr metadata" if path.is_dir() else "is not a folder"
+        raise AlreadyExists(
+            f"{path} exists and {what}, so it is not an earlier output; move it away, or write elsewhere"
+        )
 
 
 def replace_folder(aside: Path, path: Path) -> None:
-    """Put a finished folder into its place; what was there is removed afterwards.
+    """Move a finished folder to its path; a folder that was there is removed afterwards.
 
     Both must lie on one file system. Where the system can swap two names in one step (Linux), the output is never
-    missing; elsewhere for the instant between two renames. After a kill the same call finishes what was begun.
+    missing; elsewhere it is missing between two renames. After a kill the same call completes the move.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     recover(aside, path)
@@ -50,11 +52,10 @@ def replace_folder(aside: Path, path: Path) -> None:
 
 
 def _flush(folder: Path) -> None:
-    """Have the system put everything of a folder's file system on the disk.
+    """Have the system write all data of a folder's file system to the disk.
 
-    A name may get there before the data that it stands for: without this a power cut right behind the swap could leave
-    empty files in the place of labels that were there before. Once for the file system, because a million chunks
-    are a million waits.
+    A name may get there before its data: without this, a power cut after the swap could leave empty files in place of
+    the earlier labels. The file system is synced once, because a million chunks would be a million waits.
     """
     sync = getattr(ctypes.CDLL(None), "syncfs", None) if sys.platform.startswith("linux") else None
     if sync is None:
@@ -68,10 +69,10 @@ def _flush(folder: Path) -> None:
 
 
 def recover(aside: Path, path: Path) -> None:
-    """Clear up after a kill amid the swap.
+    """Clear up after a kill during the swap.
 
-    Right behind it the folder aside is the old one, not one to go on filling. Between two renames nothing is in place:
-    then what was there is put back.
+    After a swap the folder aside is the old output, and is removed. Between two renames there is no output at the path:
+    the old one is moved back.
     """
     note = _noted(aside)
     if _old(path).exists() and path.exists():
@@ -88,12 +89,12 @@ def _noted(aside: Path) -> Path:
 
 
 def _old(path: Path) -> Path:
-    """Where the earlier output is between two renames: beside its place, because the checkpoint may be discarded."""
+    """Where the old output is between two renames: beside its path, because the checkpoint may be discarded."""
     return path.with_name(f".{path.name}.replaced")
 
 
 def _note(aside: Path) -> None:
-    """Keep which folder is the new one, since after the swap the names no longer tell."""
+    """Keep a note of which folder is the new output, because the names do not tell it after the swap."""
     partial = aside.with_name(f"{aside.name}.inode.partial")
     partial.write_text(str(aside.stat().st_ino))
     partial.replace(_noted(aside))

@@ -1,4 +1,4 @@
-"""Axes of images, and numbers that are given for each of them."""
+"""Axes of images, and numbers for each axis."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SPATIAL = "zyx"
 
 
 def spatial(axes: str) -> str:
-    """Those of the axes that are out of `z y x`, in their order."""
+    """The spatial ones of some axes, in their order."""
     return "".join(axis for axis in axes if axis in SPATIAL)
 
 
 def per_axis(what: str, value: int | Sequence[int], axes: str, *, least: int = 1) -> tuple[int, ...]:
-    """One whole number an axis, from one for all or a sequence. InvalidOption if too few, too many or too small."""
+    """A whole number for each axis, from one number or a sequence. InvalidOption for too few, too many or too small."""
     values = numbers(what, value, len(axes))
     if len(values) != len(axes):
         raise InvalidOption(f"{what} {list(values)} has {len(values)} numbers, but the axes {axes!r} need {len(axes)}")
@@ -29,7 +29,7 @@ def per_axis(what: str, value: int | Sequence[int], axes: str, *, least: int = 1
 def for_axes(what: str, value: int | Sequence[int], axes: str, *, rest: int = 0) -> tuple[int, ...]:
     """One number for each axis: from one for all spatial axes, one for each spatial axis, or one for each axis.
 
-    rest: that of the axes `t` and `c`, where the value has none for them.
+    rest: the number for the axes `t` and `c`, if the value has none for them.
 
     >>> for_axes("halo", 3, "tyx"), for_axes("tile", (8, 9), "tyx", rest=1)
     ((0, 3, 3), (1, 8, 9))
@@ -50,7 +50,7 @@ def for_axes(what: str, value: int | Sequence[int], axes: str, *, rest: int = 0)
 def by_axis(what: str, value: object, axes: str, *, least: int = 0) -> dict[str, int]:
     """Whole numbers by axis, from a mapping or from what `for_axes` takes; an axis that is left out has no entry.
 
-    InvalidOption for an axis that there cannot be, and for a number that is below `least` or not whole.
+    InvalidOption for an unknown axis, and for a number that is below `least` or not whole.
 
     >>> by_axis("halo", 3, "yx"), by_axis("halo", {"z": 1, "y": 3}, "yx")
     ({'y': 3, 'x': 3}, {'z': 1, 'y': 3})

@@ -47,17 +47,18 @@ class Tile:
 
 @dataclass(frozen=True, kw_only=True)
 class TileGrid:
-    """How an image is cut: by axis, the lengths of the cores one after the other, and the halo on either side.
+    """How an image is cut: for each axis the lengths of the cores in their order, and the halo on both sides.
 
-    axes: one letter an axis, as the label image has them (no `c`).
+    axes: one letter for each axis of the label image (no `c`).
     cores: for each axis the core lengths, all positive; they need not be equal.
-    halo: pixels on either side, for each axis; may be larger than a core. Halos are clipped at the image border.
-    stride: outer regions start and stop at multiples of it (a network's downsampling factor), or at the border.
+    halo: pixels on both sides, for each axis; may be larger than a core. Halos are clipped at the image's border.
+    stride: for each axis; outer regions start and stop at multiples of it (a network's downsampling factor), or at the
+        image's border.
     separate: the axes along which objects never join (`t`, or `z` for a 2-D segmenter); their cores have length 1 and
         no halo.
 
     The cores partition the image exactly (law 1). Tiles are numbered in raster order. InvalidOption for lengths that
-    are no grid, and for more than 2³¹ - 1 tiles.
+    do not make a grid, and for more than 2³¹ - 1 tiles.
 
     >>> grid = TileGrid.regular("yx", shape=(5, 8), tile=(4, 4), halo=(1, 0))
     >>> [(tile.core, tile.outer) for tile in grid][-1]
@@ -131,7 +132,7 @@ class TileGrid:
         return tuple(max(core, default=1) for core in self.cores)
 
     def lengths_read(self, context: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-        """For each axis how much is read of the tiles, with so many pixels around their outer regions.
+        """For each axis the lengths that are read of the tiles, with `context` more pixels around their outer regions.
 
         It is the same along every line of tiles.
         """
@@ -142,7 +143,7 @@ class TileGrid:
 
     @cached_property
     def reach(self) -> tuple[int, ...]:
-        """For each axis, how many tiles further on a tile can be whose outer region still shares pixels."""
+        """For each axis, the most steps between two tiles whose outer regions share pixels."""
         return tuple(self._reach(axis) for axis in range(len(self.axes)))
 
     def __len__(self) -> int:
@@ -190,7 +191,7 @@ class TileGrid:
             yield offset, self.at([i + o for i, o in zip(tile.index, offset, strict=True)])
 
     def with_separate(self, axes: str) -> TileGrid:
-        """The same grid, cut into single planes along those axes, along which nothing joins."""
+        """The same grid, cut into single planes along some axes, along which objects then never join."""
         single = [axis in axes for axis in self.axes]
         return replace(
             self,
@@ -202,7 +203,7 @@ class TileGrid:
 
     @cached_property
     def _spans(self) -> list[list[tuple[slice, slice]]]:
-        """For each axis and position the core and the outer region: a grid has few of them, and many tiles."""
+        """For each axis and position the core and the outer region, which many tiles of a grid share."""
         return [[self._span(axis, i) for i in range(count)] for axis, count in enumerate(self.counts)]
 
     def __getstate__(self) -> dict[str, Any]:

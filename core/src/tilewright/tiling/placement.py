@@ -1,4 +1,4 @@
-"""Where the pixels that a segmenter is handed lie in the image."""
+"""Where in the image the pixels lie that a segmenter is handed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Placement", "widened"]
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where a tile's pixels lie, for a segmenter whose work depends on it.
+    """Where in the image a tile's pixels lie, for a segmenter whose labels depend on it.
 
     axes: the spatial axes of the pixels, in their order. region: the pixels, as slices of the image along these axes.
-    shape: the image's along them. An axis that the image lacks has length 1.
+    shape: the image's shape along them. An axis that the image does not have has length 1.
 
     >>> place = Placement(axes="yx", region=(slice(0, 60), slice(40, 100)), shape=(100, 100))
     >>> place.at_border("y"), place.at_border("x")
@@ -28,17 +28,17 @@ class Placement:
 
     @classmethod
     def whole(cls, axes: str, shape: Sequence[int]) -> Placement:
-        """That of an image in one piece."""
+        """The placement of a whole image."""
         return cls(axes=axes, region=tuple(slice(0, n) for n in shape), shape=tuple(shape))
 
     def at_border(self, axis: str) -> tuple[bool, bool]:
-        """Whether the pixels begin, and whether they end, where the image does."""
+        """Whether the pixels start, and whether they stop, at the image's border along an axis."""
         part, length = self.region[self.axes.index(axis)], self.shape[self.axes.index(axis)]
         return part.start == 0, part.stop == length
 
 
 def widened(region: Region, context: Sequence[int], shape: Sequence[int]) -> Region:
-    """A region with so many pixels more on either side of each axis, clipped at the image's border."""
+    """A region with `context` more pixels on both sides of each axis, clipped at the image's border."""
     return tuple(
         slice(max(0, part.start - more), min(length, part.stop + more))
         for part, more, length in zip(region, context, shape, strict=True)

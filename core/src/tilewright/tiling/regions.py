@@ -22,7 +22,7 @@ def lengths(region: Region) -> tuple[int, ...]:
 
 
 def relative(region: Region, origin: Region) -> Region:
-    """A region in the coordinates of another that holds it."""
+    """A region in the coordinates of another one that contains it."""
     return tuple(slice(r.start - o.start, r.stop - o.start) for r, o in zip(region, origin, strict=True))
 
 
@@ -33,7 +33,7 @@ def common(one: Region, other: Region) -> Region | None:
 
 
 def cut(length: int, step: int) -> tuple[int, ...]:
-    """Lengths of so many pixels and what is left. InvalidOption if there are too many, as in a file that claims it."""
+    """A length cut into parts of `step` pixels and a rest. InvalidOption for too many parts, as in a broken file."""
     whole, rest = divmod(length, step)
     if whole > MAX_ALONG:
         raise InvalidOption(f"{whole:,} tiles along one axis are more than {MAX_ALONG:,}; choose larger tiles")
@@ -41,7 +41,7 @@ def cut(length: int, step: int) -> tuple[int, ...]:
 
 
 def flat_in_image(flat: NDArray[np.int64], region: Region, shape: Sequence[int]) -> NDArray[np.int64]:
-    """Flat positions in a region as flat positions in the image of that shape."""
+    """Flat positions in a region, converted to flat positions in an image of a shape."""
     position = np.unravel_index(flat, lengths(region))
     shifted = [p + part.start for p, part in zip(position, region, strict=True)]
     places: NDArray[np.int64] = np.ravel_multi_index(shifted, tuple(shape)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The parts of a tile that its seams with neighbours need."""
+"""Strips: the parts of a tile's labels that its seams with neighbours need."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["facing", "strip", "strip_names", "strips_of"]
 
 
 def strips_of(grid: TileGrid, tile: Tile, *, overlapping: bool) -> Iterator[tuple[str, Region]]:
-    """The parts of a tile that its seams need, one for each side on which it has a neighbour, by name.
+    """The strips of a tile, one for each side on which it has a neighbour, by name.
 
-    The facing plane of the core; or, where labels overlap, what the neighbour's outer region shares. A tile further
-    on, or one that meets this one at a corner, shares a part of it.
+    A strip is the facing plane of the core; or, if `overlapping`, the region that the neighbour's outer region shares.
+    What the tile shares with tiles further away, or at a corner, is a part of a strip.
     """
     for axis, letter in enumerate(grid.axes):
         if letter in grid.separate:
@@ -30,7 +30,7 @@ def strip_names(grid: TileGrid) -> tuple[str, ...]:
 
 
 def strip(grid: TileGrid, tile: Tile, axis: int, step: int, *, overlapping: bool) -> Region:
-    """One of these parts: on the side towards which `step` points along an axis."""
+    """One strip of a tile: on its upper side along an axis if `step` is 1, on its lower side if it is -1."""
     region = tile.outer if overlapping else tile.core
     own = region[axis]
     if not overlapping:

@@ -1,0 +1,153 @@
+"""Components as authors write them: both type checkers accept each where its protocol is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilewright import Image, LabelSpec, Needs, Placement, Seam, TileGrid
+from tilewright.abc import (
+    Array,
+    BatchMerger,
+    Copies,
+    Decision,
+    Evidence,
+    LabelsReader,
+    LocatedSegmenter,
+    MeasuredSegmenter,
+    Merger,
+    OwningMerger,
+    PreparedSegmenter,
+    Reader,
+    Region,
+    Segmenter,
+    Sink,
+    Tiler,
+    Writer,
+)
+
+
+def read(path: str) -> Image:
+    return Image(np.memmap(path, np.uint16, "r", shape=(8, 8)), axes="yx")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreReader:
+    level: int = 0
+
+    def __call__(self, path: str) -> Image:
+        return Image(np.zeros((8, 8), np.uint8), "yx", spacing={"y": 0.5, "x": 0.5}, source=path)
+
+    def labels(self, path: str) -> tuple[str, ...]:
+        return ("nuclei",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Halves:
+    def __call__(self, image: Image, needs: Needs) -> TileGrid:
+        tile = [max(1, length // 2) for length in image.shape]
+        return TileGrid.regular(image.axes, shape=image.shape, tile=tile, halo=[0] * len(tile))
+
+
+def bright(pixels: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    return pixels > 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    level: float | None = None
+    axes = "yx"
+
+    @property
+    def halo(self) -> int:
+        return 4
+
+    def __call__(self, pixels: NDArray[Any]) -> NDArray[np.int32]:
+        return (pixels > (self.level or 0)).astype(np.int32)
+
+    def prepare(self, image: Image) -> Threshold:
+        return replace(self, level=image.percentiles(1, 99)[1])
+
+    def memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+        return int(np.prod(shape)) * dtype.itemsize
+
+
+class Flattened:
+    located = True
+
+    def __call__(self, pixels: NDArray[Any], place: Placement | None = None) -> NDArray[Any]:
+        start = 0 if place is None else place.region[0].start
+        return (pixels > start).astype(np.uint8)
+
+
+def stitched(seam: Seam) -> NDArray[np.int64]:
+    lower, upper = seam.labels
+    return np.stack([lower.ravel(), upper.ravel()], axis=1).astype(np.int64)
+
+
+def never(seam: Seam) -> list[tuple[int, int]]:
+    return []
+
+
+class Faces:
+    diagonals = 1
+
+    def __call__(self, seam: Seam) -> NDArray[np.int64]:
+        return self.many([seam.labels])[:, 1:]
+
+    def many(self, faces: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> NDArray[np.int64]:
+        return np.zeros((0, 3), np.int64)
+
+
+class Largest:
+    def __call__(self, seam: Seam) -> NDArray[np.int64]:
+        return np.zeros((0, 5), np.int64)
+
+    def decide(self, copies: Copies, evidence: Evidence) -> Decision:
+        none = np.zeros(len(copies), np.bool_)
+        return Decision(worth=copies.area, open=none, links=np.zeros((0, 2), np.int64))
+
+
+class ArraySink:
+    block = (64, 64)
+
+    def write(self, where: Region, block: NDArray[Any]) -> None: ...
+
+    def finish(self, provenance: Mapping[str, Any]) -> None: ...
+
+    def read(self) -> Array:
+        return np.zeros((8, 8), np.uint32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayWriter:
+    level: int = 3
+
+    def __call__(self, path: str, spec: LabelSpec) -> ArraySink:
+        return ArraySink()
+
+    def beside(self, path: str) -> Path:
+        return Path(path)
+
+
+def write(destination: str, wanted: LabelSpec) -> ArraySink:
+    return ArraySink()
+
+
+readers: list[Reader] = [read, StoreReader()]
+labels_reader: LabelsReader = StoreReader()
+tiler: Tiler = Halves()
+segmenters: list[Segmenter] = [bright, Threshold(), Flattened()]
+located: LocatedSegmenter = Flattened()
+prepared: PreparedSegmenter = Threshold()
+measured: MeasuredSegmenter = Threshold()
+mergers: list[Merger] = [stitched, never, Faces()]
+batch: BatchMerger = Faces()
+owning: OwningMerger = Largest()
+sink: Sink = ArraySink()
+writers: list[Writer] = [ArrayWriter(), write]
