@@ -14,7 +14,7 @@ from fakes import Recording
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tilewright import Image, InvalidImage, InvalidOption, Level
+from tilewright import Image, InvalidImage, InvalidOption, Level, NotReadable
 from tilewright.testing.tilers import Unread
 
 
@@ -370,3 +370,33 @@ def test_the_text_of_an_image_is_short_and_reads_no_pixels() -> None:
     assert repr(image) == (
         "Image(name='slide', axes='cyx', shape=(3, 1000000, 1000000), dtype='uint16', channels=('DAPI', 'GFP', 'RFP'))"
     )
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=3), st.integers(1, 3000), st.integers(1, 4), st.data())
+def test_blocks_shared_by_threads_hold_each_pixel_once_within_their_budget(
+    shape: list[int], pixels: int, every: int, data: st.DataObject
+) -> None:
+    chunks = tuple(data.draw(st.integers(1, n)) for n in shape)
+    recording = Recording(np.zeros(shape, np.uint8), chunks)
+    made = Image(data=recording, axes="zyx"[-len(shape) :])
+    blocks = [list(made.blocks(pixels, first=first, every=every)) for first in range(every)]
+    assert (recording.reads() == 1).all()
+    assert recording.largest_read() <= pixels
+    assert [len(share) for share in blocks] == sorted((len(share) for share in blocks), reverse=True)
+
+
+def test_blocks_are_of_whole_chunks_and_of_as_many_as_fit() -> None:
+    made = Image(dask.array.zeros((100, 1000), chunks=(10, 64), dtype="u1"), axes="yx")
+    assert [block.shape for block in made.blocks(1280)][:2] == [(10, 128), (10, 128)]
+    assert {block.shape for block in made.blocks(20_000)} == {(20, 1000)}
+    assert {block.shape for block in made.blocks(320)} == {(10, 32), (10, 8)}
+
+
+def test_an_image_without_pixels_has_no_blocks() -> None:
+    assert list(image((0, 5), "yx").blocks()) == []
+
+
+def test_a_block_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(NotReadable, match="y 0:4, x 0:4"):
+        list(Image(Unread((4, 4)), axes="yx").blocks())

@@ -33,7 +33,7 @@ def test_the_name_leads_to_the_segmenter_and_back() -> None:
     assert component("segmenter", record) == made
 
 
-@pytest.mark.parametrize("name", ["segmenter", "filters", "otsu"])
+@pytest.mark.parametrize("name", ["segmenter", "filters", "background", "methods", "statistics"])
 def test_the_examples_in_the_docstrings_run(name: str) -> None:
     module = importlib.import_module(f"tilewright_threshold.{name}")
     result = doctest.testmod(module)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from numbers import Integral
 from typing import Any
 
@@ -21,7 +22,7 @@ from ..storage.local import direct
 from ..tiling.axes import AXES, SPATIAL
 from ..tiling.regions import Region, cut
 from .channels import Channel, Channels
-from .sampling import percentiles_of, sampled
+from .sampling import covering, percentiles_of, sampled
 
 __all__ = ["AXES", "SPATIAL", "Array", "Image", "Level", "Region"]
 
@@ -235,7 +236,22 @@ class Image:
         For what has to be fixed once for all tiles (`prepare`): there are at most `blocks` of them, and which they are
         depends on the image alone. An image that is no larger than the budget is returned whole.
         """
-        for region in sampled(self.shape, self.chunks, pixels, blocks):
+        return self._blocks(sampled(self.shape, self.chunks, pixels, blocks))
+
+    def blocks(self, pixels: int = 2**22, *, first: int = 0, every: int = 1) -> Iterator[NDArray[Any]]:
+        """The whole image in blocks of whole storage chunks, of at most about `pixels` values each.
+
+        For what has to be exact for the whole image, such as a histogram. A chunk of more pixels is cut into parts.
+        Threads that share the work take every n-th block each: thread i of n is `blocks(first=i, every=n)`.
+
+        >>> image = Image(np.arange(6).reshape(2, 3), axes="yx")
+        >>> [block.tolist() for block in image.blocks(2)]
+        [[[0, 1]], [[2]], [[3, 4]], [[5]]]
+        """
+        return self._blocks(islice(covering(self.shape, self.chunks, pixels), first, None, every))
+
+    def _blocks(self, regions: Iterable[Region]) -> Iterator[NDArray[Any]]:
+        for region in regions:
             try:
                 block = self.read(region)
             except Exception as error:

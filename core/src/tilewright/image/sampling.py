@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..tiling.regions import Region
 
-__all__ = ["percentiles_of", "sampled"]
+__all__ = ["covering", "percentiles_of", "sampled"]
 
 PART = 2**18  # pixels
 
@@ -28,6 +29,21 @@ def sampled(shape: Sequence[int], chunks: Sequence[int], pixels: int, blocks: in
     taken = range(total) if whole else _spread(total, min(blocks, total))
     limit = math.prod(parts) if whole else max(1, pixels // len(taken))
     return (_central(np.unravel_index(number, counts), parts, shape, limit) for number in taken)
+
+
+def covering(shape: Sequence[int], chunks: Sequence[int], pixels: int) -> Iterator[Region]:
+    """Regions that hold each pixel of an image once, each of whole storage chunks, of at most about `pixels`.
+
+    A chunk of more is cut into parts.
+    """
+    parts = list(_parts(chunks, max(1, pixels)))
+    for axis in reversed(range(len(parts))):
+        parts[axis] = min(max(1, shape[axis]), parts[axis] * max(1, pixels // math.prod(parts)))
+    starts = (range(0, n, step) for n, step in zip(shape, parts, strict=True))
+    return (
+        tuple(slice(start, min(start + step, n)) for start, step, n in zip(corner, parts, shape, strict=True))
+        for corner in product(*starts)
+    )
 
 
 def percentiles_of(blocks: Iterable[NDArray[Any]], low: float, high: float) -> tuple[float, float]:

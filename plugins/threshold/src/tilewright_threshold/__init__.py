@@ -11,6 +11,6 @@ def tilewright_segmenters() -> list[Spec]:
         Spec(
             name="threshold",
             target="tilewright_threshold.segmenter:Threshold",
-            summary="Connected pixels above a threshold, fixed once for the whole image (Otsu's, or a number).",
+            summary="Connected pixels above or below a threshold: a number, or found once for the whole image.",
         )
     ]

@@ -1,9 +1,9 @@
-"""A threshold for a whole image from a bounded sample of it: Otsu's, made safe for what microscopes produce.
+"""A threshold above the noise of a dark background, from a bounded sample of the image: for fluorescence.
 
-N. Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. Syst. Man Cybern. 9 (1979) 62-66,
-takes the split into two classes whose means lie furthest apart, weighted by their sizes. Four things mislead it, and
-each has its step here: a few saturated pixels, zeros around the picture, brightness that varies from object to object,
-and objects so rare that the noise of the background weighs more than they do.
+It begins with the method of N. Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. Syst. Man
+Cybern. 9 (1979) 62-66: the split into two classes whose means lie furthest apart, weighted by their sizes. Four things
+mislead that, and each has its step here: a few saturated pixels, zeros around the picture, brightness that varies from
+object to object, and objects so rare that the noise of the background weighs more than they do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["otsu"]
+__all__ = ["background"]
 
 Values = NDArray[np.float64]
 
@@ -25,12 +25,12 @@ NOISE = 3.0  # deviations above the background's mode up to which brightness is 
 REAL = 6.0  # deviations from which the median of what was found cannot be the noise's own tail
 
 
-def otsu(blocks: Iterable[NDArray[Any]]) -> float:
+def background(blocks: Iterable[NDArray[Any]]) -> float:
     """The value above which a pixel is foreground, from blocks sampled over an image of real numbers.
 
     NaN and infinities are ignored. Of a constant image, or one without a finite pixel, nothing finite is above it.
 
-    >>> otsu([np.array([10, 11, 12, 10, 11, 12, 90])])
+    >>> background([np.array([10, 11, 12, 10, 11, 12, 90])])
     51.0
     """
     sampled = [np.asarray(block) for block in blocks]
