@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from csbdeep.utils import normalize
 from numpy.typing import NDArray
-from stardist.models import StarDist2D, StarDist3D
 from synth import make
 
 from tilewright import Auto, Grid, Image, Needs, Pipeline
 from tilewright.components.options import options_of
 from tilewright.errors import InvalidImage, InvalidOption
 from tilewright_stardist.footprint import WORKSPACE, activations
+from tilewright_stardist.library import kinds
 from tilewright_stardist.segmenter import StarDist
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ def nuclei() -> NDArray[Any]:
 def stardist(model: str, pixels: NDArray[Any], **options: Any) -> NDArray[Any]:
     """What StarDist's own few lines give for an image in one piece."""
     folder = Path(model)
-    kind = StarDist3D if pixels.ndim == 3 else StarDist2D
+    kind = kinds()[pixels.ndim]
     network = kind(None, name=folder.name, basedir=str(folder.parent))
     labels: NDArray[Any] = network.predict_instances(normalize(pixels, 1, 99.8), **options)[0]
     return labels
@@ -127,7 +127,7 @@ def test_halo_context_and_stride_are_the_networks(small2d: str, small3d: str) ->
 def test_a_crop_at_multiples_of_the_stride_is_seen_as_the_whole_would_be(small2d: str, nuclei: NDArray[Any]) -> None:
     """And one at other places is not: why tiles are cut there (Rumberger et al., ICCV 2021)."""
     folder = Path(small2d)
-    network = StarDist2D(None, name=folder.name, basedir=str(folder.parent))
+    network = kinds()[2](None, name=folder.name, basedir=str(folder.parent))
     pixels = normalize(nuclei, 1, 99.8)
     whole = network.predict(pixels)[0]
     reach = StarDist(model=small2d).context["y"] // 2  # in the network's output, which has half the resolution
