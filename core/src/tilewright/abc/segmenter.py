@@ -73,7 +73,8 @@ class PreparedSegmenter(Segmenter, Protocol):
     def prepare(self, image: Image, /) -> Segmenter:
         """The segmenter to use instead; called once in a run, with the whole lazy image of the chosen channels.
 
-        Fix what all tiles share from `Image.sample()` or `Image.percentiles()`, and return a new segmenter.
+        Fix what all tiles share from `Image.sample()`, `Image.percentiles()` or all of `Image.blocks()`, and return a
+        new segmenter.
         """
 
 

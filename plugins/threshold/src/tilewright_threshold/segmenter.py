@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from tilewright import Image
 from tilewright.errors import InvalidOption
 
 from .filters import filled, radius, smoothed
-from .methods import METHODS, Method, threshold_of
+from .methods import METHODS, threshold_of
 
 __all__ = ["Threshold"]
 
@@ -38,7 +38,8 @@ class Threshold:
            [0, 1, 0, 2]], dtype=int32)
     """
 
-    threshold: float | Method = field(
+    # Spelled out, since the text of an annotation is what a list of options shows.
+    threshold: float | Literal["background", "otsu", "li", "triangle", "yen", "isodata", "mean"] = field(
         default="background",
         metadata={"help": "pixels above it are foreground; a method finds it once, for the whole image"},
     )
