@@ -376,7 +376,6 @@ def test_the_text_of_an_image_is_short_and_reads_no_pixels() -> None:
     )
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=3), st.integers(1, 3000), st.integers(1, 4), st.data())
 def test_blocks_shared_by_threads_hold_each_pixel_once_within_their_budget(
     shape: list[int], pixels: int, every: int, data: st.DataObject
