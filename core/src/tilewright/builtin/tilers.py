@@ -80,9 +80,11 @@ class Auto:
         stride = [1 if axis in needs.separate else needs.stride.get(axis, 1) for axis in image.axes]
         context = [0 if axis in needs.separate else needs.context.get(axis, 0) for axis in image.axes]
 
+        shape, dtype = image.shape, image.dtype
+
         def work(candidate: Sequence[int]) -> int:
-            seen = tuple(map(_longest, image.shape, candidate, halo, stride, context))
-            return bytes_for(seen, image.dtype, needs)
+            seen = tuple(map(_longest, shape, candidate, halo, stride, context))
+            return bytes_for(seen, dtype, needs)
 
         most = self.memory or (work([1] * len(tile)) + SPARE if needs.memory else PLAIN)
 
@@ -98,7 +100,7 @@ class Auto:
                 f"{most:,}; give more memory or a smaller halo"
             )
         growing = [i for i, axis in enumerate(image.axes) if axis in SPATIAL and axis not in needs.separate]
-        while growing := [i for i in growing if tile[i] < image.shape[i]]:
+        while growing := [i for i in growing if tile[i] < shape[i]]:
             shortest = min(growing, key=lambda i: tile[i])
             larger = [2 * t if i == shortest else t for i, t in enumerate(tile)]
             if fits(larger):

@@ -49,6 +49,12 @@ class Source:
             return self.whole.select(self.channels)
         return self.whole.take(self.channels)
 
+    def choosing(self, channels: int | tuple[int, ...] | None) -> Source:
+        """The source with its channels chosen; an image that is open stays open."""
+        chosen = dataclasses.replace(self, channels=channels)
+        vars(chosen).update(whole=self.whole)
+        return chosen
+
     def check(self) -> None:
         """NotReadable if the image has been removed: its missing chunks would be read as background."""
         if self.whole.identity.gone():
