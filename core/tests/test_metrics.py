@@ -181,7 +181,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         compare(labels, labels, thresholds=(1.5,))
     with pytest.raises(InvalidOption, match="above 0 and is at most 1, not 0"):
         compare(labels, labels, thresholds=(0,))
-    with pytest.raises(InvalidOption, match="int is no label image"):
+    with pytest.raises(InvalidOption, match="int is not a label image"):
         compare(labels, 3)
     with pytest.raises(NotReadable, match="does not exist"):
         compare(labels, "nowhere.zarr")

@@ -227,8 +227,8 @@ def test_a_number_of_workers_that_is_none_is_refused(workers: Any) -> None:
 @pytest.mark.parametrize(
     ("source", "options", "said"),
     [
-        ([[1, 2]], {}, "list is no image; give a path, an Image, or an array"),
-        (None, {}, "NoneType is no image"),
+        ([[1, 2]], {}, "list is not an image; give a path, an Image, or an array"),
+        (None, {}, "NoneType is not an image"),
         (np.zeros((2, 2, 2, 2)), {}, "an array of 4 dimensions needs its axes; pass axes, such as 'tzyx'"),
         (np.zeros((2, 2)), {"level": 1}, "level 1 was asked for, but ndarray in memory has one level"),
         (np.zeros((2, 2)), {"name": "../up"}, "name '../up' is not a name for labels"),
@@ -332,7 +332,7 @@ def test_a_destination_that_is_no_local_path_is_refused(
 
 
 def test_what_is_no_path_is_refused_as_a_destination() -> None:
-    with pytest.raises(InvalidOption, match="5 is int, no path to write labels to"):
+    with pytest.raises(InvalidOption, match="5 is int, not a path to write labels to"):
         to_array().run(mask(), 5)  # type: ignore[arg-type]
 
 

@@ -156,7 +156,7 @@ class Vanishing(Components):
 def test_a_source_that_goes_away_is_an_error_and_not_background(what: str, tmp_path: Path) -> None:
     pixels, place = make_image(tmp_path), tmp_path / what
     parts, out = {"segmenter": Vanishing(weights=place)}, tmp_path / "out.zarr"
-    with pytest.raises(NotReadable, match=r"image.ome.zarr has gone; put it back, and repeat the run"):
+    with pytest.raises(NotReadable, match=r"image.ome.zarr has been removed; put it back, and re-run"):
         run(tmp_path, parts=parts, workers=1, destination=out)
     assert not out.exists()
     place.with_name("away").rename(place)
@@ -178,7 +178,7 @@ def test_a_source_whose_chunks_go_before_it_does_is_not_background_either(tmp_pa
             return super().__call__(pixels)
 
     parts = {"segmenter": Removing()}
-    with pytest.raises(NotReadable, match="has gone"):
+    with pytest.raises(NotReadable, match="has been removed"):
         run(tmp_path, parts=parts, workers=1, destination=tmp_path / "out.zarr")
     kept.rename(tmp_path / "image.ome.zarr")
     result = run(tmp_path, parts=parts, workers=1, destination=tmp_path / "out.zarr")

@@ -96,7 +96,7 @@ def test_a_folder_that_is_there_is_left_alone(project: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (project / f"tilewright-my-{kind}").rglob("*")}
     done = CliRunner().invoke(main, ["new", kind, f"my-{kind}", "--path", str(project)])
     assert done.exit_code == 2
-    assert "is there already" in done.stderr
+    assert "exists already" in done.stderr
     assert before == {path: path.stat().st_mtime_ns for path in (project / f"tilewright-my-{kind}").rglob("*")}
 
 
@@ -104,7 +104,7 @@ def test_a_folder_that_is_there_is_left_alone(project: Path) -> None:
 def test_a_name_that_cannot_be_one_is_refused(name: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["new", "segmenter", "--path", str(tmp_path), "--", name])
     assert done.exit_code == 2
-    assert "is no name for a package" in done.stderr
+    assert "is not a name for a package" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -69,7 +69,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "both": ({"channels": [0], "channel": 0}, r"give channel or channels, not both \(0 and \[0\]\)"),
     "missing channel": ({"image": CHANNELS, "channel": 2}, r"channel 2 does not exist; the image has 2 channels"),
-    "missing name": ({"image": CHANNELS, "channel": "RFP"}, r"no one channel 'RFP'.*DAPI, GFP"),
+    "missing name": ({"image": CHANNELS, "channel": "RFP"}, r"'RFP' does not exist or is not unique.*DAPI, GFP"),
     "float channel": ({"image": CHANNELS, "channel": 0.0}, r"0\.0"),
     "no channel of several": ({"image": CHANNELS, "channel": None, "tile_shape": (4, 4)}, r"2 channels \(DAPI, GFP\)"),
     "level of an array": ({"level": 1}, r"level 1 was asked for, but ndarray in memory has one level"),

@@ -1,4 +1,4 @@
-"""The core's own components, offered through the same hooks as everyone's."""
+"""The core's own components, offered through the same hooks as those of plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The built-in mergers: which labels on two sides of a seam are one object."""
+"""The built-in mergers, `touch` and `overlap`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["Overlap", "Touch"]
 
 @dataclass(frozen=True, kw_only=True)
 class Touch:
-    """What touches across the seam is one object: exact for connected components.
+    """Labels that touch across a seam are one object. This is exact for connected components.
 
-    `connectivity` is that of the segmenter: 1 joins pixels that share a face, 2 also those that share an edge, and so
-    on to the number of spatial dimensions (as in `scipy.ndimage.generate_binary_structure`).
+    `connectivity` must be that of the segmenter: 1 joins pixels that share a face, 2 also pixels that share an edge, up
+    to the number of spatial dimensions (as in `scipy.ndimage.generate_binary_structure`).
 
     >>> from tilewright import TileGrid
     >>> grid = TileGrid.regular("yx", shape=(2, 2), tile=(1, 2), halo=(0, 0))
@@ -41,7 +41,7 @@ class Touch:
 
     @property
     def diagonals(self) -> int:
-        """Tiles that meet across more axes than this have no pixels that touch."""
+        """Tiles that meet across more axes than this have no pixels that touch each other."""
         return self.connectivity
 
     def __call__(self, seam: Seam) -> NDArray[np.int64]:
@@ -56,7 +56,7 @@ class Touch:
     def many(self, faces: Sequence[tuple[Labels, Labels]]) -> NDArray[np.int64]:
         """The pairs of many faces with connectivity 1: rows of the face's place, label in lower, label in upper.
 
-        A face of small tiles has a thousand pixels, and some thirty numpy calls for so few take longer than the work.
+        A face of small tiles has a thousand pixels, for which some thirty calls of numpy take longer than the work.
         """
         if not faces:
             return np.zeros((0, 3), np.int64)
@@ -70,19 +70,21 @@ class Touch:
 
 @dataclass(frozen=True, kw_only=True)
 class Overlap:
-    """What two tiles saw as the same object where both looked is one object, drawn from the best view of it.
+    """Two tiles' views of an object, in the region that both saw, are one object, drawn from the best view.
 
-    For segmenters that return instances (StarDist, Cellpose): touching cells stay apart. Needs a halo of at least one
-    pixel; a good one is the context that the network needs and the size of a typical object. An object that a tile
+    It is for segmenters that return instances (StarDist, Cellpose): touching cells stay apart. It needs a halo of at
+    least one pixel, better the context that the network needs plus the size of a typical object. An object that a tile
     sees whole is drawn from the tile that sees it best; objects that no tile sees whole are united. The rule and its
-    numbers are in `ownership.Rule`.
+    numbers are in `builtin.ownership`.
     """
 
     best_at: int = field(
         default=12,
-        metadata={"help": "pixels from a tile's edge beyond which all views of an object are as good"},
+        metadata={"help": "pixels from a tile's edge beyond which all views of an object are equally good"},
     )
-    free: float = field(default=0.7, metadata={"help": "share of its pixels that a view must find free to be drawn"})
+    free: float = field(
+        default=0.7, metadata={"help": "share of its pixels that better views must leave to a view that is drawn"}
+    )
     same: float = field(default=0.3, metadata={"help": "agreement from which cut views of an object are united"})
 
     def __call__(self, seam: Seam) -> NDArray[np.int64]:
@@ -106,7 +108,7 @@ def _sums(labels: NDArray[np.int64], pixels: NDArray[np.int64]) -> NDArray[np.in
 def _shifts(
     steps: list[tuple[int, ...]], free: int, shape: tuple[int, ...]
 ) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
-    """The pairs of windows of two facing planes in which pixels lie that touch across them."""
+    """Pairs of windows of two facing planes; pixels at the same place of a pair touch each other."""
     for shift in itertools.product(*steps):
         if sum(map(bool, shift)) <= free:
             here = tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(shift, shape, strict=True))
@@ -115,7 +117,7 @@ def _shifts(
 
 
 def _changing(*columns: NDArray[Any]) -> NDArray[np.int64]:
-    """The rows that differ from the one before."""
+    """The rows that differ from the row before."""
     fresh = np.zeros(len(columns[0]), np.bool_)
     fresh[:1] = True
     for column in columns:

@@ -1,11 +1,11 @@
 """Which tile draws an object that several tiles saw: the best view wins, locally and without a global order.
 
-Every tile's view of an object is a copy. A copy that reaches the inner end of its tile's outer region is cut, the
-others are complete.
+Each tile's view of an object is a copy. A copy that reaches an edge of its tile's outer region where the image goes on
+is cut off; the others are complete.
 
-1. Complete copies claim their pixels, the best first: far from the tile's edge (capped, since beyond the context that
-   a network needs all copies are equally good), then those on which more tiles agree, then those that lie mostly in
-   their own tile's core, then the larger. One that finds too few of its pixels free is dropped.
+1. Complete copies claim their pixels, the best first. Better is: further from the tile's edge (up to a limit, since
+   beyond the context that a network needs all copies are equally good); then agreed on by more tiles; then mostly in
+   its own tile's core; then larger. A copy with too few pixels left is dropped.
 2. Cut copies that complete ones do not cover are linked where they agree: objects larger than the halo. Linked ones of
    which no tile has a fair share in its own core are dropped: the tiles that saw that place best saw nothing.
 
@@ -36,7 +36,7 @@ _DISTANCE, _AGREE, _AREA = 15, 10, 35
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """The numbers of the rule; `mergers.Overlap` documents those that a user may set."""
+    """The numbers of the rule; `builtin.mergers.Overlap` documents those that a user may set."""
 
     best_at: int = 12
     free: float = 0.7
@@ -49,8 +49,8 @@ class Rule:
 def decide(copies: Copies, evidence: Evidence, rule: Rule) -> Decision:
     """Apply the rule to the copies of a run, or of a part of it.
 
-    Only those that share pixels with others are weighed against each other: most objects never meet a seam. Of the
-    others the complete ones are drawn, and the cut ones of which half is in their tile's core.
+    Only copies that share pixels with others are weighed against each other; most objects are at no seam. Of the others
+    the complete ones are drawn, and those that are cut off if half of their pixels are in their tile's core.
     """
     members, ends = np.unique(np.concatenate([evidence.lower, evidence.upper]), return_inverse=True)
     lower, upper = ends[: len(evidence.lower)], ends[len(evidence.lower) :]
@@ -88,7 +88,7 @@ def _central(copies: Copies) -> Bools:
 
 
 def _support(copies: Copies, evidence: Evidence, rule: Rule) -> Ints:
-    """How many tiles agree on a copy; as many as can be if that is not known."""
+    """The number of tiles that agree on a copy; the largest possible number if it is not known."""
     agree = evidence.iou() >= rule.agree
     ends = np.concatenate([evidence.lower[agree], evidence.upper[agree]])
     support = np.bincount(ends, minlength=len(copies)).astype(np.int64)
@@ -96,7 +96,7 @@ def _support(copies: Copies, evidence: Evidence, rule: Rule) -> Ints:
 
 
 def _worth(copies: Copies, support: Ints, rule: Rule) -> Ints:
-    """One number to compare copies by, so that no list of all of them has to be sorted."""
+    """One number by which copies are compared, so that no list of all copies has to be sorted."""
     worth: Ints = (copies.margin > 0).astype(np.int64)
     for value, bits in (
         (np.minimum(copies.margin, rule.best_at), _DISTANCE),
@@ -111,9 +111,10 @@ def _worth(copies: Copies, support: Ints, rule: Rule) -> Ints:
 def _claim(
     copies: Copies, evidence: Evidence, complete: Bools, worth: Ints, need: NDArray[np.float64]
 ) -> tuple[Bools, Bools]:
-    """Settle the complete copies in rounds: each once all better ones with which it shares pixels are settled.
+    """Settle the complete copies in rounds: each after all better copies that share pixels with it.
 
-    Which are drawn, and which cannot be settled: they wait, directly or through others, for one that is not known.
+    Returns which copies are drawn, and which cannot be settled because they wait, directly or through others, for a
+    copy that is not known.
     """
     rivals = complete[evidence.lower] & complete[evidence.upper]
     better, worse, shared = evidence.lower[rivals], evidence.upper[rivals], evidence.shared[rivals]
@@ -136,7 +137,7 @@ def _claim(
 
 
 def _covered(count: int, evidence: Evidence, takers: Bools) -> Ints:
-    """How many pixels of each copy those copies take, counted pair by pair."""
+    """The number of pixels of each copy that some copies take, counted pair by pair."""
     covered = np.zeros(count, np.int64)
     for one, other in ((evidence.lower, evidence.upper), (evidence.upper, evidence.lower)):
         takes = takers[other]

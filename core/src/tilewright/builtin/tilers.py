@@ -16,14 +16,14 @@ from ..tiling.grid import TileGrid
 
 __all__ = ["Auto", "Grid", "bytes_for"]
 
-PLAIN = 128 * 2**20  # bytes for a tile's work, where the segmenter does not say what it takes
-SPARE = 512 * 2**20  # bytes beyond what the smallest tile takes, where it does: a network takes much for any tile
-HALO = "context on either side, one for all spatial axes or one for each; None: the segmenter's, else 0"
+PLAIN = 128 * 2**20  # bytes for a tile's work, if the segmenter does not declare its memory
+SPARE = 512 * 2**20  # bytes more than the smallest tile takes, if it does: a network takes much for any tile
+HALO = "context on both sides, one for all spatial axes or one for each; None: the segmenter's, else 0"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Tiles of one shape, the same everywhere but at the image's end.
+    """Tiles of one shape; those at the image's end may be smaller.
 
     >>> import numpy as np
     >>> image = Image(data=np.zeros((100, 90)), axes="yx")
@@ -52,18 +52,18 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True)
 class Auto:
-    """Tiles as large as `memory` allows for one tile's work, in whole storage chunks and near to cubes.
+    """Tiles as large as `memory` allows for one tile's work, of whole storage chunks and near to cubes.
 
-    Without it they may take 128 MiB, or 512 MiB more than the smallest tile if the segmenter says what it takes.
-    The work is what the segmenter says that it takes (`memory(shape, dtype)`), else the pixels twice and 16 bytes a
-    pixel for labels. A storage chunk that is itself too large is halved until it fits; InvalidOption if not even one
-    pixel and its halo do. The grid depends on the image
-    and the options alone, never on the machine, so that a killed run finds its tiles again elsewhere.
+    Without `memory` a tile may take 128 MiB, or 512 MiB more than the smallest tile if the segmenter declares
+    `memory(shape, dtype)`. A tile's work takes what the segmenter declares, else twice the pixels and 16 bytes a pixel
+    for labels. A storage chunk that is too large is halved until it fits; InvalidOption if one pixel with its halo does
+    not fit. The grid depends on the image and the options alone, not on the machine, so that a run that is resumed on
+    another one has the same tiles.
     """
 
     memory: int | None = field(
         default=None,
-        metadata={"help": "bytes that one tile's work may take; None: 128 MiB, or by the segmenter's memory"},
+        metadata={"help": "bytes that one tile's work may take; None: 128 MiB, or by what the segmenter declares"},
     )
     halo: int | tuple[int, ...] | None = field(default=None, metadata={"help": HALO})
 
@@ -80,9 +80,11 @@ class Auto:
         stride = [1 if axis in needs.separate else needs.stride.get(axis, 1) for axis in image.axes]
         context = [0 if axis in needs.separate else needs.context.get(axis, 0) for axis in image.axes]
 
+        shape, dtype = image.shape, image.dtype
+
         def work(candidate: Sequence[int]) -> int:
-            seen = tuple(map(_longest, image.shape, candidate, halo, stride, context))
-            return bytes_for(seen, image.dtype, needs)
+            seen = tuple(map(_longest, shape, candidate, halo, stride, context))
+            return bytes_for(seen, dtype, needs)
 
         most = self.memory or (work([1] * len(tile)) + SPARE if needs.memory else PLAIN)
 
@@ -98,7 +100,7 @@ class Auto:
                 f"{most:,}; give more memory or a smaller halo"
             )
         growing = [i for i, axis in enumerate(image.axes) if axis in SPATIAL and axis not in needs.separate]
-        while growing := [i for i in growing if tile[i] < image.shape[i]]:
+        while growing := [i for i in growing if tile[i] < shape[i]]:
             shortest = min(growing, key=lambda i: tile[i])
             larger = [2 * t if i == shortest else t for i, t in enumerate(tile)]
             if fits(larger):
@@ -109,13 +111,13 @@ class Auto:
 
 
 def _longest(length: int, tile: int, halo: int, stride: int, context: int) -> int:
-    """The most that is read of such a tile: its outer region starts and stops at multiples of the stride."""
+    """The greatest length that is read of a tile; its outer region starts and stops at multiples of the stride."""
     reach = halo + stride - 1 if tile % stride else -(-halo // stride) * stride
     return min(length, tile + 2 * (reach + context))
 
 
 def _halo(said: int | tuple[int, ...] | None, axes: str, tile: Sequence[int] | None, needs: Needs) -> tuple[int, ...]:
-    """The halo by axis. One number for all gives none to an axis whose tiles have length 1: those are planes."""
+    """The halo by axis. One number for all axes counts as 0 along an axis whose tiles have length 1 (planes)."""
     if said is None:
         return tuple(needs.halo.get(axis, 0) for axis in axes)
     halo = for_axes("halo", said, axes)
@@ -125,7 +127,7 @@ def _halo(said: int | tuple[int, ...] | None, axes: str, tile: Sequence[int] | N
 
 
 def bytes_for(shape: tuple[int, ...], dtype: np.dtype[np.generic], needs: Needs) -> int:
-    """The bytes that a tile's work takes: what the segmenter says, else the rule of `Auto`."""
+    """The bytes that a tile's work takes: what the segmenter declares, else as `Auto` estimates it."""
     if needs.memory is not None:
         return needs.memory(shape, dtype)
     return math.prod(shape) * (2 * dtype.itemsize * needs.channels + 16)

@@ -21,9 +21,9 @@ __all__ = ["ZarrArray"]
 
 @dataclass(frozen=True, kw_only=True)
 class ZarrArray:
-    """Write a zarr array. A chunk is a tile or several small ones; the attribute `tilewright` is the provenance."""
+    """Writes a zarr array. A chunk is a tile or several small ones; the attribute `tilewright` is the provenance."""
 
-    zarr_format: Literal[2, 3] = field(default=3, metadata={"help": "2 for groups and tools that know no zarr v3"})
+    zarr_format: Literal[2, 3] = field(default=3, metadata={"help": "2 for tools that do not read zarr v3"})
 
     def __call__(self, path: str, spec: LabelSpec) -> ZarrArraySink:
         import zarr
@@ -32,7 +32,7 @@ class ZarrArray:
         recover(aside, target)
         check_replaceable(target)
         if not aside.exists():
-            # A folder in which a kill or a full disk left no metadata is no array, and would be found ever after.
+            # After a kill or on a full disk the folder may have no metadata, and would not be an array in later runs.
             unfinished = spec.workdir / "labels.zarr.new"
             shutil.rmtree(unfinished, ignore_errors=True)
             zarr.create_array(
@@ -49,7 +49,7 @@ class ZarrArray:
 
 
 def _chunks(tile: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:
-    """Whole tiles, as many as it takes to make a chunk of some hundred thousand pixels: smaller files cost more."""
+    """Chunks of whole tiles with some hundred thousand pixels, because smaller files cost more."""
     chunks = [max(1, min(t, n)) for t, n in zip(tile, shape, strict=True)]
     while math.prod(chunks) < 2**18 and any(c < n for c, n in zip(chunks, shape, strict=True)):
         axis = min((i for i, n in enumerate(shape) if chunks[i] < n), key=lambda i: chunks[i])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,10 +40,11 @@ def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path,
     whole = source.opened
     traits = Traits.of(parts.segmenter, whole)
     channels = chosen_channels(whole, traits, options.channel, options.channels)
-    source = dataclasses.replace(source, channels=channels)
+    source = source.choosing(channels)
     image = source.opened
     segmenter = prepared(parts.segmenter, image)
-    traits = Traits.of(segmenter, image)
+    if segmenter is not parts.segmenter:
+        traits = Traits.of(segmenter, image)
     merger = merger_of(parts)
     joining = MergerTraits.of(merger)
     if options.same_ids and joining.owns:

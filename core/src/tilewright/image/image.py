@@ -29,9 +29,9 @@ __all__ = ["AXES", "SPATIAL", "Array", "Image", "Level", "Region"]
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """One resolution of a pyramid: its shape, and how its pixels lie in space, an entry for each axis of the image.
+    """One resolution of a pyramid: its shape, and where its pixels are in space, with an entry for each axis.
 
-    path: where the level lies within its source, as the format names it.
+    path: the level's name within its source.
     scale: the pixel size, in the image's units.
     translation: the position of the first pixel's centre, in the same units; None is the origin.
     """
@@ -59,17 +59,17 @@ class Level:
 class Image:
     """An N-D array with named axes, read region by region.
 
-    `image[...]` and `numpy.asarray(image)` are all of its pixels, `image[0, :64]` some of them.
+    `image[...]` and `numpy.asarray(image)` read all of its pixels, `image[0, :64]` some of them.
 
-    data: any `Array`; nothing of it is read until a region is asked for.
-    axes: one letter for each dimension out of `t c z y x`, each at most once, in the data's order, with at least one
-        of `z y x`. A single spatial axis makes a 1-D image, which in-memory arrays may be.
+    data: any `Array`; nothing of it is read before a region is.
+    axes: one letter of `t c z y x` for each dimension, each at most once, in the data's order, with at least one of
+        `z y x`.
     spacing: pixel size by axis, in `units`; an axis that is left out has spacing 1 and no unit.
-    channels: names by index along `c`, possibly none.
+    channels: the names by index along `c`; empty if they have none.
     levels: the source's pyramid from this resolution down, this one first; empty if it has none.
-    source, format: where it was read from and as what (`"ome-zarr 0.5"`), both empty for an array in memory.
+    source, format: the path that it was read from and its format (`"ome-zarr 0.5"`); empty for an array in memory.
 
-    InvalidImage if the axes do not fit the data or a spacing is no positive number.
+    InvalidImage if the axes do not fit the data, or if a spacing is not a positive number.
 
     >>> import numpy as np
     >>> image = Image(data=np.zeros((3, 8, 8)), axes="cyx", spacing={"y": 0.5, "x": 0.5}, channels=("DAPI",))
@@ -117,9 +117,9 @@ class Image:
         return f"Image({', '.join(f'{name}={value!r}' for name, value in facts.items())})"
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        """The pixels at an index of whole numbers, slices and `...`, as numpy has it: an array of the caller's own.
+        """The pixels at an index of whole numbers, slices and `...`, as in numpy, but always as a copy.
 
-        IndexError for any other index, and for one that has too many entries or lies outside.
+        IndexError for any other index, for one with too many entries, and for a whole number outside of the image.
         """
         parts = _expanded(index, self.shape)
         spans = tuple(part if isinstance(part, slice) else slice(part, part + 1) for part in parts)
@@ -129,7 +129,7 @@ class Image:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
-            raise ValueError(f"{self!r} is read when it is asked for, so its pixels are always a copy")
+            raise ValueError(f"{self!r} is read from its source, so its pixels are always a copy; leave copy out")
         return np.asarray(self[...], dtype)
 
     @property
@@ -142,19 +142,19 @@ class Image:
 
     @property
     def spatial_axes(self) -> str:
-        """The image's axes out of `z y x`, in its order."""
+        """The axes of the image that are in `z y x`, in its order."""
         return "".join(axis for axis in self.axes if axis in SPATIAL)
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """The unit in which the data is best read: its shards, chunks, or (without either) its whole shape."""
+        """The shape of the unit in which the data is stored: its shards, else its chunks, else its whole shape."""
         unit = unit_of(self.data) or self.shape
         sizes = (max(step, default=1) if isinstance(step, tuple) else int(step) for step in unit)
         return tuple(max(1, min(step, n)) for step, n in zip(sizes, self.shape, strict=True))
 
     @property
     def chunk_lengths(self) -> tuple[tuple[int, ...], ...]:
-        """For each axis the lengths of the storage chunks, one after the other; they need not be equal."""
+        """For each axis the lengths of the storage chunks in their order; they need not be equal."""
         uneven = unit_of(self.data)
         if uneven and isinstance(uneven[0], tuple):
             return tuple(tuple(int(n) for n in axis if n) for axis in uneven)
@@ -165,11 +165,11 @@ class Image:
         return self.shape[self.axes.index(axis)] if axis in self.axes else 1
 
     def read(self, region: Region) -> NDArray[Any]:
-        """The pixels of a region, an array of the caller's own: writing to it never reaches the source.
+        """The pixels of a region, as a copy: changing it never changes the source.
 
         region: a slice for each axis, in pixels, without a step.
 
-        Whatever the source raises where it cannot be read.
+        Any error of the source is raised as it is.
         """
         block = in_memory(self._direct[region])
         return block if getattr(self._direct, "fresh", False) else np.array(block, order="C")
@@ -180,16 +180,17 @@ class Image:
 
     @cached_property
     def identity(self) -> Identity:
-        """Which bytes the pixels are: the files behind them, and what changes when they do."""
+        """The files behind the pixels, and a text and a number that change when the pixels do."""
         return Identity(self.data, self.source)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("_direct", "identity")}
 
     def channel_index(self, channel: int | str) -> int:
-        """The position along `c` of a channel said by index (negative from the end) or name.
+        """The position along `c` of a channel that is given by index (negative from the end) or name.
 
-        InvalidOption for one that the image does not have, a name that several have, or an image without `c`.
+        InvalidOption for a channel that the image does not have, a name that several channels have, or an image without
+        `c`.
         """
         if "c" not in self.axes:
             raise InvalidOption(f"channel {channel!r} was asked for, but the image's axes {self.axes!r} have no c")
@@ -203,7 +204,9 @@ class Image:
             alike = [name for name in self.channels if name.casefold() == str(channel).casefold()]
             close = alike or difflib.get_close_matches(str(channel), self.channels, n=1)
             hint = f"; did you mean {close[0]!r}?" if close and close[0] != channel else ""
-            raise InvalidOption(f"there is no one channel {channel!r}; the image has {count} channels{names}{hint}")
+            raise InvalidOption(
+                f"channel {channel!r} does not exist or is not unique; the image has {count} channels{names}{hint}"
+            )
         if not -count <= int(said) < count:
             raise InvalidOption(f"channel {said} does not exist; the image has {count} channels{names}")
         return int(said) % count
@@ -220,7 +223,7 @@ class Image:
         )
 
     def take(self, channels: Sequence[int | str]) -> Image:
-        """The image of some channels in the order given, still with its axis `c`, as lazy as this one."""
+        """The image of some channels in the given order, with its axis `c`, as lazy as this one."""
         chosen = [self.channel_index(channel) for channel in channels]
         position = self.axes.index("c")
         return replace(
@@ -231,10 +234,10 @@ class Image:
         )
 
     def sample(self, pixels: int = 2**22, blocks: int = 64) -> Iterator[NDArray[Any]]:
-        """Blocks spread evenly over the whole image that hold at most about `pixels` values together.
+        """At most `blocks` blocks, spread evenly over the whole image, with about `pixels` values in all.
 
-        For what has to be fixed once for all tiles (`prepare`): there are at most `blocks` of them, and which they are
-        depends on the image alone. An image that is no larger than the budget is returned whole.
+        They are for numbers that must be the same for all tiles (`prepare`). Their places depend on the image's shape
+        and chunks alone. An image with at most `pixels` pixels is returned whole.
         """
         return self._blocks(sampled(self.shape, self.chunks, pixels, blocks))
 
@@ -262,10 +265,10 @@ class Image:
             yield block
 
     def percentiles(self, low: float, high: float) -> tuple[float, float]:
-        """The values at two percentiles, 0 to 100, of the finite pixels of `sample`: limits to normalise all tiles by.
+        """The values at two percentiles, 0 to 100, of the finite pixels of `sample`, to normalise all tiles with.
 
-        Where both are one value, as in an image that is mostly empty, they are the least and the greatest; without a
-        finite pixel 0 and 1. A channel's own are those of `select(channel)`.
+        If both are the same value, as in an image that is mostly empty, the least and the greatest value are returned,
+        and 0 and 1 if no pixel is finite. `select(channel).percentiles(…)` gives those of one channel.
 
         >>> Image(data=np.arange(101).reshape(1, 101), axes="yx").percentiles(1, 99)
         (1.0, 99.0)

@@ -1,4 +1,4 @@
-"""Which parts of an image stand for the whole of it."""
+"""Samples of an image: regions that are spread evenly over it, and percentiles of their pixels."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PART = 2**18  # pixels
 
 
 def sampled(shape: Sequence[int], chunks: Sequence[int], pixels: int, blocks: int) -> Iterator[Region]:
-    """At most `blocks` regions spread evenly over an image, each within a storage chunk, of about `pixels` in all.
+    """At most `blocks` regions, spread evenly over an image, each within a storage chunk, with about `pixels` in all.
 
-    Which they are depends on shape and chunks alone. Of an image that is no larger than the budget they are all.
+    They depend on shape and chunks alone. For an image with at most `pixels` pixels they cover the whole image.
     """
     parts = _parts(chunks, PART)
     counts = tuple(-(-n // c) for n, c in zip(shape, parts, strict=True))
@@ -47,7 +47,7 @@ def covering(shape: Sequence[int], chunks: Sequence[int], pixels: int) -> Iterat
 
 
 def percentiles_of(blocks: Iterable[NDArray[Any]], low: float, high: float) -> tuple[float, float]:
-    """The values at two percentiles of the finite pixels of some blocks; `Image.percentiles` says the rest."""
+    """The values at two percentiles of the finite pixels of some blocks, as `Image.percentiles` returns them."""
     values = np.concatenate([block[np.isfinite(block)] for block in blocks] or [np.empty(0)])
     if not values.size:
         return 0.0, 1.0
@@ -62,7 +62,7 @@ def _spread(total: int, count: int) -> list[int]:
 
 
 def _parts(chunks: Sequence[int], most: int) -> tuple[int, ...]:
-    """Chunks cut into parts of at most so many pixels: one huge chunk, or none, must not make one sample of all."""
+    """The shape of a part of a chunk with at most `most` pixels, because a single chunk may be the whole image."""
     parts = list(chunks)
     while math.prod(parts) > most:
         longest = parts.index(max(parts))

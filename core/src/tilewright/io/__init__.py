@@ -1,1 +1,1 @@
-"""Paths to images and labels: which reader and writer fit, what a source is, where labels go."""
+"""Paths to images and labels: choosing a reader and a writer, opening the source, and placing the labels."""

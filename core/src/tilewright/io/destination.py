@@ -1,4 +1,4 @@
-"""Where the labels go: the path, its writer, and the checkpoint beside it, with nothing of the user's in danger."""
+"""Where the labels go: the path, its writer, and the checkpoint beside it, and checks that protect what is there."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ["Destination", "check_local"]
 class Destination:
     """A path for labels, the writer that makes it, and the folder of the run's checkpoint.
 
-    checkpoint: where the run keeps what it has done: `beside`, or in a folder of the user's choice.
-    beside: the folder beside the output that a run holds while it is at work, wherever its checkpoint lies: so an
-        output has one run at a time, and what is built there is found after a kill.
-    temporary: the folder to remove once nobody needs the labels any more, if the user named no destination.
+    checkpoint: where the run keeps what it has done: `beside`, or in the folder that the user chose.
+    beside: the folder beside the output that a run locks, wherever its checkpoint lies. So an output has one run at a
+        time, and what is built there is found after a kill.
+    temporary: if the user gave no destination, the folder to remove when the labels are not needed any more.
     """
 
     path: str
@@ -51,10 +51,10 @@ class Destination:
         writer: Any = None,
         checkpoint_dir: str | Path | None = None,
     ) -> Destination:
-        """Resolve what the user said.
+        """The destination that a user gives, or the one that belongs to the source if that is None.
 
-        None puts labels of that name where the writer puts labels of the source image (an OME-Zarr's own `labels`
-        group), or, for an image in memory, into a temporary folder. InvalidOption if the writer knows no such place.
+        None puts labels where the writer puts labels of the source image (an OME-Zarr's own `labels` group), or, for an
+        image in memory, into a temporary folder. InvalidOption if the writer has no such place.
         """
         if said is None and not source:
             return cls._temporary(name, component("writer", writer or "zarr-array"), checkpoint_dir)
@@ -79,7 +79,7 @@ class Destination:
         return cls(path=path, writer=writer, checkpoint=checkpoint, beside=beside, temporary=folder)
 
     def check(self, source: Identity, *, overwrite: bool) -> None:
-        """Refuse, before any work, a destination that is taken or that would destroy the source."""
+        """Refuse a destination that exists, or whose labels would destroy the source. It is called before any work."""
         destroyed = source.destroyed_by(Path(self.path))
         if destroyed is not None:
             raise InvalidOption(
@@ -97,9 +97,9 @@ class Destination:
 
 
 def _folders(path: str, writer: Callable[..., Any], checkpoint_dir: str | Path | None) -> tuple[Path, Path]:
-    """The checkpoint, and the folder beside the output, or, for an output inside a larger store, beside that store.
+    """The checkpoint, and the folder beside the output, or beside the whole store for an output within one.
 
-    In a folder of the user's choice, outputs of one name from several folders meet; a digest keeps them apart.
+    In a folder that the user chose, a digest of the path keeps apart outputs of one name from several folders.
     """
     home = Path(WriterTraits.of(writer).beside(path))
     # a link may lead to another file system, and nothing can be moved there from here
@@ -115,13 +115,13 @@ def _folders(path: str, writer: Callable[..., Any], checkpoint_dir: str | Path |
 
 
 def check_local(path: str | Path) -> None:
-    """InvalidOption for what is no path, and for a URL, which would become a folder of that name here."""
+    """InvalidOption for anything but a path, and for a URL, which would become a local folder of that name."""
     if not isinstance(path, str | os.PathLike):
-        raise InvalidOption(f"{path!r} is {type(path).__name__}, no path to write labels to; give one, or None")
+        raise InvalidOption(f"{path!r} is {type(path).__name__}, not a path to write labels to; give a path, or None")
     if "://" in str(path):
         raise InvalidOption(f"{path} is a URL, but labels are written to local folders only; copy them there after")
 
 
 def _device(path: Path) -> int:
-    """The file system on which a path lies or would lie."""
+    """The file system of a path, also of one that does not exist yet."""
     return next(each for each in (path, *path.parents) if each.exists()).stat().st_dev

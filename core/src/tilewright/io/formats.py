@@ -1,4 +1,4 @@
-"""Which reader opens a path and which writer makes one: by name, by suffix, by a look at the bytes, by priority."""
+"""Choosing the reader and the writer of a path: by name, by suffix, by the first bytes, by priority."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SNIFFED = 4096  # bytes
 def open_image(path: str | Path, *, reader: Any = None) -> Image:
     """Open an image lazily, with the reader given (a name, instance, function or mapping) or the one that fits.
 
-    NotReadable if nothing is at the path or no installed reader reads it; UnknownComponent if two would.
+    NotReadable if nothing is at the path or no installed reader reads it; UnknownComponent if two readers would.
     """
     opener = component("reader", reader) if reader is not None else choose_reader(str(path))
     return read(opener, str(path))
 
 
 def read(reader: Callable[[str], Image], path: str) -> Image:
-    """The image that a reader opens. InvalidOption if what it gives back is none."""
+    """The image that a reader opens. InvalidOption if it returns something else."""
     with blamed("reader", reader, f"opening {path!r}", NotReadable):
         image: object = reader(path)
     if not isinstance(image, Image):
@@ -44,9 +44,9 @@ def read(reader: Callable[[str], Image], path: str) -> Image:
 def choose_reader(path: str) -> Callable[[str], Image]:
     """The reader that fits a path.
 
-    Among those that claim the longest matching suffix, the ones whose `sniff` says no are left out; if nobody is left,
-    those of the next longest, and at last any reader that sniffs yes. Then the highest priority wins, and a tie is an
-    error that names the candidates.
+    These are the readers that claim the longest matching suffix, without those whose `sniff` returns False. If none is
+    left, the next longest suffix is taken, and last any reader whose `sniff` returns True. Of several the highest
+    priority wins; UnknownComponent, which names them, if two have it.
     """
     remote = "://" in path
     if not remote and not Path(path).exists():
@@ -65,7 +65,7 @@ def choose_reader(path: str) -> Callable[[str], Image]:
 
 
 def choose_writer(path: str) -> Callable[..., Any]:
-    """The writer that claims the longest suffix of a path, or of the folder that it lies in (labels within a store)."""
+    """The writer that claims the longest suffix of a path, or of a folder that it lies in (labels within a store)."""
     known = registry().components("writer")
     places = (path, *map(str, Path(path).parents))
     found = next((claims[0] for place in places if (claims := _by_suffix(known, place))), [])

@@ -1,4 +1,4 @@
-"""What a user gives as the image to segment: a path, an image, or an array."""
+"""The image to segment, which a user gives as a path, an image, or an array."""
 
 from __future__ import annotations
 
@@ -49,11 +49,18 @@ class Source:
             return self.whole.select(self.channels)
         return self.whole.take(self.channels)
 
+    def choosing(self, channels: int | tuple[int, ...] | None) -> Source:
+        """The source with its channels chosen; an image that is open stays open."""
+        chosen = dataclasses.replace(self, channels=channels)
+        vars(chosen).update(whole=self.whole)
+        return chosen
+
     def check(self) -> None:
-        """NotReadable if the image is gone: chunks that are not there read as background, and nobody would notice."""
+        """NotReadable if the image has been removed: its missing chunks would be read as background."""
         if self.whole.identity.gone():
             raise NotReadable(
-                f"{self.whole.source or self.whole.name} has gone; put it back, and repeat the run to go on"
+                f"{self.whole.source or self.whole.name} has been removed; put it back, and re-run the same command "
+                "to resume"
             )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -61,7 +68,7 @@ class Source:
 
 
 def open_source(source: Any, *, reader: Any = None, level: int | None = None, axes: str | None = None) -> Source:
-    """The source of a run. InvalidOption for what is neither path nor array, or an array whose axes are unclear."""
+    """The source of a run. InvalidOption for anything but a path or an array, or an array whose axes are not known."""
     if isinstance(source, str | os.PathLike):
         path = os.fspath(source)
         path = path if "://" in path else str(Path(path).absolute())
@@ -75,7 +82,7 @@ def open_source(source: Any, *, reader: Any = None, level: int | None = None, ax
 
 
 def identity_of(source: Any) -> Identity:
-    """Which bytes something that may be a path, an image or an array stands for, without opening a path."""
+    """The identity of a path, an image or an array; a path is not opened."""
     if isinstance(source, str | os.PathLike):
         return Identity(None, os.fspath(source))
     return source.identity if isinstance(source, Image) else Identity(source)
@@ -86,7 +93,7 @@ def chosen_channels(
 ) -> int | tuple[int, ...] | None:
     """Which channels a run reads: one by number, several for a segmenter that takes `c`, or None for no choice.
 
-    InvalidOption if a channel does not exist, or if there are several and nobody says which.
+    InvalidOption if a channel does not exist, or if there are several and none is chosen.
     """
     if channel is None and channels is None:
         channel, channels = traits.channel, traits.channels

@@ -1,4 +1,4 @@
-"""How alike two label images are: their objects matched, and which of them are fused, split, lost or doubled."""
+"""Comparison of label images: which objects match, and which are fused, split, lost or doubled."""
 
 from .comparison import Comparison, Score, compare, compared
 

@@ -1,4 +1,4 @@
-"""How well two label images agree, object by object, whatever their size."""
+"""The agreement of two label images of any size, object by object."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Comparison", "Score", "compare", "compared", "score"]
 Ids = NDArray[np.uint64]
 
 THRESHOLDS = (0.5, 0.7, 0.9)
-HELD = 0.5  # of an object: who has so much of it holds it, or lies in it
+HELD = 0.5  # of an object, from which another object holds it, or it lies in the other one
 PART = 0.15  # of an object: a piece so large counts as a part of it
 FOUND = 0.25  # of an object: with less in any one prediction it is lost
 
@@ -29,9 +29,9 @@ FOUND = 0.25  # of an object: with less in any one prediction it is lost
 class Score:
     """The agreement at one threshold of IoU (intersection over union).
 
-    As many objects as possible are matched one to one with an IoU of at least the threshold: from 0.5 on there is no
-    choice (but for ties at 0.5 itself), below it the largest matching is taken, as `stardist.matching` does. Of two
-    images without objects every figure is 1.
+    As many objects as possible are matched one to one with an IoU of at least the threshold. From 0.5 on there is only
+    one way to match them (except for ties at 0.5 itself); below it the largest matching is taken, as
+    `stardist.matching` does. For two images without objects every figure is 1.
     """
 
     threshold: float
@@ -60,7 +60,7 @@ class Score:
         return _share(self.matched, self.matched + self.missed + self.extra)
 
     def plain(self) -> dict[str, float]:
-        """The counts and figures in JSON's values."""
+        """The counts and figures as values that JSON can hold."""
         names = ("threshold", "matched", "missed", "extra", "ap", "precision", "recall", "f1")
         return {name: getattr(self, name) for name in names}
 
@@ -71,7 +71,8 @@ class Comparison:
 
     n_reference, n_predicted: the number of objects in each. scores: one for each threshold, in their order.
     fused: ids of predicted objects that hold half or more of each of several reference objects.
-    split: ids of reference objects of which several predicted ones hold 15 % or more each, lying in it by half or more.
+    split: ids of reference objects of which several predicted ones, which lie in it by half or more, hold 15 % or more
+        each.
     lost: ids of reference objects of which no predicted one holds a quarter.
     doubled: ids of predicted objects that lie by half or more in a reference object of which another one holds more:
         second halves, second drawings, slivers beside a seam.
@@ -86,14 +87,14 @@ class Comparison:
     doubled: Ids
 
     def __getitem__(self, threshold: float) -> Score:
-        """The score at a threshold that was asked for; KeyError for any other."""
+        """The score at one of the thresholds; KeyError for any other number."""
         found = [score for score in self.scores if score.threshold == threshold]
         if not found:
             raise KeyError(f"no score at {threshold}; there are {', '.join(str(s.threshold) for s in self.scores)}")
         return found[0]
 
     def plain(self) -> dict[str, Any]:
-        """The counts and scores in JSON's values."""
+        """The counts and scores as values that JSON can hold."""
         return {
             "n_reference": self.n_reference,
             "n_predicted": self.n_predicted,
@@ -117,7 +118,7 @@ def compare(
     block: pixels along each axis that are read at a time; whole storage chunks if None. The result does not depend on
         it. Memory grows with the number of objects, not of pixels.
 
-    InvalidImage for images of different extent, InvalidLabels for pixels that are no labels, InvalidOption for a
+    InvalidImage for images of different extent, InvalidLabels for pixels that are not labels, InvalidOption for a
     threshold that there cannot be.
 
     >>> one, two = np.array([[1, 1, 0, 2, 2]]), np.array([[7, 7, 7, 7, 0]])
@@ -132,7 +133,7 @@ def compare(
 
 
 def compared(table: Contingency, thresholds: Sequence[float] = THRESHOLDS) -> Comparison:
-    """What a contingency table says."""
+    """The comparison that a contingency table gives."""
     return Comparison(
         n_reference=len(table.reference),
         n_predicted=len(table.predicted),
@@ -187,7 +188,7 @@ def _doubled(table: Contingency) -> NDArray[np.bool_]:
 
 
 def _opened(reference: Any, predicted: Any) -> tuple[Image, Image]:
-    """Both as images. An array takes the axes of the other if it has as many, else the last ones of `tczyx`."""
+    """Both as images. An array gets the axes of the other one if they are as many, else the last ones of `tczyx`."""
     given = [
         open_image(os.fspath(said)) if isinstance(said, str | os.PathLike) else said for said in (reference, predicted)
     ]
@@ -198,7 +199,7 @@ def _opened(reference: Any, predicted: Any) -> tuple[Image, Image]:
             opened.append(said)
             continue
         if not all(hasattr(said, what) for what in ("shape", "dtype", "__getitem__")):
-            raise InvalidOption(f"{type(said).__name__} is no label image; give a path, an Image, or an array")
+            raise InvalidOption(f"{type(said).__name__} is not a label image; give a path, an Image, or an array")
         count = len(said.shape)
         axes = next((axes for axes in known if len(axes) == count), AXES[-count:])
         opened.append(Image(data=said, axes=axes, name=name))

@@ -1,4 +1,4 @@
-"""The contingency table of two label images: how many pixels each pair of their objects shares, counted out of core."""
+"""The contingency table of two label images: the pixels that each pair of objects shares, counted block by block."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ COMPACT = 2**20  # rows that may wait before they are added up
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Contingency:
-    """What two label images share. Its size is that of their objects, whatever that of the images.
+    """The pixels that objects of two label images share. Its size depends on the number of objects, not of pixels.
 
     reference, predicted: the ids of their objects, ascending.
     reference_area, predicted_area: pixels of each.
-    pairs: (n, 2), which reference and predicted objects share pixels, as places in those lists.
-    shared: (n,), how many.
+    pairs: (n, 2), the reference and the predicted object of each pair that shares pixels, as places in those arrays.
+    shared: (n,), the number of pixels that each pair shares.
     """
 
     reference: Ids
@@ -46,8 +46,8 @@ class Contingency:
     def of(cls, reference: Image, predicted: Image, block: Sequence[int] | None = None) -> Contingency:
         """Count block by block; the counts are the same for every block shape.
 
-        InvalidImage if the images differ in axes or shape, where an axis of length 1 that only one of them has does
-        not count. InvalidLabels for pixels that are no whole numbers or negative.
+        InvalidImage if the images differ in axes or shape; an axis of length 1 that only one of them has is ignored.
+        InvalidLabels for pixels that are negative or not whole numbers.
         """
         axes, shape = aligned(reference, predicted)
         rows = _Rows()
@@ -106,7 +106,7 @@ def aligned(one: Image, other: Image) -> tuple[str, tuple[int, ...]]:
 
 
 def _block(one: Image, other: Image, axes: str) -> list[int]:
-    """Whole storage chunks of both as far as chunks allow, about `BLOCK` pixels."""
+    """The shape of a block of about `BLOCK` pixels, of whole storage chunks of both images if they are small enough."""
     units = [dict(zip(image.axes, image.chunks, strict=True)) for image in (one, other)]
     block = [max(unit[axis] for unit in units) for axis in axes]
     shape = [one.size(axis) for axis in axes]
@@ -130,7 +130,7 @@ def _labels(image: Image, axes: str, region: Region) -> NDArray[Any]:
 
 
 def _counted(one: NDArray[Any], other: NDArray[Any]) -> tuple[Ids, Ids, Ints]:
-    """Rows of label, label, pixels. Counted by runs: a block of a megapixel has some ten thousand."""
+    """Rows of label, label, pixels, counted by runs, of which a block of a megapixel has some ten thousand."""
     ones, others, pixels = paired_runs(one, other)
     ids, at = np.unique(ones, return_inverse=True)
     others, at_other = np.unique(others, return_inverse=True)
@@ -140,7 +140,7 @@ def _counted(one: NDArray[Any], other: NDArray[Any]) -> tuple[Ids, Ids, Ints]:
 
 
 class _Rows:
-    """A sum of tables of label, label, pixels: equal pairs become one row, now and then."""
+    """A sum of tables of label, label, pixels. Equal pairs are put into one row from time to time."""
 
     def __init__(self) -> None:
         self._tables: list[tuple[Ids, Ids, Ints]] = []
@@ -165,5 +165,5 @@ class _Rows:
 
 
 def _summed(places: Ints, pixels: Ints, count: int) -> Ints:
-    """Pixels by object; place -1, the background, is left out."""
+    """The number of pixels of each object, without the background, whose place is -1."""
     return np.bincount(places + 1, weights=pixels, minlength=count)[1:].astype(np.int64)

@@ -1,1 +1,1 @@
-"""Where users of patchworks look for its plugins: `from tilewright.plugins.cellpose import cellpose_fn`."""
+"""The place of patchworks' plugins, for scripts that import `tilewright.plugins.cellpose`."""

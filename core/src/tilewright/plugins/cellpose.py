@@ -1,4 +1,4 @@
-"""`cellpose_fn`, as patchworks has it. The distribution `tilewright-cellpose` brings it."""
+"""`cellpose_fn`, as in patchworks, from the distribution `tilewright-cellpose`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import PluginError
 
 
 def __getattr__(name: str) -> Any:
-    """The function, once it is asked for. PluginError, an ImportError, if the distribution is not installed."""
+    """The function, imported when it is used. PluginError, an ImportError, if the distribution is not installed."""
     if name != "cellpose_fn":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has cellpose_fn")
     if importlib.util.find_spec("tilewright_cellpose") is None:

@@ -1,1 +1,1 @@
-"""How far a run is: bars on a terminal, lines in a log."""
+"""Progress of a run: bars on a terminal, lines in a log."""

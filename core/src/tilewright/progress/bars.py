@@ -23,7 +23,7 @@ __all__ = ["Bars"]
 
 
 class Bars:
-    """A bar for each step as it comes, with its speed and the time left."""
+    """A bar for each step, with its speed and the time left."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._progress = Progress(
@@ -47,14 +47,14 @@ class Bars:
 
     def __call__(self, step: str, done: int, total: int) -> None:
         if step not in self._tasks:
-            # What an earlier run has done is there from the start, and counts for no speed.
+            # What an earlier run has done is there from the start, and does not count for the speed.
             self._tasks[step] = self._progress.add_task(step, total=total, completed=done)
         else:
             self._progress.update(self._tasks[step], completed=done, total=total)
 
 
 class _Speed(ProgressColumn):
-    """Tiles per second, or nothing as long as that is not known."""
+    """Tiles per second; empty until the speed is known."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed

@@ -1,4 +1,4 @@
-"""How far a run is: bars on a terminal, a line now and then in a log."""
+"""Progress of a run: bars on a terminal, lines in a log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WATCHER = "progress"
 
 @contextlib.contextmanager
 def reporting(*, quiet: bool) -> Iterator[Report | None]:
-    """What to call as a run goes on: bars if stderr is a terminal, else lines on it, and None to be quiet."""
+    """The function to call with progress: bars if stderr is a terminal, else lines on stderr; None if quiet."""
     if quiet:
         yield None
     elif sys.stderr.isatty():
@@ -39,7 +39,7 @@ def reporting(*, quiet: bool) -> Iterator[Report | None]:
 
 @contextlib.contextmanager
 def watching(*, quiet: bool) -> Iterator[None]:
-    """Show how the run in this context goes on, through the hooks that any tool watches runs with."""
+    """Show the progress of the run in this context, by a watcher that is registered as any other."""
     with reporting(quiet=quiet) as report:
         if report is None:
             yield
@@ -62,7 +62,7 @@ class _Watcher:
 
 @dataclass(kw_only=True)
 class _Step:
-    """When a step began (or the run found it), with how much done, and when it was last told of."""
+    """The time at which a step began in this run, how much was done then, and the time of its last line."""
 
     began: float
     before: int
@@ -73,7 +73,7 @@ class _Step:
 class Lines:
     """Write a line for a step at most every `every` seconds, and one at its end.
 
-    The speed and the time left are those of this run: what an earlier run has done took it no time.
+    The speed and the time left are those of this run; what an earlier run has done does not count.
     """
 
     write: Callable[[str], None]

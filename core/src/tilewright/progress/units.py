@@ -1,4 +1,4 @@
-"""What a step counts, and seconds in words."""
+"""The unit that a step counts in, and durations in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ UNITS = {"write": "blocks", "finish": "steps"}
 
 
 def unit(step: str) -> str:
-    """What a step counts."""
+    """The unit that a step counts in."""
     return UNITS.get(step, "tiles")
 
 

@@ -1,4 +1,4 @@
-"""A complete plugin package of one kind, from templates: installed as it stands, it is found and passes its tests."""
+"""Writing a complete plugin package of one kind from templates: it can be installed and passes its own tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from ..errors import AlreadyExists, InvalidOption
 
 __all__ = ["write_project"]
 
-HIDDEN = ("github", "gitignore")  # these have no dot in the templates, which packaging tools might pass over
+HIDDEN = (
+    "github",
+    "gitignore",
+)  # these have no dot in the templates, because packaging tools may leave out files with one
 PREFIX = "tilewright-"
 LIBRARIES: Mapping[Kind, Sequence[str]] = {
     "reader": ["numpy>=2.0"],
@@ -30,14 +33,14 @@ LIBRARIES: Mapping[Kind, Sequence[str]] = {
 def write_project(kind: Kind, name: str, folder: Path) -> Path:
     """Write the package `tilewright-NAME` into a new folder of that name in `folder`.
 
-    InvalidOption for a name from which no package, class and component can be called; AlreadyExists if the folder is
-    there.
+    InvalidOption for a name that cannot be the name of a package, a class and a component; AlreadyExists if the folder
+    exists.
     """
     name = name.removeprefix(PREFIX)
     files = list(_rendered(kind, _names(kind, name)))
     project = folder / f"{PREFIX}{name}"
     if project.exists():
-        raise AlreadyExists(f"{project} is there already; choose another name, or another --path")
+        raise AlreadyExists(f"{project} exists already; choose another name, or another --path")
     for path, text in files:
         (project / path).parent.mkdir(parents=True, exist_ok=True)
         (project / path).write_text(text, encoding="utf-8")
@@ -48,7 +51,7 @@ def _names(kind: Kind, name: str) -> dict[str, str]:
     class_name = _class_name(kind, name)
     if not re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(name.capitalize()):
         raise InvalidOption(
-            f"{name!r} is no name for a package; use lower-case words joined by hyphens, as in 'my-cells'"
+            f"{name!r} is not a name for a package; use lower-case words joined by hyphens, as in 'my-cells'"
         )
     major, minor = map(int, __version__.split(".")[:2])
     return {
@@ -72,9 +75,9 @@ def _rendered(kind: Kind, values: dict[str, str]) -> Iterator[tuple[Path, str]]:
 
 
 def _class_name(kind: Kind, name: str) -> str:
-    """The component's class: with its kind where the name alone would hide a class that the package uses.
+    """The name of the component's class. The kind is appended if the package uses another class of that name.
 
-    The kind comes first where pytest would take the class for a test.
+    The kind comes first if the name starts with Test, because pytest would take the class for a test.
     """
     plain = "".join(word.capitalize() for word in name.split("-"))
     if plain.startswith("Test"):
