@@ -16,7 +16,7 @@ from scipy import ndimage
 from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, TransposeCodec, ZstdCodec
 
 from tilewright import Grid, Image, Pipeline
-from tilewright.storage.local import LocalChunks, direct
+from tilewright.storage.arrays import LocalChunks, direct
 
 CODECS: dict[int, list[Any]] = {
     2: [None, GZip(3), Zlib(1), Blosc("lz4", 5, Blosc.SHUFFLE)],

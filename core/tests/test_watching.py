@@ -160,7 +160,9 @@ def test_a_listener_to_the_logger_learns_of_the_plan_the_steps_and_what_is_reuse
     caplog.set_level("INFO", "tilewright")
     run(tmp_path / "labels")
     lines = [record.getMessage() for record in caplog.records]
-    assert re.fullmatch(r"run \w{16}: image to .*labels: yx of \(40, 40\) in 16 tiles of \(10, 10\) with .*", lines[0])
+    assert re.fullmatch(
+        r"run \w{16}: 'image' to '.*labels': yx of \(40, 40\) in 16 tiles of \(10, 10\) with .*", lines[0]
+    )
     assert "segment begins: 16, 0 of them reused" in lines
     assert [line for line in lines if line.startswith("join ends: ")]
     assert re.fullmatch(

@@ -2,7 +2,7 @@
 
     python mask.py make 64 FOLDER · python pipelines.py zarr 64 FOLDER · zarrs · direct
 
-`zarr` and `zarrs` are zarr's own codec pipeline and that of the package zarrs; `direct` is `tilewright.storage.local`.
+`zarr` and `zarrs` are zarr's own codec pipeline and that of the package zarrs; `direct` is `tilewright.storage.arrays`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from tilewright.storage.local import direct
+from tilewright.storage.arrays import direct
 
 WORKERS = 2
 

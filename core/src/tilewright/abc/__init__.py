@@ -12,7 +12,7 @@ No class has to inherit from these protocols. A type checker holds a component t
 from __future__ import annotations
 
 from ..image import AXES, SPATIAL, Array, Image, Level, Region
-from ..storage.local import direct
+from ..storage.arrays import direct
 from ..storage.machine import cpus
 from ..storage.replace import check_replaceable, recover, replace_folder
 from ..tiling.grid import Tile, TileGrid

@@ -70,17 +70,20 @@ class Auto:
     def __call__(self, image: Image, needs: Needs) -> TileGrid:
         if self.memory is not None and self.memory < 1:
             raise InvalidOption(f"memory must be a positive number of bytes, not {self.memory}")
-        single = [1 if a in needs.separate else n for a, n in zip(image.axes, image.shape, strict=True)]
+        shape = image.shape
+        single = [1 if a in needs.separate else n for a, n in zip(image.axes, shape, strict=True)]
         halo = tuple(h if n > 1 else 0 for h, n in zip(_halo(self.halo, image.axes, None, needs), single, strict=True))
         start = [1 if a in needs.separate else c for a, c in zip(image.axes, image.chunks, strict=True)]
-        tile = self._fit(start, image, halo, needs)
+        tile = self._fit(start, image, shape, halo, needs)
         return Grid(tile=tuple(tile), halo=halo)(image, needs)
 
-    def _fit(self, tile: list[int], image: Image, halo: Sequence[int], needs: Needs) -> list[int]:
+    def _fit(
+        self, tile: list[int], image: Image, shape: tuple[int, ...], halo: Sequence[int], needs: Needs
+    ) -> list[int]:
         stride = [1 if axis in needs.separate else needs.stride.get(axis, 1) for axis in image.axes]
         context = [0 if axis in needs.separate else needs.context.get(axis, 0) for axis in image.axes]
 
-        shape, dtype = image.shape, image.dtype
+        dtype = image.dtype
 
         def work(candidate: Sequence[int]) -> int:
             seen = tuple(map(_longest, shape, candidate, halo, stride, context))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..abc.writer import LabelSpec
 from ..image import Array, Region
-from ..storage.local import direct
+from ..storage.arrays import direct
 from ..storage.replace import check_replaceable, recover, replace_folder
 
 __all__ = ["ZarrArray"]

@@ -28,7 +28,9 @@ def printable_values(record: Any) -> Any:
         return printable(record)
     if isinstance(record, dict):
         return {key: printable_values(value) for key, value in record.items()}
-    return [printable_values(each) for each in record] if isinstance(record, list | tuple) else record
+    if isinstance(record, list | tuple):
+        return type(record)(printable_values(each) for each in record)
+    return record
 
 
 def _shown(character: str) -> str:

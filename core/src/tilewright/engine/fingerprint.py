@@ -23,13 +23,12 @@ _first: dict[str, str] = {}
 
 def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
     """The record of a run, in plain JSON values."""
-    grid = plan.grid
+    grid, image = plan.grid, plan.source.opened
     record = {
         "tilewright": __version__,
         "destination": path,
-        "source": plan.source.whole.identity.text,
-        "file": plan.source.whole.identity.state,
-        "image": [plan.source.opened.axes, list(plan.source.opened.shape), str(plan.source.opened.dtype)],
+        **plan.source.whole.identity.record(),
+        "image": [image.axes, list(image.shape), str(image.dtype)],
         "reader": identity("reader", plan.source.reader) if plan.source.reader else None,
         "channels": plan.source.channels,
         "grid": [grid.axes, grid.cores, grid.halo, grid.stride, grid.separate],

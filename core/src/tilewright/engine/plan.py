@@ -102,11 +102,12 @@ class Plan:
         run's record, and whatever is known by the `digest` of its pixels.
         """
         whole, channels = self.source.whole, self.source.channels
-        if whole.identity.chunks is None:
+        chunks = whole.identity.chunks
+        if chunks is None:
             return 0
         parts = dict(zip(self.grid.axes, self.seen(tile), strict=True))
         parts["c"] = slice(channels, channels + 1) if isinstance(channels, int) else slice(0, whole.size("c"))
-        return whole.identity.guard(tuple(parts[axis] for axis in whole.axes))
+        return chunks.state(tuple(parts[axis] for axis in whole.axes))
 
     def digest(self, pixels: NDArray[Any]) -> int:
         """A number that changes with a tile's pixels, where nothing else does; 0 where something else does."""

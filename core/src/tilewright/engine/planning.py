@@ -86,15 +86,16 @@ def merger_of(parts: Parts) -> Callable[..., Any]:
 def _grid(tiler: Callable[..., TileGrid], image: Image, traits: Traits) -> TileGrid:
     """The tiler's grid over the image's axes but `c`, with single planes along what never joins."""
     seen = image.select(0) if "c" in image.axes else image
-    with blamed("tiler", tiler, f"cutting {seen!r}"):
+    shape = seen.shape
+    with blamed("tiler", tiler, f"cutting an image of axes {seen.axes} and shape {shape}"):
         grid: object = tiler(seen, traits.needs(image))
     if not isinstance(grid, TileGrid):
         raise InvalidOption(f"{whose('tiler', tiler)} must return a TileGrid, not {type(grid).__name__}")
     grid = grid.with_separate(traits.separate)
-    if grid.axes != seen.axes or grid.shape != seen.shape:
+    if grid.axes != seen.axes or grid.shape != shape:
         raise InvalidOption(
             f"{whose('tiler', tiler)} cut axes {grid.axes!r} of shape {grid.shape}, "
-            f"but the image has {seen.axes!r} of shape {seen.shape}"
+            f"but the image has {seen.axes!r} of shape {shape}"
         )
     return grid
 

@@ -56,10 +56,10 @@ class Watchers:
             **self._facts,
         )
         logger.info(
-            "run %s: %s to %s: %s of %s in %s tiles of %s with halo %s, segmenter %s, merger %s",
+            "run %s: %r to %r: %s of %s in %s tiles of %s with halo %s, segmenter %s, merger %s",
             event.run,
-            printable(event.source),
-            printable(event.destination),
+            event.source,
+            event.destination,
             grid.axes,
             grid.shape,
             f"{len(grid):,}",

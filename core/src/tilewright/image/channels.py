@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..storage.arrays import Array, View, in_memory, unit_of
-from ..storage.local import direct
+from ..storage.arrays import Array, View, direct, in_memory, unit_of
 
 __all__ = ["Channel", "Channels"]
 

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidImage, InvalidOption, NotReadable
-from ..storage.arrays import Array, in_memory, unit_of
+from ..storage.arrays import Array, direct, in_memory, unit_of
 from ..storage.identity import Identity
-from ..storage.local import direct
 from ..tiling.axes import AXES, SPATIAL
 from ..tiling.regions import Region, cut
 from .channels import Channel, Channels

@@ -51,13 +51,16 @@ class Source:
 
     def choosing(self, channels: int | tuple[int, ...] | None) -> Source:
         """The source with its channels chosen; an image that is open stays open."""
+        if channels == self.channels:
+            return self
         chosen = dataclasses.replace(self, channels=channels)
         vars(chosen).update(whole=self.whole)
         return chosen
 
     def check(self) -> None:
         """NotReadable if the image has been removed: its missing chunks would be read as background."""
-        if self.whole.identity.gone():
+        chunks = self.whole.identity.chunks
+        if chunks is not None and chunks.gone():
             raise NotReadable(
                 f"{self.whole.source or self.whole.name} has been removed; put it back, and re-run the same command "
                 "to resume"

@@ -15,10 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tiling.regions import Region
-from .arrays import Array, beneath, in_memory, is_zarr, unit_of
+from .arrays import Array, beneath, chunk_files, in_memory, is_zarr, unit_of
 from .disk import file_state
-from .local import chunk_files
 
 __all__ = ["Identity", "pieces"]
 
@@ -28,6 +26,7 @@ class Identity:
 
     data: the array, possibly a view; None for a path that is not opened. path: where it was read from; empty for an
         array that was handed over.
+    chunks: the files that tell of each region by itself; None if nothing does.
 
     For a dask array all arrays in its graph are looked at, in a time that grows with the graph.
     """
@@ -54,6 +53,10 @@ class Identity:
         """A number that changes with any of the files; None if there are none, or if regions have guards."""
         return sum(_state(str(file)) for file in self.files) if self.files and self.chunks is None else None
 
+    def record(self) -> dict[str, Any]:
+        """What a run's record keeps: another text or state are other pixels."""
+        return {"source": self.text, "file": self.state}
+
     @property
     def known(self) -> bool:
         """Whether a change of the pixels is noticed without reading them.
@@ -62,14 +65,6 @@ class Identity:
         of every tile's pixels, and reads the pixels again before it resumes.
         """
         return self.chunks is not None or self.state is not None or (self._behind.told and not self._path)
-
-    def guard(self, region: Region) -> int:
-        """A number that changes with the stored pixels of a region; 0 if regions have no guards of their own."""
-        return self.chunks.state(region) if self.chunks else 0
-
-    def gone(self) -> bool:
-        """Whether the array has been removed: its missing chunks would be read as background."""
-        return self.chunks is not None and self.chunks.gone()
 
     def destroyed_by(self, path: Path) -> Path | None:
         """The file or folder of the pixels that writing at a path would replace: it is the path, or in it, or holds it.
