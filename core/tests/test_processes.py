@@ -189,3 +189,19 @@ def test_the_command_line_runs_on_processes(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, said, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     np.testing.assert_array_equal(zarr.open_array(tmp_path / "out.zarr")[:], ndimage.label(MASK)[0])
+
+
+def test_a_script_that_is_read_from_stdin_may_use_processes(tmp_path: Path) -> None:
+    script = """
+import numpy as np
+from scipy import ndimage
+from tilewright import Pipeline
+def segment(pixels):
+    return ndimage.label(pixels)[0]
+if __name__ == "__main__":
+    print(Pipeline(segmenter=segment).run(np.eye(50, dtype="u1"), processes=True, workers=2).n_objects, __file__)
+"""
+    done = subprocess.run(
+        [sys.executable, "-"], input=script, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["50", "<stdin>"], done.stderr

@@ -18,7 +18,7 @@ from runs import CALLS, Components, expect, run
 from scipy import ndimage
 from stores import TILE, labels_of, make_image
 
-from tilewright import Grid, InvalidLabels, NotReadable, Overlap, SegmenterFailed
+from tilewright import ComponentFailed, Grid, InvalidLabels, NotReadable, Overlap, SegmenterFailed
 
 
 @pytest.fixture(autouse=True)
@@ -165,6 +165,31 @@ def test_labels_that_are_none_and_chunks_that_cannot_be_read_are_left_out_too(tm
     assert len(result.failed) == 2
     assert "returned the negative label -5" in result.failed[0]
     assert "cannot be read at tile (1, 0)" in result.failed[1]
+
+
+def test_what_fails_on_every_tile_leaves_what_is_there(tmp_path: Path) -> None:
+    pixels = long_object(tmp_path)
+    run(tmp_path)
+
+    def unlucky(_: NDArray[Any]) -> NDArray[Any]:
+        raise ValueError("no luck")
+
+    with pytest.raises(SegmenterFailed, match="all 6 tiles that are not empty failed, so no labels are written"):
+        run(tmp_path, parts={"segmenter": unlucky}, on_error="skip")
+    expect(labels_of(tmp_path), pixels)
+
+
+def test_an_import_that_fails_ends_the_run_at_once_and_is_not_tried_again(tmp_path: Path) -> None:
+    long_object(tmp_path)
+    calls: list[int] = []
+
+    def unfit(_: NDArray[Any]) -> NDArray[Any]:
+        calls.append(1)
+        raise ImportError("torchvision 1 does not fit torch 2")
+
+    with pytest.raises(ComponentFailed, match=r"segmenter '.*unfit' cannot import what it needs: .*torchvision 1"):
+        run(tmp_path, parts={"segmenter": unfit}, on_error="skip", retries=5, workers=1)
+    assert len(calls) < 6, "with retries it would be 36"
 
 
 @pytest.mark.slow

@@ -223,6 +223,7 @@ def test_axes_overrule_what_the_file_says(tmp_path: Path) -> None:
     assert TiffReader(axes="tyx")(str(tmp_path / "a.tif")).axes == "tyx"
 
 
+@pytest.mark.filterwarnings("ignore:.*MINISWHITE")  # which tifffile gives to booleans, and does not invert
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "u4", "f4", "f8", "?"])
@@ -316,13 +317,14 @@ def test_another_file_of_a_series_that_changed_is_a_change(tmp_path: Path, compa
     for changed in (False, True):
         if changed:
             os.utime(files[1], ns=(1, 1))
-        with pytest.raises(
-            CheckpointMismatch if changed else SegmenterFailed, match="other file" if changed else "enough"
-        ):
+        with pytest.raises(CheckpointMismatch if changed else SegmenterFailed, match="file" if changed else "enough"):
             pipeline.run(files[0], tmp_path / "labels", channel=0, workers=1)
 
 
 def stopping(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Labels for a first tile, which the checkpoint keeps, and an error at the image's edge."""
+    if pixels.shape == (32, 32):
+        return np.ones(pixels.shape, np.uint8)
     raise RuntimeError("enough")
 
 
@@ -511,3 +513,24 @@ def test_lazy_arrays_say_what_they_are(tmp_path: Path) -> None:
     data = TiffReader()(str(tmp_path / "a.tif")).data
     assert isinstance(data, Arranged)
     assert (data.ndim, data.shape, data.chunks, data.dtype) == (2, (90, 80), (16, 32), np.uint16)
+
+
+@pytest.mark.parametrize("unit", ["um", "micron", "\\u00B5m"])
+def test_tags_by_the_centimetre_overrule_micrometres_in_the_text_of_imagej(tmp_path: Path, unit: str) -> None:
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        pixels(3, 9, 9),
+        imagej=True,
+        resolution=(20000, 10000),
+        resolutionunit="CENTIMETER",
+        metadata={"axes": "ZYX", "unit": unit, "spacing": 2.0},
+    )
+    assert TiffReader()(str(tmp_path / "a.tif")).spacing == {"z": 2.0, "y": 1.0, "x": 0.5}
+
+
+@pytest.mark.parametrize("photometric", ["miniswhite", "palette"])
+def test_pixels_that_are_not_brightness_are_read_with_a_warning(tmp_path: Path, photometric: str) -> None:
+    colours = np.zeros((3, 256), np.uint16) if photometric == "palette" else None
+    tifffile.imwrite(tmp_path / "a.tif", pixels(9, 9).astype(np.uint8), photometric=photometric, colormap=colours)
+    with pytest.warns(UserWarning, match=f"photometric {photometric.upper()}"):
+        TiffReader()(str(tmp_path / "a.tif"))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..abc.traits import MergerTraits
 from ..components.blame import whose
 from ..components.isolation import describe
-from ..errors import InvalidLabels, NotReadable, SegmenterFailed
+from ..errors import ComponentFailed, InvalidLabels, NotReadable, SegmenterFailed
 from ..io.source import Source
 from ..labels.runs import checked
 from ..tiling.axes import SPATIAL, spatial
@@ -147,6 +147,9 @@ class Plan:
             labels = self._called(pixels, tile)
         except KeyboardInterrupt:
             raise
+        except ImportError as error:  # the same for every tile, so no tile is at fault
+            who = whose("segmenter", self.segmenter)
+            raise ComponentFailed(f"{who} cannot import what it needs: {describe(error)}") from error
         except BaseException as error:  # SystemExit and panics too, which would end the process without a word
             raise SegmenterFailed(f"{self._blame(tile)} raised {describe(error)}") from error
         try:

@@ -19,6 +19,7 @@ import numpy as np
 from ..abc.writer import Sink
 from ..components.blame import blamed
 from ..components.printable import printable
+from ..errors import SegmenterFailed
 from ..labels.objects import numbered
 from ..storage.disk import discard
 from ..storage.machine import boot_id
@@ -84,11 +85,20 @@ class Run:
             self.skipped = sum(each.skipped for each in recorded.values())
             self.failed = [each.failed for _, each in sorted(recorded.items()) if each.failed]
             self.source.check()
+            self._check_failures(len(everything))
             # By the records themselves: a tile that was segmented twice (its worker was lost, its record torn) may have
             # other ids the second time, and what was joined on the first ones says nothing of them.
             basis = [(number, *each.place, each.failed) for number, each in sorted(recorded.items())]
             self.plan = self.plan.segmented(zlib.crc32(repr(basis).encode()))
             Table.of(self.plan.checkpoint, recorded, len(everything)).save("tiles")
+
+    def _check_failures(self, tiles: int) -> None:
+        """SegmenterFailed if every tile that is not empty failed: an image without objects is not the result."""
+        if self.failed and len(self.failed) + self.skipped == tiles:
+            raise SegmenterFailed(
+                f"all {len(self.failed)} tiles that are not empty failed, so no labels are written; the first one: "
+                f"{self.failed[0]}"
+            )
 
     def join(self) -> Outcome:
         """Compare the seams, unite what is one object, and give every object its number."""

@@ -76,6 +76,7 @@ class TiffReader:
             last = len(series.levels) - 1
             raise InvalidOption(f"level {self.level} does not exist; {path!r} has levels 0 to {last}")
         check_codec(series.levels[self.level].keyframe, path)
+        _warn_of_colours(series.keyframe, path)
         spacing = spacing_of(tif, series.keyframe, ome)
         levels = _levels(series, arrangement, spacing)[self.level :]
         return Image(
@@ -106,6 +107,17 @@ class TiffReader:
             listed = ", ".join(f"{i} ({each.name or each.axes} {each.shape})" for i, each in enumerate(found[:10]))
             raise InvalidOption(f"series {self.series} does not exist; {path!r} has {listed}")
         return found[self.series]
+
+
+def _warn_of_colours(page: tifffile.TiffPage, path: str) -> None:
+    """Pixels whose values are not brightness are read as they are stored, as tifffile does, and not in silence."""
+    if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        says, cure = "0 is white (photometric MINISWHITE)", "invert it, or find dark objects"
+    elif page.photometric == tifffile.PHOTOMETRIC.PALETTE:
+        says, cure = "a value is a place in a palette (photometric PALETTE)", "convert it to grey"
+    else:
+        return
+    warnings.warn(f"in {path!r} {says}, and pixels are read as they are stored; {cure}", UserWarning, stacklevel=2)
 
 
 def _files(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: str) -> tuple[str, ...]:

@@ -68,8 +68,11 @@ def _from_imagej(said: Mapping[str, Any], page: tifffile.TiffPage) -> dict[str, 
     z = _number(said.get("spacing"))
     found = {}
     if unit:
+        tag = page.tags.valueof("ResolutionUnit")
+        # Micro-Manager's tags count by the centimetre while its text says um, and ImageJ takes the tags then.
+        plane = LENGTHS["cm"] if unit == LENGTHS["µm"] and tag == CENTIMETER else unit
         lengths = {"x": _pixel(page, "XResolution"), "y": _pixel(page, "YResolution"), "z": z and abs(z)}
-        found = {axis: size * unit for axis, size in lengths.items() if size}
+        found = {axis: size * (unit if axis == "z" else plane) for axis, size in lengths.items() if size}
     if unit in (LENGTHS["in"], LENGTHS["cm"]) and any(_is_placeholder(found[axis]) for axis in "yx" if axis in found):
         found = {}  # the resolution of a screen or a printer, which ImageJ takes over from what it opened
     interval = _number(said.get("finterval"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -55,10 +56,25 @@ class Processes:
     def _made(self) -> ProcessPoolExecutor:
         # A fork of a process with threads may copy a lock that one of them holds, and wait for it for ever.
         pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=_begin)
-        with suppress(BrokenProcessPool):  # whoever submits a task is told
+        with suppress(BrokenProcessPool), _main_as_it_can_be_read():  # whoever submits a task is told
             for _ in range(self.count):
                 pool.submit(_ready)  # the pool starts a process when there is work for it
         return pool
+
+
+@contextmanager
+def _main_as_it_can_be_read() -> Iterator[None]:
+    """While processes start: a script that came from stdin claims a file `<stdin>`, which they could not read again."""
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is None or Path(file).exists():
+        yield
+        return
+    del main.__file__
+    try:
+        yield
+    finally:
+        main.__file__ = file
 
 
 @contextmanager
