@@ -20,6 +20,7 @@ from runs import components
 from stores import make_image
 
 from tilewright import Grid, Pipeline, WorkerLost
+from tilewright.engine.workers import distributed as patience
 from tilewright.engine.workers import transport as parcel
 
 pytestmark = pytest.mark.slow
@@ -45,10 +46,16 @@ class Dying:
 
 
 @pytest.fixture
-def client() -> Iterator[Any]:
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(patience, "CHECKS_ALONE", 10**6)
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),  # a death counts at once: each costs a start
+        dask.config.set(
+            {
+                "distributed.scheduler.allowed-failures": 0,  # a death counts at once: each costs a start
+                "distributed.deploy.lost-worker-timeout": "1h",  # on a busy machine a start takes minutes
+            }
+        ),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
         ) as cluster,
@@ -91,6 +98,7 @@ def test_a_cluster_that_loses_its_workers_for_good_ends_the_run_and_what_is_done
     client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("tilewright.engine.workers.crew.PULSE", 0.5)
+    monkeypatch.setattr(patience, "CHECKS_ALONE", 4)
     pixels, out = make_image(tmp_path), tmp_path / "out.zarr"
     pipeline = Pipeline(segmenter=components, tiler=Grid(tile=16))
 

@@ -20,6 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 from distributed import Client, LocalCluster
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from stores import TILE, labels_of, make_image
 from victim import Slow, SlowLabels, SlowTouch
 
 from tilewright import Grid, Pipeline
+from tilewright.engine.workers import distributed as patience
 
 SHAPE = (256, 256)
 TILES = (SHAPE[0] // TILE) * (SHAPE[1] // TILE)
@@ -70,6 +72,9 @@ def play(folder: Path, image: Any, expected: NDArray[Any], at: dict[str, float],
 
 def main(rounds: int, seed: int) -> int:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it tells of every death
+    # On a busy machine a worker takes minutes to start.
+    dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"})
+    patience.CHECKS_ALONE = 10**6
     chance, right = random.Random(seed), 0
     with tempfile.TemporaryDirectory() as name:
         for number in range(rounds):
