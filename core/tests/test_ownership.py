@@ -69,3 +69,36 @@ def test_a_copy_of_100_pixels_may_lose_30_or_10_if_neither_its_core_nor_another_
     pairs = np.array([[0, 1, taken, 1000, 100], [1, 2, agreeing, 100, agreeing]]).T
     evidence = Evidence(**dict(zip(("lower", "upper", "shared", "seen_lower", "seen_upper"), pairs, strict=True)))
     assert (decide(copies, evidence, Rule()).worth[1] >= 0) == (taken <= most)
+
+
+@pytest.mark.parametrize(
+    ("margin", "agreeing", "beyond", "cut"),
+    [
+        (20, True, 300, False),  # two tiles saw this cell alike; a third one fused it with something larger
+        (20, False, 300, True),
+        (11, True, 300, True),  # so near its tile's edge its mask may end short
+        (11, True, 0, False),
+        (20, False, 0, False),
+    ],
+)
+def test_a_part_of_what_goes_on_beyond_its_tile_is_cut_off_if_it_is_near_the_edge_or_like_no_other(
+    margin: int, agreeing: bool, beyond: int, cut: bool
+) -> None:
+    copies = Copies(
+        area=np.array([100, 100, 400 + beyond]),
+        core_area=np.array([60, 0, 300]),
+        margin=np.array([margin, margin, 0]),
+        known=np.ones(3, bool),
+    )
+    pairs = np.array([[0, 1, 90 if agreeing else 1, 100, 100], [0, 2, 90, 100, 400], [1, 2, 90, 100, 400]]).T
+    evidence = Evidence(**dict(zip(("lower", "upper", "shared", "seen_lower", "seen_upper"), pairs, strict=True)))
+    assert decide(copies, evidence, Rule()).links.tolist() == [[0, 2]] * cut
+
+
+def test_the_same_object_that_goes_on_beyond_a_tile_is_cut_off_whatever_its_margin() -> None:
+    copies = Copies(
+        area=np.array([100, 180]), core_area=np.array([60, 120]), margin=np.array([500, 0]), known=np.ones(2, bool)
+    )
+    one, other = np.array([0]), np.array([1])
+    evidence = Evidence(lower=one, upper=other, shared=other * 90, seen_lower=other * 100, seen_upper=other * 100)
+    assert decide(copies, evidence, Rule()).links.tolist() == [[0, 1]]

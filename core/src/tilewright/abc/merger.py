@@ -136,7 +136,8 @@ class Evidence:
 
     lower, upper: the two copies, by their place in `Copies`; `lower` is less than `upper`.
     shared: pixels that both have.
-    seen_lower, seen_upper: the pixels of each in the region that both tiles saw.
+    seen_lower, seen_upper: the pixels of each in the region that both tiles saw. The rest of its area is what the copy
+        has beyond the outer region of the other tile.
     """
 
     lower: Ints
@@ -159,7 +160,8 @@ class Decision:
     """Which copies are drawn: an entry for each copy.
 
     worth: a pixel is drawn by the copy of the greatest worth that has it, and by the first of equal ones. A copy of
-        worth `NOTHING` is not drawn.
+        worth `NOTHING` is not drawn; what it has in its own tile's core and no drawn copy has goes to the object that
+        draws most of it there, or is counted as not drawn if none does.
     open: whether the copies that were shown are too few to decide. A copy that is not open must get the same worth and
         links if more is shown.
     links: shape (n, 2), rows of two copies, the lower first, that are one object which no tile saw whole. Copies that

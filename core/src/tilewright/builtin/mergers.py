@@ -85,7 +85,7 @@ class Overlap:
     free: float = field(
         default=0.7, metadata={"help": "share of its pixels that better views must leave to a view that is drawn"}
     )
-    same: float = field(default=0.3, metadata={"help": "agreement from which cut views of an object are united"})
+    same: float = field(default=0.3, metadata={"help": "IoU, where both tiles looked, from which cut views are united"})
 
     def __call__(self, seam: Seam) -> NDArray[np.int64]:
         """Columns: label in lower, label in upper, pixels shared, pixels of either in the region that both saw."""

@@ -1,13 +1,19 @@
 """Which tile draws an object that several tiles saw: the best view wins, locally and without a global order.
 
-Each tile's view of an object is a copy. A copy that reaches an edge of its tile's outer region where the image goes on
-is cut off; the others are complete.
+Each tile's view of an object is a copy. A copy is cut off if it reaches an edge of its tile's outer region where the
+image goes on, or if another tile saw it go on beyond that edge: masks of networks, and of whatever erodes, end short of
+the edge of what they are shown. The others are complete.
 
 1. Complete copies claim their pixels, the best first. Better is: further from the tile's edge (up to a limit, since
    beyond the context that a network needs all copies are equally good); then agreed on by more tiles; then mostly in
    its own tile's core; then larger. A copy with too few pixels left is dropped.
-2. Cut copies that complete ones do not cover are linked where they agree: objects larger than the halo. Linked ones of
-   which no tile has a fair share in its own core are dropped: the tiles that saw that place best saw nothing.
+2. Cut copies that complete ones do not cover are linked where they agree: objects larger than the halo. Only copies
+   with pixels in their own tile's core are linked: those suffice, since an object that goes on from one core to the
+   next has pixels in both, and at the edge of a tile slivers of one object lie on another. Linked ones of which no tile
+   has a fair share in its own core are dropped: the tiles that saw that place best saw nothing.
+
+What a dropped copy has in its own core and nobody draws is left to the step that draws: it belongs to the object that
+draws most of the copy there.
 
 What a copy is worth is a number of its own, and the order matters only among copies that share pixels. Hence `decide`
 goes in rounds over the pairs that do: in each it settles every copy whose better rivals are settled. It need be shown
@@ -42,6 +48,7 @@ class Rule:
     free: float = 0.7
     same: float = 0.3
     agree: float = 0.5
+    part: float = 0.75
     free_if_alone: float = 0.9
     covered: float = 0.5
 
@@ -61,8 +68,12 @@ def decide(copies: Copies, evidence: Evidence, rule: Rule) -> Decision:
 
 
 def _weighed(copies: Copies, evidence: Evidence, rule: Rule) -> Decision:
+    iou, containment = evidence.iou(), evidence.containment()
+    alike, same = iou >= rule.agree, (iou >= rule.same) | (containment >= rule.part)
+    support = _support(copies, evidence, alike)
+    weak = (support == 0) | (copies.margin < rule.best_at)
+    copies = replace(copies, margin=np.where(_cut_short(copies, evidence, alike, same, weak), 0, copies.margin))
     complete, central = copies.margin > 0, _central(copies)
-    support = _support(copies, evidence, rule)
     worth = _worth(copies, support, rule)
     need = np.where(central | (support > 0), rule.free, max(rule.free, rule.free_if_alone))
     drawn, unsure = _claim(copies, evidence, complete, worth, need)
@@ -71,9 +82,8 @@ def _weighed(copies: Copies, evidence: Evidence, rule: Rule) -> Decision:
     taken, at_most = (_covered(len(copies), evidence, takers) for takers in (drawn, drawn | unsure))
     left = ~complete & (at_most < least) & copies.known
     unsure |= ~complete & (taken < least) & ~left
-    same = evidence.containment() >= rule.same
     ends = np.column_stack([evidence.lower[same], evidence.upper[same]])
-    links = ends[left[ends].all(axis=1)]
+    links = ends[(left & (copies.core_area > 0))[ends].all(axis=1)]
     undecided = unsure.copy()
     for one, other in (ends.T, ends.T[::-1]):
         undecided[one[left[one] & unsure[other]]] = True
@@ -87,12 +97,28 @@ def _central(copies: Copies) -> Bools:
     return 2 * copies.core_area >= copies.area
 
 
-def _support(copies: Copies, evidence: Evidence, rule: Rule) -> Ints:
+def _support(copies: Copies, evidence: Evidence, alike: Bools) -> Ints:
     """The number of tiles that agree on a copy; the largest possible number if it is not known."""
-    agree = evidence.iou() >= rule.agree
-    ends = np.concatenate([evidence.lower[agree], evidence.upper[agree]])
+    ends = np.concatenate([evidence.lower[alike], evidence.upper[alike]])
     support = np.bincount(ends, minlength=len(copies)).astype(np.int64)
     return np.where(copies.known, support, 2**_AGREE - 1)
+
+
+def _cut_short(copies: Copies, evidence: Evidence, alike: Bools, same: Bools, weak: Bools) -> Bools:
+    """Which copies go on beyond their own tile's outer region in the view of another tile, whatever their margin.
+
+    The other view must be like the copy. That it may be the same, as a whole or as a part, is enough for a copy that is
+    near its tile's edge or like no other: a cell that two tiles saw alike is not a part of what a third one fused.
+
+    What this says of a copy that is not known holds whatever else there is; it may be cut off without this saying so.
+    """
+    cut = np.zeros(len(copies), np.bool_)
+    for one, other, seen in (
+        (evidence.lower, evidence.upper, evidence.seen_upper),
+        (evidence.upper, evidence.lower, evidence.seen_lower),
+    ):
+        cut[one[(alike | same & weak[one]) & (copies.area[other] > seen)]] = True
+    return cut
 
 
 def _worth(copies: Copies, support: Ints, rule: Rule) -> Ints:

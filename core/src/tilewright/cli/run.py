@@ -74,6 +74,7 @@ def _plain(result: Result) -> dict[str, Any]:
         "n_objects": result.n_objects,
         "n_tiles": result.n_tiles,
         "n_skipped": result.n_skipped,
+        "n_undrawn": result.n_undrawn,
         "failed": list(result.failed),
         "seconds": {step: round(spent, 3) for step, spent in result.seconds.items()},
     }

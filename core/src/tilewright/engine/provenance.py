@@ -44,6 +44,7 @@ def provenance_of(
         "tiles": {"axes": grid.axes, "largest": grid.largest, "halo": grid.halo, "count": len(grid)},
         "join_z": run.plan.join_z,
         "n_skipped": run.skipped,
+        "n_undrawn": run.undrawn,
         "failed": run.failed,
         "n_objects": outcome.n_objects,
         "started": started.isoformat(timespec="seconds"),

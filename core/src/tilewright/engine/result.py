@@ -29,6 +29,8 @@ class Result:
     `n_skipped` of the tiles were empty and not segmented. `failed` says which tiles failed and were left as background,
     and why; the checkpoint is kept then, and the same run with `overwrite=True` does just those.
 
+    `n_undrawn` pixels are background although a tile labelled them in its own core: the merger left their objects out.
+
     Labels of a run without destination lie in a temporary folder, which goes away with the result.
     """
 
@@ -36,6 +38,7 @@ class Result:
     n_objects: int
     n_tiles: int
     n_skipped: int
+    n_undrawn: int
     failed: tuple[str, ...]
     seconds: Mapping[str, float]
     provenance: Mapping[str, Any]
@@ -50,6 +53,7 @@ class Result:
             n_objects=outcome.n_objects,
             n_tiles=len(run.plan.grid),
             n_skipped=run.skipped,
+            n_undrawn=run.undrawn,
             failed=tuple(run.failed),
             seconds=dict(run.seconds),
             provenance=provenance,

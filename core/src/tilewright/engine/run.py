@@ -60,7 +60,8 @@ class Outcome:
 class Run:
     """One execution of a plan by a crew.
 
-    `seconds` fills up by step; `skipped` counts the empty tiles; `failed` says why each tile failed that may.
+    `seconds` fills up by step; `skipped` counts the empty tiles; `failed` says why each tile failed that may. `undrawn`
+    counts the pixels that a tile labelled in its own core and that are background in the result.
     `source` is the plan's, which drops it once all tiles are segmented.
     """
 
@@ -69,6 +70,7 @@ class Run:
     report: Report
     seconds: dict[str, float] = field(default_factory=dict)
     skipped: int = 0
+    undrawn: int = 0
     failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -104,6 +106,7 @@ class Run:
         """Compare the seams, unite what is one object, and give every object its number."""
         with self._timed("join"):
             objects = Joining(plan=self.plan, do=self._do).objects()
+            self._log_undrawn(int(objects.area.sum()))
             numbers, count = numbered(objects, self.plan.min_size)
             self.plan.checkpoint.save("numbers", numbers)
         return Outcome(n_objects=count, dtype=numbers.dtype)
@@ -179,7 +182,15 @@ class Run:
             self.report(step, len(recorded), len(numbers), done, grid)
             _log_troubles(done)
         logger.info("%s ends: %s in %.1f s", step, f"{len(recorded):,}", time.perf_counter() - begun)
+        self.undrawn += sum(each.undrawn for each in recorded.values())
         return recorded
+
+    def _log_undrawn(self, drawn: int) -> None:
+        """Log what the merger left out: a warning if it is more than a thousandth of what is drawn."""
+        if self.undrawn:
+            level = logging.WARNING if self.undrawn > 0.001 * drawn else logging.INFO
+            why = "a tile labelled them in its own core, but nothing of these views is drawn there"
+            logger.log(level, "%s pixels are left as background: %s", f"{self.undrawn:,}", why)
 
     def _reuse(self, kind: str, numbers: Sequence[int]) -> dict[int, Recorded]:
         earlier = self._earlier.get(kind, {})
@@ -188,7 +199,9 @@ class Run:
         current = self._guards([number for number, _ in places]) if kind == "tile" else {}
         attempt = self._attempt() if kind == "written" else self.plan.basis
         return {
-            number: Recorded(number, place, _count(head), *_skipped_and_guard(head))
+            number: Recorded(
+                number, place, _count(head), *_skipped_and_guard(head), 0 if head.undrawn is None else int(head.undrawn)
+            )
             for number, place, head in found
             if (_skipped_and_guard(head)[1] == current[number] if kind == "tile" else head.basis == attempt)
         }

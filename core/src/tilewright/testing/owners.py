@@ -56,8 +56,9 @@ def scene(random: np.random.Generator, count: int, rows: int) -> tuple[Copies, E
     pairs = np.unique(np.sort(random.integers(0, max(1, count), (rows if count else 0, 2)), axis=1), axis=0)
     lower, upper = pairs[pairs[:, 0] < pairs[:, 1]].T
     shared = random.integers(1, np.minimum(area[lower], area[upper]) + 1)
+    seen_lower, seen_upper = (random.integers(shared, area[end] + 1) for end in (lower, upper))
     copies = Copies(area=area, core_area=random.integers(0, area + 1), margin=margin, known=np.ones(count, np.bool_))
-    return copies, Evidence(lower=lower, upper=upper, shared=shared, seen_lower=area[lower], seen_upper=area[upper])
+    return copies, Evidence(lower=lower, upper=upper, shared=shared, seen_lower=seen_lower, seen_upper=seen_upper)
 
 
 def part(copies: Copies, evidence: Evidence, known: Any) -> tuple[Copies, Evidence]:

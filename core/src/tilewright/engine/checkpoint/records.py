@@ -90,11 +90,13 @@ class DecisionRecord(NamedTuple):
 class DrawnRecord(NamedTuple):
     """Step *draw*: a tile's core, drawn from the best copies; head, first, area, values and lengths as in `TileRecord`.
 
+    undrawn: the number of pixels that the tile labelled in its core and nobody draws.
     group: (n,) the object that each piece belongs to, by the place of a copy.
     """
 
     head: Column
     basis: Column
+    undrawn: Column
     values: Column | None = None
     lengths: Column | None = None
     first: Column | None = None
@@ -134,6 +136,7 @@ class Head(NamedTuple):
     head: Column | None
     basis: Column | None
     pairs: Column | None
+    undrawn: Column | None
 
 
 class Firsts(NamedTuple):
@@ -181,7 +184,8 @@ Part = TypeVar("Part", bound=tuple[Any, ...])
 class Recorded(NamedTuple):
     """Where the record of a tile or block lies, and the number of objects or rows that it holds.
 
-    skipped: 1 for a tile that was empty. guard: stands for the tile's pixels. failed: why nothing is recorded of it.
+    skipped: 1 for a tile that was empty. guard: stands for the tile's pixels. undrawn: pixels of a core that
+        its tile labelled and nobody draws. failed: why nothing is recorded of it.
     retried: how many attempts failed before.
     """
 
@@ -190,6 +194,7 @@ class Recorded(NamedTuple):
     objects: int
     skipped: int = 0
     guard: int = 0
+    undrawn: int = 0
     failed: str = ""
     retried: int = 0
 

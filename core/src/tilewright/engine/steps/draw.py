@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...abc.merger import NOTHING
+from ...labels.pairs import count_pairs
 from ...labels.runs import Runs, smallest_dtype
 from ...tiling.grid import Tile
 from ...tiling.regions import Region, common, flat_in_image, lengths, relative
@@ -28,11 +29,11 @@ def draw(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
     return [_record(plan, plan.grid[number], *_drawn(plan, plan.grid[number], decided, together)) for number in numbers]
 
 
-def _drawn(plan: Plan, tile: Tile, decided: Table, together: Ints) -> tuple[NDArray[Any], Ints]:
-    """A tile's core, in which a number stands for a copy, and the group of each number's copy.
+def _drawn(plan: Plan, tile: Tile, decided: Table, together: Ints) -> tuple[NDArray[Any], Ints, int]:
+    """A tile's core, in which a number stands for a copy, the group of each number's copy, and the pixels left undrawn.
 
     The better a copy, the lower its number, and 0 is nobody's. The tile's own copies are laid down first; those of
-    others then take the pixels where they are better.
+    others then take the pixels where they are better. What the tile labelled and nobody draws comes last.
     """
     views = _views(plan, tile)
     said = [_judged(plan, other, decided, together) for _, other, _ in views]
@@ -43,18 +44,42 @@ def _drawn(plan: Plan, tile: Tile, decided: Table, together: Ints) -> tuple[NDAr
     number[order] = np.arange(1, len(order) + 1)
 
     drawn = np.zeros(lengths(tile.core), number.dtype)
+    own: NDArray[Any] = drawn
     at = 0
     for (offset, other, region), (copies, _, _) in zip(views, said, strict=True):
         names = np.concatenate([np.zeros(1, number.dtype), number[at : at + len(copies)]])
         at += len(copies)
-        copy = names[_labels(plan, other, offset, region)]
+        labels = _labels(plan, other, offset, region)
+        copy = names[labels]
         here = drawn[relative(region, tile.core)]
         if any(offset):
             wins = copy - 1 < here - 1  # unsigned: nobody's number less one is the largest
             here[wins] = copy[wins]
         else:
-            here[...] = copy
-    return drawn, np.concatenate([[-1], group[order]])
+            here[...], own = copy, labels
+    return drawn, np.concatenate([[-1], group[order]]), _fill(drawn, own)
+
+
+def _fill(drawn: NDArray[Any], own: NDArray[Any]) -> int:
+    """Give what a tile labelled in its core and nobody draws to who draws most of the same copy there (law 10).
+
+    Where two tiles saw an object differently these are the slivers between the two borders, and the other part of what
+    one of them split. Returns the number of pixels that are still nobody's: of copies of which nothing is drawn there.
+    """
+    missing = (own > 0) & (drawn == 0)
+    if not missing.any():
+        return 0
+    concerned = np.zeros(int(own.max()) + 1, np.bool_)
+    concerned[own[missing]] = True
+    where = concerned[own]
+    pairs = count_pairs(own[where], drawn[where])
+    pairs = pairs[pairs[:, 1] > 0]
+    label, copy, _ = pairs[np.lexsort((-pairs[:, 1], pairs[:, 2]))].T
+    heir = np.zeros(len(concerned), drawn.dtype)
+    heir[label] = copy  # of a label's rows the last one counts: that of the most pixels, then of the best copy
+    filled = heir[own[missing]]
+    drawn[missing] = filled
+    return int(np.count_nonzero(filled == 0))
 
 
 def _judged(plan: Plan, tile: Tile, decided: Table, together: Ints) -> tuple[Ints, Ints, Ints]:
@@ -84,9 +109,10 @@ def _labels(plan: Plan, other: Tile, offset: Sequence[int], region: Region) -> N
     return plan.tiles.labels(other.number, other.outer)[relative(region, other.outer)]
 
 
-def _record(plan: Plan, tile: Tile, drawn: NDArray[Any], group: Ints) -> Recorded:
+def _record(plan: Plan, tile: Tile, drawn: NDArray[Any], group: Ints, undrawn: int) -> Recorded:
     runs = Runs.of(drawn)
-    record = DrawnRecord(head=np.array([len(runs.first), 0, 0]), basis=np.array(plan.basis))
+    head = np.array([len(runs.first), 0, 0])
+    record = DrawnRecord(head=head, basis=np.array(plan.basis), undrawn=np.array(undrawn))
     if len(runs.first):
         record = record._replace(
             values=runs.values,
@@ -95,4 +121,4 @@ def _record(plan: Plan, tile: Tile, drawn: NDArray[Any], group: Ints) -> Recorde
             area=runs.area,
             group=group[drawn.ravel()[runs.first]],
         )
-    return Recorded(tile.number, keep(plan.checkpoint, tile.number, record), len(runs.first))
+    return Recorded(tile.number, keep(plan.checkpoint, tile.number, record), len(runs.first), undrawn=undrawn)
