@@ -104,7 +104,7 @@ def test_a_holder_that_died_long_ago_elsewhere_is_not_waited_for(folder: Path) -
         assert time.monotonic() - before < locks.LEASE
 
 
-def test_a_process_whose_folder_was_taken_over_is_told(folder: Path) -> None:
+def test_a_process_notices_that_its_folder_was_taken_over(folder: Path) -> None:
     with held(folder) as taken:
         (file,) = (folder / "lock").iterdir()
         file.unlink()

@@ -196,11 +196,11 @@ def _array(group: Any, name: str, data: NDArray[Any]) -> None:
 
 def _attributes(zarr_format: int, *, label: bool = False) -> dict[str, Any]:
     version = "0.5" if zarr_format == 3 else "0.4"
-    said = multiscales(version=version) | ({"image-label": {"version": version}} if label else {})
+    attributes = multiscales(version=version) | ({"image-label": {"version": version}} if label else {})
     if zarr_format == 3:
-        return {"ome": said}
-    said["multiscales"][0]["version"] = said.pop("version")
-    return said
+        return {"ome": attributes}
+    attributes["multiscales"][0]["version"] = attributes.pop("version")
+    return attributes
 
 
 def _listing(zarr_format: int, names: list[str]) -> dict[str, Any]:
@@ -327,12 +327,12 @@ def main(every: int, only: str) -> int:
             changes = count(case, template, folder)
             for at in range(1 + offset % every, changes + 1, every):
                 shutil.copytree(template, folder)
-                said = play(case, folder, at)
+                fault = play(case, folder, at)
                 shutil.rmtree(folder)
                 played += 1
-                if said:
+                if fault:
                     wrong += 1
-                    print(f"{case}: killed before change {at} of {changes}: {said}", flush=True)
+                    print(f"{case}: killed before change {at} of {changes}: {fault}", flush=True)
         print(f"{case}: {changes} changes", flush=True)
     print(f"{played - wrong} of {played} right")
     return 1 if wrong else 0

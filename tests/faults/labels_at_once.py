@@ -103,10 +103,10 @@ def main(rounds: int) -> int:
         for number in range(rounds):
             folder.mkdir()
             case = Case(kind="image", consolidated=number % 2 == 1)
-            said = apart(lambda case=case: case.prepare(folder))[1] or play(folder, consolidated=case.consolidated)
-            right += not said
-            if said:
-                print(f"round {number}: {said}", flush=True)
+            fault = apart(lambda case=case: case.prepare(folder))[1] or play(folder, consolidated=case.consolidated)
+            right += not fault
+            if fault:
+                print(f"round {number}: {fault}", flush=True)
             shutil.rmtree(folder)
     print(f"{right} of {rounds} right")
     return 0 if right == rounds else 1

@@ -110,7 +110,9 @@ class Execution:
             raise
         run.plan.checkpoint.close()
         kept = {home.checkpoint} if self.options.keep_checkpoint or run.failed else set()
-        for folder in dict.fromkeys((home.checkpoint, home.beside)):  # the one that tells whose the output is goes last
+        for folder in dict.fromkeys(
+            (home.checkpoint, home.beside)
+        ):  # last the one that may say that the output is ours
             if folder in kept:
                 note_placing(folder, placing=False)
             else:

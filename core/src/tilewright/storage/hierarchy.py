@@ -29,7 +29,7 @@ def is_node(folder: Path) -> bool:
 
 
 def root_of(path: Path) -> Path | None:
-    """The outermost zarr folder that contains the path or is it; None if the path is no part of a store.
+    """The outermost zarr folder that contains the path or is it; None if the path is not part of a store.
 
     The path itself need not exist.
     """
@@ -48,9 +48,9 @@ def root_of(path: Path) -> Path | None:
 def changed_hierarchy(root: Path, node: Path) -> Iterator[None]:
     """Hold a hierarchy while one of its nodes is put into place and listed above.
 
-    The consolidated metadata of the groups above the node is away meanwhile, and made anew afterwards: a reader who
-    opens one of them finds what is right, or reads the nodes' own metadata. A change of any node of the hierarchy
-    completes what a killed one left.
+    The consolidated metadata of the groups above the node is removed before and made again after the change: a reader
+    who opens one of these groups finds consolidated metadata that is right, or reads each node's own. After a kill, the
+    next change of any node of the hierarchy makes it again.
     """
     folder = root.with_name(f".{root.name}.tilewright")
     with held(folder):

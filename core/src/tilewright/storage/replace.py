@@ -41,7 +41,7 @@ def replace_folder(aside: Path, path: Path) -> None:
 
 
 def place_folder(aside: Path, path: Path) -> None:
-    """The first half of `replace_folder`: what was in the place is kept until `recover` is called."""
+    """The first half of `replace_folder`: an output that was there is kept aside until `recover` is called."""
     recover(aside, path)
     if not aside.exists():
         return

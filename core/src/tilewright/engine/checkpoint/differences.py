@@ -1,4 +1,4 @@
-"""How the record of a run differs from that of another, in words for whoever made both runs."""
+"""How the records of two runs differ, in words for a user."""
 
 from __future__ import annotations
 

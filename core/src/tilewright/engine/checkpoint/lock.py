@@ -1,4 +1,4 @@
-"""Whose checkpoint it is: one run at a time, and only a run that would give the same labels resumes from it."""
+"""Holding a checkpoint: one run at a time, and only a run that would give the same labels resumes from it."""
 
 from __future__ import annotations
 
@@ -97,13 +97,13 @@ def record_of(checkpoint: Path) -> dict[str, Any] | None:
 
 
 def note_placing(checkpoint: Path, *, placing: bool) -> None:
-    """Note in a checkpoint that its run puts its output into place from now on, or that this is over."""
+    """Record in a checkpoint that its run moves its output into place from now on, or that this is over."""
     record = _plain(record_of(checkpoint) or {})
     write_whole(checkpoint / RECORD, json.dumps(record | ({PLACING: True} if placing else {}), indent=1))
 
 
 def is_placing(checkpoint: Path) -> bool:
-    """Whether a run was killed while it put its output into place, where nothing had been."""
+    """Whether a run was killed while it moved its output to a path where nothing was before."""
     return PLACING in (record_of(checkpoint) or {})
 
 
