@@ -117,9 +117,10 @@ def _folders(path: str, writer: Callable[..., Any], checkpoint_dir: str | Path |
     if checkpoint_dir is None:
         return beside, beside
     check_local(checkpoint_dir)
-    _check_parent(Path(checkpoint_dir).absolute(), "the checkpoint")
-    digest = hashlib.blake2b(path.encode(), digest_size=6).hexdigest()
-    return Path(checkpoint_dir).absolute() / f"{name}.{digest}.tilewright", beside
+    folder, digest = Path(checkpoint_dir).absolute(), hashlib.blake2b(os.fsencode(path), digest_size=6).hexdigest()
+    checkpoint = folder / f"{name}.{digest}.tilewright"
+    _check_parent(checkpoint if folder.exists() else folder, "the checkpoint")
+    return checkpoint, beside
 
 
 def check_local(path: str | Path) -> None:
@@ -135,8 +136,10 @@ def check_local(path: str | Path) -> None:
 
 def _check_parent(path: Path, what: str) -> None:
     """InvalidOption for a path below a folder that does not exist: it may be mistyped, or a disk that is not there."""
-    if not path.parent.is_dir():
-        missing = next(folder for folder in reversed(path.parents) if not folder.is_dir())
+    missing = next((folder for folder in reversed(path.parents) if not folder.is_dir()), None)
+    if missing is not None and missing.exists():
+        raise InvalidOption(f"{missing} is not a folder, so {what} {path} cannot be in it; give another path")
+    if missing is not None:
         raise InvalidOption(f"there is no folder {missing} for {what} {path}; make it first, or correct the path")
 
 
