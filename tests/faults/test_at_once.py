@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import re
@@ -23,6 +24,7 @@ from victim import Slow, SlowLabels, SlowTouch
 
 from tilewright import Grid, OutputBusy, Pipeline
 from tilewright.engine.checkpoint.lock import claimed
+from tilewright.storage.machine import this_process
 
 pytestmark = pytest.mark.slow
 
@@ -137,8 +139,8 @@ def test_a_lock_that_a_dead_process_left_is_no_hindrance(tmp_path: Path) -> None
     with pytest.raises(Stopped):
         run(tmp_path, progress=stopping_at("segment", 3))
     (stage,) = tmp_path.glob("*.tilewright")
-    (stage / "lock").touch()
-    (stage / "owner.json").write_text('{"process": 1, "host": "elsewhere"}')
+    (stage / "lock").mkdir()
+    (stage / "lock" / "0123").write_text(json.dumps(this_process() | {"start": "another of the same number"}))
     run(tmp_path)
     expect(labels_of(tmp_path), pixels)
 
@@ -148,7 +150,7 @@ def _take(folder: Path, number: int) -> int:
     inside, together, taken = folder / "inside", 0, 0
     while taken < 40:
         try:
-            with claimed(folder / "x.tilewright", {"tilewright": number}, resume=False):
+            with claimed([folder / "x.tilewright"], {"tilewright": number}, resume=False):
                 together += inside.exists()
                 inside.touch()
                 time.sleep(0.0005)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -89,6 +90,14 @@ def test_what_somebody_put_into_a_stage_stays(tmp_path: Path) -> None:
     clean(tmp_path, "--delete")
     assert sorted(entry.name for entry in checkpoint.iterdir()) == ["mine", "notes.txt"]
     assert clean(tmp_path, "--delete") == "0 found\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_checkpoint_of_another_user_stays(tmp_path: Path) -> None:
+    checkpoint = leave(tmp_path)
+    os.chown(checkpoint, 65534, 65534)
+    assert ", another user's, for " in clean(tmp_path, "--delete")
+    assert (checkpoint / "plan.json").exists()
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

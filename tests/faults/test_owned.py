@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import zarr
-from runs import CALLS, components, expect, run
+from runs import CALLS, Stopped, components, expect, run, stopping_at
 from stores import labels_of, make_image
 
 from tilewright import AlreadyExists, InvalidOption, tile_process
@@ -100,10 +102,87 @@ def test_an_output_that_cannot_be_moved_into_place_leaves_the_earlier_one(
     assert names(tmp_path / "old") == ["old"]
 
 
+URLS = [
+    "s3://bucket/x.zarr",
+    "s3:/bucket/x.zarr",
+    Path("gs://bucket/x.zarr"),
+    "zip::x.zip",
+    "memory::x",
+    "simplecache::a",
+]
+
+
 @pytest.mark.parametrize("option", ["write_to", "stage_dir"])
-def test_a_url_is_no_folder_to_write_to(option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("url", URLS, ids=str)
+def test_a_url_is_not_a_folder_to_write_to(
+    option: str, url: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     pixels = make_image(tmp_path)
-    with pytest.raises(InvalidOption, match=r"s3://bucket/x\.zarr is a URL"):
-        tile_process(pixels, components, **{option: "s3://bucket/x.zarr"})
-    assert not (tmp_path / "s3:").exists()
+    before = names(tmp_path)
+    with pytest.raises(InvalidOption, match=f"{re.escape(str(url))} is a URL, .* copy them there after"):
+        tile_process(pixels, components, **{option: url})
+    assert names(tmp_path) == before
+
+
+@pytest.mark.parametrize("url", ["file:/tmp/x.zarr", "file:///tmp/x.zarr", "FILE:/tmp/x.zarr"])
+def test_a_url_of_a_file_is_answered_with_its_path(url: str) -> None:
+    with pytest.raises(InvalidOption, match=r"is a URL; give the path alone, /tmp/x\.zarr"):
+        tile_process(np.ones((4, 4)), components, write_to=url)
+
+
+@pytest.mark.parametrize("name", ["10:30.zarr", "a::b.zarr", "x:y.zarr"])
+def test_a_name_with_a_colon_is_a_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tile_process(np.ones((4, 4)), components, write_to=f"./{name}")
+    assert (tmp_path / name).is_dir()
+
+
+@pytest.mark.parametrize("writer", ["zarr-array", "ome-zarr", "ome-tiff", "geojson"])
+def test_folders_above_an_output_are_not_made(writer: str, tmp_path: Path) -> None:
+    make_image(tmp_path)
+    CALLS.clear()
+    out, missing = tmp_path / "mistyped" / "deep" / "out", re.escape(str(tmp_path / "mistyped"))
+    with pytest.raises(InvalidOption, match=f"there is no folder {missing} for the output .* make it first"):
+        run(tmp_path, parts={"writer": writer}, destination=out)
+    with pytest.raises(InvalidOption, match=f"there is no folder {missing} for the checkpoint .* make it first"):
+        run(tmp_path, parts={"writer": writer}, destination=tmp_path / "out", checkpoint_dir=out)
+    assert names(tmp_path) == ["image.ome.zarr", "labels.zarr"]
+    assert not CALLS
+
+
+def test_a_folder_above_a_group_is_not_made_but_the_groups_in_it_are(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="there is no folder"):
+        tile_process(np.ones((4, 4)), components, write_to=tmp_path / "mistyped" / "g.zarr")
+    tile_process(np.ones((4, 4)), components, write_to=tmp_path / "g.zarr", output_component="a/b/labels")
+    assert zarr.open_group(tmp_path / "g.zarr", mode="r")["a/b/labels"].shape == (4, 4)
+
+
+def test_no_link_in_a_checkpoint_is_followed(tmp_path: Path) -> None:
+    make_image(tmp_path)
+    thesis, checkpoint = tmp_path / "thesis", tmp_path / "out.zarr.tilewright"
+    thesis.write_text("years of work")
+    for name in ("plan.json.partial", "packs", "output", "tiles.npy"):
+        checkpoint.mkdir()
+        (checkpoint / name).symlink_to(thesis)
+        with pytest.raises(AlreadyExists, match=r"holds a link|is not a checkpoint"):
+            run(tmp_path, destination=tmp_path / "out.zarr")
+        assert thesis.read_text() == "years of work"
+        (checkpoint / name).unlink()
+        checkpoint.rmdir()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("option", [{}, {"resume": False}, {"checkpoint_dir": "checkpoints"}])
+def test_a_checkpoint_of_another_user_is_not_adopted(
+    option: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_image(tmp_path)
+    with pytest.raises(Stopped):
+        run(tmp_path, destination=tmp_path / "out.zarr", progress=stopping_at("join"), **option)
+    (checkpoint,) = [entry for entry in tmp_path.rglob("*.tilewright") if (entry / "packs").exists()]
+    os.chown(checkpoint, 65534, 65534)
+    with pytest.raises(AlreadyExists, match="belongs to another user"):
+        run(tmp_path, destination=tmp_path / "out.zarr", **option)
+    assert (checkpoint / "packs").exists()

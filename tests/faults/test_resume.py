@@ -100,9 +100,9 @@ CLASS = (
 
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "level": ({}, {"level": 1}, "reader"),
-    "tile": ({}, {"parts": {"tiler": Grid(tile=48)}}, "grid"),
-    "tiler": ({"parts": {"tiler": Grid(tile=48)}}, {"parts": {"tiler": "auto"}}, "grid"),
-    "halo": ({}, {"parts": {"tiler": Grid(tile=TILE, halo=4)}}, "grid"),
+    "tile": ({}, {"parts": {"tiler": Grid(tile=48)}}, "tiles of .* there, .* now"),
+    "tiler": ({"parts": {"tiler": Grid(tile=48)}}, {"parts": {"tiler": "auto"}}, "tiles of .* there, .* now"),
+    "halo": ({}, {"parts": {"tiler": Grid(tile=TILE, halo=4)}}, r"halo .0, 0. there, .4, 4. now"),
     "option": ({}, {"parts": {"segmenter": Components(above=120)}}, "segmenter"),
     "array option": (
         {"parts": {"segmenter": Components(weights=np.zeros(9999))}},
@@ -183,7 +183,7 @@ def test_a_run_with_something_changed_reuses_no_tile_and_says_what_differs(
     with pytest.raises(Stopped):
         run(tmp_path, progress=stopping_at("join"), **before)
     packs = {file: file.stat().st_size for file in (stage_of(tmp_path) / "packs").iterdir()}
-    with pytest.raises(CheckpointMismatch, match=rf"with other .*{key}.* there, .* now.*resume=False"):
+    with pytest.raises(CheckpointMismatch, match=rf"is that of another run: .*{key}.*resume=False"):
         run(tmp_path, **after)
     assert packs == {file: file.stat().st_size for file in (stage_of(tmp_path) / "packs").iterdir()}, "it stays"
     result = run(tmp_path, resume=False, **after)
@@ -196,6 +196,28 @@ def test_a_run_with_something_changed_reuses_no_tile_and_says_what_differs(
     whole = Path(result.path).with_name("whole.zarr")
     fresh = run(tmp_path, **{**after, "destination": whole})
     np.testing.assert_array_equal(result.labels.compute(), fresh.labels.compute())
+
+
+def test_a_first_try_that_recorded_no_tile_is_in_nobodys_way(pixels: NDArray[Any], tmp_path: Path) -> None:
+    out, other = tmp_path / "out.zarr", {"segmenter": Components(above=110)}
+    with pytest.raises(Stopped):
+        run(tmp_path, destination=out, progress=stopping_at("segment"))
+    with pytest.raises(Stopped):
+        run(tmp_path, parts=other, destination=out, progress=stopping_at("segment", 1))
+    with pytest.raises(CheckpointMismatch, match=r"above 110 there, 100 now \(segmenter\)"):
+        run(tmp_path, destination=out)
+    expect(run(tmp_path, parts=other, destination=out).labels.compute(), pixels, 110)
+
+
+def test_a_try_elsewhere_that_recorded_no_tile_costs_another_run_none(pixels: NDArray[Any], tmp_path: Path) -> None:
+    """Beside the output a run leaves its record too, wherever its tiles are."""
+    out, there = tmp_path / "out.zarr", tmp_path / "checkpoints"
+    with pytest.raises(Stopped):
+        run(tmp_path, destination=out, checkpoint_dir=there, progress=stopping_at("write", 1))
+    with pytest.raises(Stopped):
+        run(tmp_path, parts={"segmenter": Components(above=90)}, destination=out, progress=stopping_at("segment"))
+    expect(run(tmp_path, destination=out, checkpoint_dir=there).labels.compute(), pixels)
+    assert len(CALLS) == TILES
 
 
 def test_the_same_function_made_again_is_the_same(pixels: NDArray[Any], tmp_path: Path) -> None:
@@ -281,7 +303,7 @@ def test_a_source_of_another_shape_or_type_is_refused(pixels: NDArray[Any], tmp_
     shutil.rmtree(tmp_path / "image.ome.zarr" / "0")
     image = zarr.open_group(tmp_path / "image.ome.zarr", mode="r+")
     image.create_array("0", data=pixels.astype(np.int32), chunks=(TILE, TILE), dimension_names=["y", "x"])
-    with pytest.raises(CheckpointMismatch, match=r"other image \(.*uint16.* there, .*int32.* now\)"):
+    with pytest.raises(CheckpointMismatch, match="dtype of the image uint16 there, int32 now"):
         run(tmp_path, destination=tmp_path / "out.zarr")
 
 
@@ -300,7 +322,7 @@ def test_a_single_file_that_was_replaced_is_refused(pixels: NDArray[Any], tmp_pa
         run(tmp_path, image=path, parts=parts, destination=tmp_path / "out.zarr", progress=stopping_at("join"))
     np.save(path, pixels[::-1])
     os.utime(path, (1, 1))
-    with pytest.raises(CheckpointMismatch, match="other file"):
+    with pytest.raises(CheckpointMismatch, match="the image's files have changed since"):
         run(tmp_path, image=path, parts=parts, destination=tmp_path / "out.zarr")
 
 
@@ -310,7 +332,7 @@ def test_an_array_in_memory_is_known_by_its_pixels(pixels: NDArray[Any], tmp_pat
         run(tmp_path, image=pixels.copy(), destination=out, progress=stopping_at("join"))
     run(tmp_path, image=pixels.copy(), destination=out, keep_checkpoint=True)
     assert len(CALLS) == TILES
-    with pytest.raises(CheckpointMismatch, match="other source"):
+    with pytest.raises(CheckpointMismatch, match="the image is another one"):
         run(tmp_path, image=pixels + 1, destination=out)
 
 
@@ -398,7 +420,7 @@ def test_pixels_that_changed_behind_an_array_are_not_mixed_with_old_tiles(
         run(tmp_path, image=make(tmp_path, pixels), destination=out, progress=stopping_at("join"))
     changed = pixels[::-1].copy()
     if kind not in UNTOLD:
-        with pytest.raises(CheckpointMismatch, match=r"other (file|source)"):
+        with pytest.raises(CheckpointMismatch, match=r"files have changed since|the image is another one"):
             run(tmp_path, image=make(tmp_path, changed), destination=out)
     result = run(tmp_path, image=make(tmp_path, changed), destination=out, resume=kind in UNTOLD)
     expect(result.labels.compute(), changed)
@@ -446,7 +468,7 @@ def test_a_file_that_was_replaced_in_a_folder_that_a_reader_read_is_a_change(
     with pytest.raises(Stopped):
         run(tmp_path, image=folder, parts=parts, destination=tmp_path / "out.zarr", progress=stopping_at("join"))
     np.save(folder / "1.npy", pixels[::-1])
-    with pytest.raises(CheckpointMismatch, match="other file"):
+    with pytest.raises(CheckpointMismatch, match="the image's files have changed since"):
         run(tmp_path, image=folder, parts=parts, destination=tmp_path / "out.zarr")
 
 

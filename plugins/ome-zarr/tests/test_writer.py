@@ -14,7 +14,7 @@ import pytest
 import zarr
 
 from tilewright.abc import Level
-from tilewright.errors import CheckpointMismatch, InvalidImage, InvalidOption
+from tilewright.errors import InvalidImage, InvalidOption
 from tilewright_ome_zarr.reader import OmeZarrReader, label_names
 from tilewright_ome_zarr.writer import OmeZarrLabels
 
@@ -352,14 +352,6 @@ def test_a_run_that_was_killed_in_finish_finishes(make, spec_of, fill, cells, va
     valid(path)
     assert not old.exists()
     np.testing.assert_array_equal(again.read()[...], labels)
-
-
-def test_a_stage_whose_finished_labels_are_gone_is_refused(make, spec_of, fill, cells) -> None:
-    target, spec = make.folder / "labels.zarr", spec_of(shape=(64, 64))
-    fill(OmeZarrLabels()(str(target), spec), cells((64, 64)))
-    target.rename(make.folder / "elsewhere.zarr")
-    with pytest.raises(CheckpointMismatch, match="are gone; discard its checkpoint"):
-        OmeZarrLabels()(str(target), spec)
 
 
 def test_the_options_and_the_sink_are_pickled(make, spec_of, fill, cells) -> None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from ..image import AXES, SPATIAL, Array, Image, Level, Region
 from ..storage.arrays import direct
+from ..storage.hierarchy import changed_hierarchy, is_node, root_of
 from ..storage.machine import cpus
-from ..storage.replace import check_replaceable, recover, replace_folder
+from ..storage.replace import check_replaceable, place_folder, recover, replace_folder
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.placement import Placement
 from ..tiling.regions import common, lengths, relative
@@ -59,13 +60,17 @@ __all__ = [
     "Traits",
     "Writer",
     "WriterTraits",
+    "changed_hierarchy",
     "check_replaceable",
     "common",
     "cpus",
     "direct",
+    "is_node",
     "lengths",
+    "place_folder",
     "recover",
     "relative",
     "replace_folder",
+    "root_of",
     "upheld",
 ]

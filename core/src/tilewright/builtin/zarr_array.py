@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 from ..abc.writer import LabelSpec
 from ..image import Array, Region
 from ..storage.arrays import direct
-from ..storage.replace import check_replaceable, recover, replace_folder
+from ..storage.hierarchy import changed_hierarchy, root_of
+from ..storage.replace import check_replaceable, place_folder, recover
 
 __all__ = ["ZarrArray"]
 
@@ -45,6 +47,8 @@ class ZarrArray:
                 fill_value=0,
             )
             unfinished.rename(aside)
+        for stray in aside.rglob("*.partial"):  # zarr's own, of what was being written at a kill
+            stray.unlink()
         return ZarrArraySink(aside, target)
 
 
@@ -72,8 +76,15 @@ class ZarrArraySink:
         self._chunks[region] = labels
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
+        root = root_of(self._path.parent)
+        with nullcontext() if root is None else changed_hierarchy(root, self._path):
+            self._place(provenance)
+        recover(self._aside, self._path)
+
+    def _place(self, provenance: Mapping[str, Any]) -> None:
+        """Put the array into its place, while the hierarchy above it is held."""
         self._array.attrs["tilewright"] = dict(provenance)
-        replace_folder(self._aside, self._path)
+        place_folder(self._aside, self._path)
 
     def read(self) -> Array:
         import zarr

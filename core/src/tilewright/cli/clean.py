@@ -27,13 +27,17 @@ def clean(folder: str, delete: bool) -> None:
     Only folders with a record that tilewright wrote count, whatever their name; those of running runs are left alone.
     """
     from ..engine.checkpoint.lock import is_busy, remove_idle
+    from ..errors import AlreadyExists
 
     found = 0
     for checkpoint, record in _checkpoints(Path(folder)):
         found += 1
         size = sum(file.stat().st_size for file in checkpoint.rglob("*") if file.is_file())
-        busy = not remove_idle(checkpoint) if delete else is_busy(checkpoint)
-        state = "a run is at work in it" if busy else "removed" if delete else "unfinished"
+        try:
+            busy = not remove_idle(checkpoint) if delete else is_busy(checkpoint)
+            state = "a run is at work in it" if busy else "removed" if delete else "unfinished"
+        except AlreadyExists:
+            state = "another user's"
         echo(f"{checkpoint}  {size / 1e6:,.1f} MB, {state}, for {record.get('destination', 'an unknown output')}")
     echo(f"{found:,} found" + ("" if delete or not found else "; --delete removes those that no run is using"))
 

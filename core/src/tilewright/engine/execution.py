@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import shutil
 import sys
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from ..io.source import Source, open_source
 from ..run_options import RunOptions
 from ..storage.disk import discard, writing_to
 from ..storage.machine import cpus
-from .checkpoint.lock import claimed, empty
+from .checkpoint.lock import Claim, claimed, empty, is_placing, note_placing
 from .fingerprint import fingerprint, identity, noting_changes
 from .forecast import Forecast, forecast
 from .plan import Plan
@@ -43,19 +42,24 @@ class Execution:
         """Plan, segment, join, write and finish."""
         if self.options.processes:
             check_guarded(sys._getframe(), "leave processes out: a run uses threads by itself")
-        opened = self._open(source)
+        opened, options = self._open(source), self.options
         home = self._destination(opened, destination)
         try:
-            home.check(opened.whole.identity, overwrite=self.options.overwrite)
-            plan = plan_of(self.parts, opened, self.options, home.checkpoint, home.workdir)
+            home.check(opened.whole.identity)
+            if not (options.overwrite or (options.resume and is_placing(home.beside))):
+                home.check_free()
+            plan = plan_of(self.parts, opened, options, home.checkpoint, home.workdir)
             record = fingerprint(plan, home.path)
-            with writing_to(plan.checkpoint_path, Path(home.path)), ExitStack() as claims:
-                for folder in dict.fromkeys((home.beside, home.checkpoint)):
-                    new = claims.enter_context(claimed(folder, record, resume=self.options.resume))
-                if new:
+            with (
+                writing_to(plan.checkpoint_path, Path(home.path)),
+                claimed((home.beside, home.checkpoint), record, resume=options.resume) as claim,
+                noting_changes(plan, record),
+            ):
+                if not (options.overwrite or is_placing(home.beside)):
+                    home.check_free()
+                if claim.new:
                     discard(plan.workdir)  # of a checkpoint that is gone, if it lay outside it
-                claims.enter_context(noting_changes(plan, record))
-                return self._claimed(plan, home)
+                return self._claimed(plan, home, claim)
         except BaseException:
             if home.temporary:
                 shutil.rmtree(home.temporary, ignore_errors=True)  # nobody knows of it, so nobody can resume from it
@@ -80,43 +84,52 @@ class Execution:
             checkpoint_dir=self.options.checkpoint_dir,
         )
 
-    def _claimed(self, plan: Plan, home: Destination) -> Result:
+    def _claimed(self, plan: Plan, home: Destination, claim: Claim) -> Result:
         """The run, while it holds its checkpoint."""
         try:
             record = pipeline_record(self.parts, plan, home.writer)
             with Watchers(self.options.progress, plan, home.path, record) as watchers:
-                result = self._through(plan, home, watchers)
+                result = self._through(plan, home, claim, watchers)
                 watchers.finished(result)
                 return result
         finally:
             plan.checkpoint.close()
 
-    def _through(self, plan: Plan, home: Destination, watchers: Watchers) -> Result:
+    def _through(self, plan: Plan, home: Destination, claim: Claim, watchers: Watchers) -> Result:
         started = datetime.datetime.now(datetime.UTC)
         count = min(self.options.workers or (1 if in_task() else cpus()), max(1, len(plan.grid)))
         try:
             with crew(count, processes=self.options.processes) as workers:
                 try_writer(home.writer, home.path, plan, self.options.name)  # while processes start
                 run = Run(plan=plan, crew=workers, report=watchers.tile_done)
-                result = self._stepped(run, home, watchers, started)
+                result = self._stepped(run, home, claim, watchers, started)
         except TilewrightError:
             if not (plan.checkpoint_path / "packs").exists():  # nothing is done that a run could resume from
                 for folder in {home.beside, home.checkpoint}:
                     empty(folder)
             raise
         run.plan.checkpoint.close()
-        keep = self.options.keep_checkpoint or run.failed
-        for folder in {home.beside, home.checkpoint} - ({home.checkpoint} if keep else set()):
-            empty(folder)
+        kept = {home.checkpoint} if self.options.keep_checkpoint or run.failed else set()
+        for folder in dict.fromkeys(
+            (home.checkpoint, home.beside)
+        ):  # last the one that may say that the output is ours
+            if folder in kept:
+                note_placing(folder, placing=False)
+            else:
+                empty(folder)
         return result
 
-    def _stepped(self, run: Run, home: Destination, watchers: Watchers, started: datetime.datetime) -> Result:
+    def _stepped(
+        self, run: Run, home: Destination, claim: Claim, watchers: Watchers, started: datetime.datetime
+    ) -> Result:
         run.segment()
         outcome = run.join()
         run.prepare(identity("writer", home.writer))
         sink = opened(home.writer, home.path, label_spec(run.plan, run.source, outcome.dtype, self.options.name))
         run.write(home.writer, sink, outcome)
         provenance = provenance_of(watchers.pipeline, run, outcome, started)
+        claim.check()
+        note_placing(home.beside, placing=not self.options.overwrite)
         run.finish(home.writer, home.path, sink, provenance)
         result = Result.of(run, outcome, Path(home.path), sink, provenance)
         if home.temporary:

@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +20,7 @@ from ..components.blame import blamed
 from ..components.printable import printable
 from ..errors import SegmenterFailed
 from ..labels.objects import numbered
-from ..storage.disk import discard
+from ..storage.disk import discard, read_whole, write_whole
 from ..storage.machine import boot_id
 from ..tiling.grid import TileGrid
 from .checkpoint.log import Place
@@ -119,10 +118,10 @@ class Run:
         the power went.
         """
         file, basis = self.plan.workdir / BASIS, f"{self.plan.basis} {boot_id()} {json.dumps(writer, sort_keys=True)}"
-        if file.exists() and file.read_text() != basis:
+        if file.exists() and read_whole(file) != basis:
             discard(self.plan.workdir)
         self.plan.workdir.mkdir(parents=True, exist_ok=True)
-        _keep(file, basis)
+        write_whole(file, basis)
 
     def write(self, writer: Callable[..., Any], sink: Sink, outcome: Outcome) -> None:
         """Write every block that is not written yet."""
@@ -155,9 +154,9 @@ class Run:
         """The number of the output that is being filled: blocks written to an earlier one do not count for it."""
         file = self.plan.workdir / ATTEMPT
         if file.exists():
-            return int(file.read_text())
+            return int(read_whole(file))
         attempt = secrets.randbits(62)
-        _keep(file, str(attempt))
+        write_whole(file, str(attempt))
         return attempt
 
     def _do(
@@ -240,13 +239,6 @@ def _log_troubles(recorded: Sequence[Recorded]) -> None:
             logger.warning("a tile is left as background: %s", printable(each.failed))
         elif each.retried:
             logger.info("tile %d was segmented after %d attempts that failed", each.number, each.retried)
-
-
-def _keep(file: Path, text: str) -> None:
-    """Write a small file, whole or not at all."""
-    aside = file.with_suffix(".partial")
-    aside.write_text(text)
-    aside.replace(file)
 
 
 def _count(head: Head) -> int:

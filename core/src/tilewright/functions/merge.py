@@ -79,7 +79,7 @@ def merge_tile_labels(
     image = _opened(labeled, input_component)
     joiner = chosen_merger(merger, connectivity, None, len(image.spatial_axes))
     image, grid = _tiles(image, tile_shape, overlap, joiner)
-    with Output.of(write_to, output_component, overwrite=overwrite, spare=image) as output:
+    with Output.of(write_to, output_component, spare=image) as output:
         pipeline = Pipeline(
             segmenter=as_they_are, tiler=grid, merger=joiner, writer=GroupArray(component=output_component)
         )

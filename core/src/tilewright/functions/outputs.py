@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,8 @@ from ..errors import AlreadyExists, InvalidOption
 from ..io.destination import check_local
 from ..io.source import identity_of
 from ..storage.disk import discard
+from ..storage.hierarchy import changed_hierarchy, is_node
+from ..storage.replace import recover
 from .temporary import TemporaryArray
 
 if TYPE_CHECKING:
@@ -54,12 +55,12 @@ class GroupArraySink(ZarrArraySink):
         import zarr
 
         inner = self._path.parent.relative_to(self._store)
-        groups = [self._store, *(self._store / part for part in reversed([inner, *inner.parents][:-1]))]
-        for folder in groups:
-            if not _is_node(folder):
-                zarr.create_group(folder, zarr_format=self._zarr_format)
-        super().finish(provenance)
-        _consolidate(self._store)
+        with changed_hierarchy(self._store, self._path):
+            for folder in (self._store, *(self._store / part for part in reversed([inner, *inner.parents][:-1]))):
+                if not is_node(folder):
+                    zarr.create_group(folder, zarr_format=self._zarr_format)
+            self._place(provenance)
+        recover(self._aside, self._path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +73,7 @@ class Output:
 
     @classmethod
     @contextmanager
-    def of(
-        cls, write_to: str | Path | None, component: str, *, overwrite: bool, spare: object = None
-    ) -> Iterator[Output]:
+    def of(cls, write_to: str | Path | None, component: str, *, spare: object = None) -> Iterator[Output]:
         """The output that a user asked for, checked before any work. A temporary one is removed if the run fails.
 
         spare: the image, which the output must not overwrite.
@@ -88,7 +87,7 @@ class Output:
             check_local(write_to)
             output = cls(store=Path(write_to).absolute(), component=component)
             output._check_spared(spare)
-            output._check_room(overwrite=overwrite)
+            output._check_room()
             yield output
             return
         folder = Path(tempfile.mkdtemp(prefix="tilewright-"))
@@ -117,7 +116,7 @@ class Output:
         if destroyed is not None:
             raise InvalidOption(f"{self.path} holds pixels of the image {destroyed}; choose another output_component")
 
-    def _check_room(self, *, overwrite: bool) -> None:
+    def _check_room(self) -> None:
         parents = [self.store, *(self.store / part for part in reversed(Path(self.component).parents[:-1]))]
         for folder in parents:
             if folder.exists() and not _is_group(folder) and not (folder.is_dir() and not any(folder.iterdir())):
@@ -125,8 +124,6 @@ class Output:
                 raise AlreadyExists(f"{folder} exists and is {what}, so {self.component!r} cannot be put into it")
         if self.path.exists() and not _is_array(self.path):
             raise AlreadyExists(f"{self.path} exists and is no zarr array; choose another output_component or write_to")
-        if self.path.exists() and not overwrite:
-            raise AlreadyExists(f"{self.path} exists; choose another write_to, or pass overwrite=True to replace it")
 
 
 def _is_component(name: object) -> bool:
@@ -141,26 +138,11 @@ def _zarr_format(store: Path) -> Literal[2, 3]:
     return 2 if (store / ".zgroup").exists() and not (store / "zarr.json").exists() else 3
 
 
-def _is_node(folder: Path) -> bool:
-    return any((folder / name).exists() for name in ("zarr.json", ".zgroup", ".zarray"))
-
-
 def _is_array(folder: Path) -> bool:
     import zarr
 
-    return _is_node(folder) and isinstance(zarr.open(folder, mode="r"), zarr.Array)
+    return is_node(folder) and isinstance(zarr.open(folder, mode="r"), zarr.Array)
 
 
 def _is_group(folder: Path) -> bool:
-    return _is_node(folder) and not _is_array(folder)
-
-
-def _consolidate(store: Path) -> None:
-    """List the new array in a group's consolidated metadata, if it has such: readers then look nowhere else."""
-    import zarr
-
-    if zarr.open_group(store, mode="r").metadata.consolidated_metadata is None:
-        return
-    with warnings.catch_warnings():  # that zarr v3 has no standard for it, which the group's owner has chosen to accept
-        warnings.simplefilter("ignore")
-        zarr.consolidate_metadata(store)
+    return is_node(folder) and not _is_array(folder)

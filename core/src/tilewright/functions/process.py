@@ -99,7 +99,7 @@ def tile_process(
     joiner = chosen_merger(merger, connectivity, segmenter, len(given.image.spatial_axes))
     grid = tiler(given.plane, tile_shape, overlap, axes=given.image.axes, merger=joiner, use_gpu=use_gpu)
     empty = _empty(given, skip=skip_empty, threshold=empty_threshold)
-    with Output.of(write_to, output_component, overwrite=overwrite, spare=image) as output:
+    with Output.of(write_to, output_component, spare=image) as output:
         pipeline = Pipeline(
             segmenter=segmenter, tiler=grid, merger=joiner, writer=GroupArray(component=output_component)
         )

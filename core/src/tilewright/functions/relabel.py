@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import Timeout
 from numpy.typing import NDArray
 
-from ..engine.checkpoint.lock import LOCK, locked
 from ..errors import AlreadyExists, InvalidLabels, NotReadable, OutputBusy
+from ..storage.lock import LOCK, hold, released
 from ..storage.replace import recover, replace_folder
 from .ids import SortedIds
 from .stored import stored_array
@@ -80,9 +79,9 @@ def _alone(path: Path) -> Iterator[Path]:
     if not path.parent.is_dir():
         raise NotReadable(f"there is no folder {str(path.parent)!r}, so there is no zarr array {path.name!r} in it")
     try:
-        lock = locked(work)
-    except Timeout:
-        raise OutputBusy(f"{path} is being relabelled by another process; wait until it has ended") from None
+        taken = hold(work)
+    except OutputBusy as busy:
+        raise OutputBusy(f"{path} is being relabelled by another process ({busy})") from None
     try:
         (work / OURS).touch()
         recover(work / "new", path)
@@ -90,17 +89,18 @@ def _alone(path: Path) -> Iterator[Path]:
         yield work
     finally:
         if path.exists() or not (work / "new").exists():
-            shutil.rmtree(
-                work / "new", ignore_errors=True
-            )  # first, for what tells that the folder is ours is to go last
-            shutil.rmtree(work)
-        lock.release()
+            shutil.rmtree(work / "new", ignore_errors=True)
+            # What tells that the folder is ours goes last.
+            for file in sorted(filter(Path.is_file, work.iterdir()), key=lambda file: file.name == OURS):
+                file.unlink()
+        released(work, taken)
 
 
 def _is_foreign(work: Path) -> bool:
     """Whether a folder was not made by a relabelling, which may have been killed right behind making it."""
     held = {each.name for each in work.iterdir()} if work.is_dir() else set()
-    return work.exists() and OURS not in held and (not work.is_dir() or bool(held - {LOCK}))
+    others = {name for name in held if name.partition(".")[0] != LOCK}
+    return work.exists() and OURS not in held and (not work.is_dir() or bool(others))
 
 
 def _ids(source: Any, path: Path, work: Path) -> NDArray[np.uint64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from ..storage.identity import Identity
 from .formats import choose_writer
 
 __all__ = ["Destination", "check_local"]
+
+URL = re.compile(r"[a-z][a-z0-9+.-]+:[/:]|file:", re.IGNORECASE)  # as fsspec has them; a drive has one letter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +81,8 @@ class Destination:
         checkpoint, beside = _folders(path, writer, checkpoint_dir)
         return cls(path=path, writer=writer, checkpoint=checkpoint, beside=beside, temporary=folder)
 
-    def check(self, source: Identity, *, overwrite: bool) -> None:
-        """Refuse a destination that exists, or whose labels would destroy the source. It is called before any work."""
+    def check(self, source: Identity) -> None:
+        """Refuse, before any work, a destination that would destroy the source or cannot be moved to."""
         destroyed = source.destroyed_by(Path(self.path))
         if destroyed is not None:
             raise InvalidOption(
@@ -90,7 +93,10 @@ class Destination:
                 f"{self.path} leads to another file system than {self.beside.parent}, where its labels would be built; "
                 "give the path that it leads to"
             )
-        if not overwrite and WriterTraits.of(self.writer).exists(self.path):
+
+    def check_free(self) -> None:
+        """AlreadyExists if something is at the path."""
+        if WriterTraits.of(self.writer).exists(self.path):
             raise AlreadyExists(
                 f"{self.path} exists; choose another destination, or pass overwrite=True (--overwrite) to replace it"
             )
@@ -104,22 +110,37 @@ def _folders(path: str, writer: Callable[..., Any], checkpoint_dir: str | Path |
     home = Path(WriterTraits.of(writer).beside(path))
     # a link may lead to another file system, and nothing can be moved there from here
     real, whole = home.resolve(), Path(path).resolve()
+    _check_parent(real, "the output")
     inner = whole.relative_to(real) if whole.is_relative_to(real) else Path(path).relative_to(home)
     name = ".".join((real.name, *inner.parts))
     beside = real.parent / f"{name}.tilewright"
     if checkpoint_dir is None:
         return beside, beside
     check_local(checkpoint_dir)
-    digest = hashlib.blake2b(path.encode(), digest_size=6).hexdigest()
-    return Path(checkpoint_dir).absolute() / f"{name}.{digest}.tilewright", beside
+    folder, digest = Path(checkpoint_dir).absolute(), hashlib.blake2b(os.fsencode(path), digest_size=6).hexdigest()
+    checkpoint = folder / f"{name}.{digest}.tilewright"
+    _check_parent(checkpoint if folder.exists() else folder, "the checkpoint")
+    return checkpoint, beside
 
 
 def check_local(path: str | Path) -> None:
     """InvalidOption for anything but a path, and for a URL, which would become a local folder of that name."""
     if not isinstance(path, str | os.PathLike):
         raise InvalidOption(f"{path!r} is {type(path).__name__}, not a path to write labels to; give a path, or None")
-    if "://" in str(path):
-        raise InvalidOption(f"{path} is a URL, but labels are written to local folders only; copy them there after")
+    text = os.fspath(path)
+    if plain := re.match(r"file:/*(?=/)", text, re.IGNORECASE):
+        raise InvalidOption(f"{text} is a URL; give the path alone, {text[plain.end() :]}")
+    if "://" in text or URL.match(text):
+        raise InvalidOption(f"{text} is a URL, but labels are written to local folders only; copy them there after")
+
+
+def _check_parent(path: Path, what: str) -> None:
+    """InvalidOption for a path below a folder that does not exist: it may be mistyped, or a disk that is not there."""
+    missing = next((folder for folder in reversed(path.parents) if not folder.is_dir()), None)
+    if missing is not None and missing.exists():
+        raise InvalidOption(f"{missing} is not a folder, so {what} {path} cannot be in it; give another path")
+    if missing is not None:
+        raise InvalidOption(f"there is no folder {missing} for {what} {path}; make it first, or correct the path")
 
 
 def _device(path: Path) -> int:

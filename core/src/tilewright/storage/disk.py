@@ -6,13 +6,14 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import NotWritable, TilewrightError
 
-__all__ = ["discard", "file_state", "writing_to"]
+__all__ = ["discard", "file_state", "read_whole", "write_whole", "writing_to"]
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -60,6 +61,26 @@ def discard(folder: Path) -> None:
     if folder.exists():
         folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def write_whole(file: Path, text: str, aside: Path | None = None) -> None:
+    """Write a small file whole or not at all, by way of a new one in the folder `aside` (the file's own by default).
+
+    A link in its place is replaced, and not followed.
+    """
+    partial = (aside or file.parent) / f"{file.name}.{secrets.token_hex(4)}.partial"
+    with partial.open("x", encoding="utf-8") as opened:
+        opened.write(text)
+    partial.replace(file)
+
+
+def read_whole(file: Path) -> str:
+    """The text of a small file. OSError for a link and for what is not a file, such as a pipe, which never ends."""
+    opened = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    with open(opened, encoding="utf-8") as text:  # noqa: PTH123 - it is open already
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(file))
+        return text.read()
 
 
 def file_state(path: str | Path) -> tuple[int, int] | None:

@@ -1,11 +1,14 @@
-"""The machine: the number of its CPUs, the id of its last start, the folders of installed packages."""
+"""The machine: its CPUs, its last start, the folders of installed packages, and which of its processes live."""
 
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-__all__ = ["INSTALLED", "boot_id", "cpus"]
+__all__ = ["INSTALLED", "boot_id", "cpus", "is_alive", "this_process"]
 
 INSTALLED = {"site-packages", "dist-packages"}
 """The folders in which packages are installed."""
@@ -24,3 +27,45 @@ def boot_id() -> str:
         return BOOT.read_text().strip()
     except OSError:
         return ""
+
+
+def this_process() -> dict[str, Any]:
+    """What names this process among those of all machines: `is_alive` is asked with it."""
+    return {"process": os.getpid(), "start": _start(os.getpid()), "host": socket.gethostname(), "boot": _boot()}
+
+
+def is_alive(process: Mapping[str, Any]) -> bool | None:
+    """Whether a process lives; None if it is not one of this machine, as far as can be known here."""
+    number = process.get("process")
+    if not isinstance(number, int) or (process.get("host"), process.get("boot")) != (socket.gethostname(), _boot()):
+        return None
+    start = _start(number)
+    if start or process.get("start"):
+        return start == process.get("start")
+    if os.name != "posix":  # there a signal ends a process
+        return None
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _boot() -> str:
+    """What names the processes that this one can see: the machine's start, and the container."""
+    try:
+        return f"{boot_id()} {Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return ""
+
+
+def _start(number: int) -> str:
+    """When a process was started, so that another of its number is not taken for it; empty if that is not known."""
+    try:
+        text = Path(f"/proc/{number}/stat").read_text(errors="replace")
+    except OSError:
+        return ""
+    state, *fields = text.rpartition(")")[2].split()
+    return "" if state in "ZX" else fields[18]

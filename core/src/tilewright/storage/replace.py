@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from ..errors import AlreadyExists
+from .hierarchy import is_node
 
-__all__ = ["check_replaceable", "recover", "replace_folder"]
+__all__ = ["check_replaceable", "place_folder", "recover", "replace_folder"]
 
-ZARR = ("zarr.json", ".zgroup", ".zarray")
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # Linux, renameat2(2)
 
 
@@ -21,7 +21,7 @@ def check_replaceable(path: Path) -> None:
 
     A mistyped destination would otherwise remove a folder of documents.
     """
-    if path.is_dir() and (any((path / name).is_file() for name in ZARR) or not any(path.iterdir())):
+    if path.is_dir() and (is_node(path) or not any(path.iterdir())):
         return
     if path.exists():
         what = "has no zarr metadata" if path.is_dir() else "is not a folder"
@@ -36,7 +36,12 @@ def replace_folder(aside: Path, path: Path) -> None:
     Both must lie on one file system. Where the system can swap two names in one step (Linux), the output is never
     missing; elsewhere it is missing between two renames. After a kill the same call completes the move.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    place_folder(aside, path)
+    recover(aside, path)
+
+
+def place_folder(aside: Path, path: Path) -> None:
+    """The first half of `replace_folder`: an output that was there is kept aside until `recover` is called."""
     recover(aside, path)
     if not aside.exists():
         return
@@ -47,8 +52,6 @@ def replace_folder(aside: Path, path: Path) -> None:
     _note(aside)
     if not _exchange(aside, path):
         _move_over(aside, path)
-    recover(aside, path)
-    shutil.rmtree(_old(path), ignore_errors=True)
 
 
 def _flush(folder: Path) -> None:
@@ -69,7 +72,7 @@ def _flush(folder: Path) -> None:
 
 
 def recover(aside: Path, path: Path) -> None:
-    """Clear up after a kill during the swap.
+    """Remove the output that was replaced, and clear up after a kill during the swap.
 
     After a swap the folder aside is the old output, and is removed. Between two renames there is no output at the path:
     the old one is moved back.

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import zarr
 
+from tilewright.abc import is_node
 from tilewright.errors import InvalidOption, NotReadable, TilewrightError
 
 from .metadata import Ome, read_ome
-from .store import inside, is_node, is_remote, open_node
+from .store import inside, is_remote, open_node
 
 __all__ = ["listed_labels", "not_one_image"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tilewright.abc import Image, LabelSpec
+from tilewright.abc import Image, LabelSpec, is_node, root_of
 from tilewright.errors import InvalidImage, InvalidOption, TilewrightError
 
 from .reader import OmeZarrReader
 from .registration import FORMATS
-from .store import inside, is_node, is_remote, open_node, root_of
+from .store import inside, is_remote, open_node
 
 __all__ = ["check_apart", "check_name", "image_of", "local_path", "target_of", "way_to"]
 

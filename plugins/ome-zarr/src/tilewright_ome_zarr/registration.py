@@ -1,19 +1,19 @@
-"""The labels group of an image: the list of its label images, and the consolidated metadata above it."""
+"""The labels group of an image, and the list of its label images."""
 
 from __future__ import annotations
 
-import warnings
+import shutil
 from pathlib import Path
 from typing import Literal
 
 import zarr
-from zarr.errors import ZarrUserWarning
 
+from tilewright.abc import changed_hierarchy, place_folder, recover, root_of
 from tilewright.errors import NotReadable
 
 from .attributes import list_attributes
 from .collection import listed_labels
-from .store import is_node, open_node, root_of
+from .store import open_node
 
 __all__ = ["FORMATS", "register"]
 
@@ -21,24 +21,38 @@ ZarrFormat = Literal[2, 3]
 FORMATS: dict[str, ZarrFormat] = {"0.4": 2, "0.5": 3}  # the zarr format of each OME-Zarr version
 
 
-def register(image: Path, name: str, version: str) -> None:
-    """List a label image that is in its place, after the labels that are listed already.
+def register(aside: Path, path: Path, version: str) -> None:
+    """Put a finished label image into its place in the labels group of an image, which lists it from then on.
 
-    Runs that finish at the same time may overwrite each other's list. So every run lists whatever finished labels of
-    tilewright lie in the folder, and looks again after it has written: a label is in its place before its run looks
-    for the first time, hence the run that writes last sees all of them.
+    The image's first labels come with their group, in one step. Later ones are listed as soon as they are in their
+    place, and so is what a killed run left unlisted.
     """
-    labels = image / "labels"
+    labels = path.parent
+    with changed_hierarchy(root_of(labels.parent) or labels.parent, path):
+        if labels.exists():
+            place_folder(aside, path)
+            _list(labels, path.name, version)
+        else:
+            place_folder(_in_group(aside, path.name, version), labels)
+    recover(aside, path)
+
+
+def _in_group(aside: Path, name: str, version: str) -> Path:
+    """A labels group, still aside, that holds the label image and lists it."""
+    labels = aside.with_name("labels")
+    shutil.rmtree(labels, ignore_errors=True)  # of a try that was killed
+    attributes = list_attributes(version, (name,), {})
+    zarr.create_group(labels, attributes=attributes, zarr_format=FORMATS[version])
+    aside.rename(labels / name)
+    return labels
+
+
+def _list(labels: Path, name: str, version: str) -> None:
     group = zarr.open_group(labels, mode="a", zarr_format=FORMATS[version], use_consolidated=False)
-    while True:
-        listed = listed_labels(group, str(labels))
-        missing = [label for label in (name, *_finished(labels)) if label not in listed]
-        if not missing:
-            break
-        names = dict.fromkeys((*listed, *missing))
-        group.attrs.put(list_attributes(version, tuple(names), dict(group.attrs)))
-        group = zarr.open_group(labels, mode="r+", use_consolidated=False)
-    _consolidate_again(labels, FORMATS[version])
+    listed = listed_labels(group, str(labels))
+    names = tuple(dict.fromkeys((*listed, name, *_finished(labels))))
+    if names != listed:
+        group.attrs.put(list_attributes(version, names, dict(group.attrs)))
 
 
 def _finished(labels: Path) -> list[str]:
@@ -52,16 +66,3 @@ def _is_ours(folder: Path) -> bool:
         return "tilewright" in open_node(str(folder)).attrs
     except NotReadable:  # no label image at all, or one that another run is replacing and will list itself
         return False
-
-
-def _consolidate_again(labels: Path, zarr_format: ZarrFormat) -> None:
-    """Renew the consolidated metadata of each group above the label that has some: readers see nothing else."""
-    root = root_of(labels) or labels
-    for folder in (labels, *labels.parents):
-        if is_node(folder) and zarr.open_group(folder, mode="r").metadata.consolidated_metadata is not None:
-            with warnings.catch_warnings():
-                # zarr says of every v3 store, and of every foreign file in one, that others may not understand it.
-                warnings.simplefilter("ignore", ZarrUserWarning)
-                zarr.consolidate_metadata(str(folder), zarr_format=zarr_format)
-        if folder == root:
-            return

@@ -19,12 +19,7 @@ from .registration import register
 from .sampling import downsample, project
 from .store import AnyArray
 
-__all__ = ["OmeZarrSink", "complete_mark"]
-
-
-def complete_mark(aside: Path) -> Path:
-    """The file that says that nothing is left to do but to put the folder into its place."""
-    return aside.with_name(aside.name + ".complete")
+__all__ = ["OmeZarrSink"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,17 +61,15 @@ class OmeZarrSink:
     def finish(self, provenance: Mapping[str, Any]) -> None:
         """Build the levels that are left, put the label image into its place, and list it among the image's labels.
 
-        After a kill the same call goes on where it was. Until it returns, readers find what was there before, or the
-        whole new label image.
+        At every instant readers find what was there before, or the whole new label image.
         """
-        if self.aside.exists():
-            self._build_rest()
-            group = zarr.open_group(self.aside, mode="r+", use_consolidated=False)
-            group.attrs["tilewright"] = dict(provenance)
-            complete_mark(self.aside).touch()
-        replace_folder(self.aside, self.path)
-        if self.image is not None:
-            register(self.image, self.path.name, self.version)
+        self._build_rest()
+        group = zarr.open_group(self.aside, mode="r+", use_consolidated=False)
+        group.attrs["tilewright"] = dict(provenance)
+        if self.image is None:
+            replace_folder(self.aside, self.path)
+        else:
+            register(self.aside, self.path, self.version)
 
     def read(self) -> Array:
         """The finest level, once it is in its place."""
@@ -84,9 +77,7 @@ class OmeZarrSink:
 
     @cached_property
     def _arrays(self) -> tuple[AnyArray, ...]:
-        # A run that was killed between the last rename and the end of this step finds its labels in their place.
-        folder = self.aside if self.aside.exists() else self.path
-        return tuple(zarr.open_array(folder / laid.level.path, mode="r+") for laid in self.layout.levels)
+        return tuple(zarr.open_array(self.aside / laid.level.path, mode="r+") for laid in self.layout.levels)
 
     @cached_property
     def _chunks(self) -> tuple[Any, ...]:

@@ -8,18 +8,13 @@ from typing import Any
 import zarr
 from zarr.errors import ContainsArrayError, GroupNotFoundError
 
+from tilewright.abc import root_of
 from tilewright.errors import InvalidImage, NotReadable
 
-from . import NODE_FILES
-
-__all__ = ["AnyArray", "Node", "inside", "is_node", "is_remote", "one_line", "open_node", "root_of"]
+__all__ = ["AnyArray", "Node", "inside", "is_remote", "one_line", "open_node"]
 
 AnyArray = zarr.Array[Any]
 Node = zarr.Group | AnyArray
-
-# Folders without metadata that may lie between a node and the group above it: a plate's row that some writers make
-# without a group, and a `labels` folder with a label in it that do not exist yet.
-GAP = 2
 
 # What zarr and fsspec raise on missing, foreign or corrupt metadata: `[]` in a zarr.json is an AttributeError or a
 # TypeError, an array without a data type a KeyError, a fill value that the data type cannot hold an OverflowError, a
@@ -30,27 +25,6 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, Arithmet
 def is_remote(path: str) -> bool:
     """Whether a path is a URL, which fsspec opens."""
     return "://" in path
-
-
-def is_node(folder: Path) -> bool:
-    """Whether a folder holds metadata of a zarr group or array."""
-    return any((folder / name).is_file() for name in NODE_FILES)
-
-
-def root_of(path: Path) -> Path | None:
-    """The outermost zarr folder that contains the path or is it; None if the path is no part of a store.
-
-    The path itself need not exist.
-    """
-    root, gap = None, 0
-    for folder in (path, *path.parents):
-        if is_node(folder):
-            root, gap = folder, 0
-            continue
-        gap += 1
-        if gap > GAP:
-            break
-    return root
 
 
 def inside(path: str, relative: str) -> str:

@@ -10,15 +10,14 @@ from typing import Any, Literal
 import numpy as np
 import zarr
 
-from tilewright.abc import Image, LabelSpec, Level, check_replaceable, recover
-from tilewright.errors import CheckpointMismatch, InvalidImage, InvalidOption
+from tilewright.abc import Image, LabelSpec, Level, check_replaceable, recover, root_of
+from tilewright.errors import InvalidImage, InvalidOption
 
 from .attributes import label_attributes
 from .layout import LevelLayout, halved, plan, spaced
 from .places import check_apart, check_name, image_of, local_path, target_of, way_to
 from .registration import FORMATS
-from .sink import OmeZarrSink, complete_mark
-from .store import is_node, root_of
+from .sink import OmeZarrSink
 
 __all__ = ["OmeZarrLabels"]
 
@@ -171,13 +170,6 @@ def _open_aside(sink: OmeZarrSink, spec: LabelSpec, attributes: dict[str, Any]) 
     if aside.exists():
         for stray in aside.rglob("*.partial"):  # zarr's own, of chunks that were being written at the kill
             stray.unlink()
-        return
-    if complete_mark(aside).exists():  # only the end of `finish` is left: a new folder here would replace the labels
-        if not is_node(sink.path):
-            raise CheckpointMismatch(
-                f"the labels that this run put at {str(sink.path)!r} are gone; discard its checkpoint with "
-                "resume=False (--no-resume)"
-            )
         return
     unfinished = aside.with_name(aside.name + ".new")
     shutil.rmtree(unfinished, ignore_errors=True)

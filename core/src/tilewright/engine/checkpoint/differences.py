@@ -1,0 +1,81 @@
+"""How the records of two runs differ, in words for a user."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["differences"]
+
+CHANGED = "the image's files have changed since"
+OTHER = "the image is another one, or has other pixels"
+DIGEST = re.compile(r"[0-9a-f]{32}")
+GRID = 5  # axes, cores, halo, stride, separate
+COMPONENTS = ("reader", "segmenter", "merger")
+LONGEST = 80  # characters of a value
+ABSENT = object()
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """What differs, the old value as `there` and the new one as `now`; empty if nothing does."""
+    keys = [key for key in dict.fromkeys((*old, *new)) if old.get(key) != new.get(key)]
+    return "; ".join(text for key in keys for text in _differing(key, old.get(key), new.get(key)))
+
+
+def _differing(key: str, old: Any, new: Any) -> Iterator[str]:
+    if key == "file":
+        yield CHANGED
+    elif key == "source":
+        yield OTHER if DIGEST.search(f"{old} {new}") else _both("image", old, new)
+    elif key in COMPONENTS and isinstance(old, Mapping) and isinstance(new, Mapping):
+        yield from _component(key, old, new)
+    elif key in COMPONENTS:
+        yield _both(key, *(value.get("name") if isinstance(value, Mapping) else "none" for value in (old, new)))
+    elif key == "image":
+        yield from _parts(("axes of the image", "shape of the image", "dtype of the image"), old, new)
+    elif key == "grid" and len(old or ()) == len(new or ()) == GRID:
+        yield from _grid(old, new)
+    else:
+        yield _both(key, old, new)
+
+
+def _component(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    if old.get("name") != new.get("name"):
+        yield _both(key, old.get("name"), new.get("name"))
+        return
+    before, after = (each.get("configuration") or {} for each in (old, new))
+    for option in dict.fromkeys((*before, *after)):
+        values = before.get(option, ABSENT), after.get(option, ABSENT)
+        if values[0] != values[1]:
+            yield f"{_both(option, *values)} ({key})"
+    if old.get("version") != new.get("version"):
+        yield _both(str(new.get("distribution") or key), old.get("version"), new.get("version"))
+    if old.get("code") != new.get("code") and before == after:
+        yield f"the code of {key} {new.get('name')}, or what it works with, has changed since"
+
+
+def _grid(old: Any, new: Any) -> Iterator[str]:
+    (axes, cores, *rest), (now_axes, now_cores, *now_rest) = old, new
+    if cores != now_cores:
+        largest = [tuple(max(each, default=1) for each in lengths) for lengths in (cores, now_cores)]
+        yield f"tiles of {largest[0]} there, {largest[1]} now" if largest[0] != largest[1] else "tiles at other places"
+    yield from _parts(("axes", "halo", "stride", "separate axes"), (axes, *rest), (now_axes, *now_rest))
+
+
+def _parts(names: tuple[str, ...], old: Any, new: Any) -> Iterator[str]:
+    for name, before, after in zip(names, old, new, strict=False):
+        if before != after:
+            yield _both(name, before, after)
+
+
+def _both(what: str, old: Any, new: Any) -> str:
+    before, after = _text(old), _text(new)
+    return f"{what} {before} there, {after} now" if before != after else f"another {what}"
+
+
+def _text(value: Any) -> str:
+    if value is ABSENT:
+        return "not an option"
+    text = str(tuple(value) if isinstance(value, list) else value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
