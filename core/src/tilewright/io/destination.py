@@ -15,6 +15,7 @@ from ..abc.traits import WriterTraits
 from ..components.blame import whose
 from ..components.resolve import component
 from ..errors import AlreadyExists, InvalidOption
+from ..storage.hierarchy import root_of
 from ..storage.identity import Identity
 from .formats import choose_writer
 
@@ -139,7 +140,7 @@ def _check_parent(path: Path, what: str) -> None:
     missing = next((folder for folder in reversed(path.parents) if not folder.is_dir()), None)
     if missing is not None and missing.exists():
         raise InvalidOption(f"{missing} is not a folder, so {what} {path} cannot be in it; give another path")
-    if missing is not None:
+    if missing is not None and root_of(path) is None:  # what a store lacks is made in it
         raise InvalidOption(f"there is no folder {missing} for {what} {path}; make it first, or correct the path")
 
 
