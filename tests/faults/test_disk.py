@@ -123,7 +123,7 @@ def test_a_destination_that_cannot_be_made(tmp_path: Path) -> None:
     make_image(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(
-        InvalidOption, match="file is not a folder, so the output .* cannot be in it; give another path"
+        InvalidOption, match=r"file is not a folder, so the output .* cannot be in it; give another path"
     ):
         run(tmp_path, destination=tmp_path / "file" / "out.zarr")
     assert CALLS == []

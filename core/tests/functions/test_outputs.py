@@ -41,6 +41,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.parametrize("component", ["labels", "cells", "labels/cells/of mine"])
 def test_labels_are_an_array_in_a_group(tmp_path: Path, component: str) -> None:
     out = tmp_path / "new folder" / "out.zarr"
+    out.parent.mkdir()
     lazy = tile_process(IMAGE, components, tile_shape=(8, 8), write_to=out, output_component=component)
     np.testing.assert_array_equal(lazy.compute(), WHOLE)
     np.testing.assert_array_equal(zarr.open_group(out, mode="r")[component][:], WHOLE)
@@ -150,6 +151,7 @@ def test_two_runs_side_by_side_in_one_folder_do_not_disturb_each_other(tmp_path:
 def test_outputs_of_one_name_share_a_stage_folder_in_peace(tmp_path: Path) -> None:
     checkpoints = tmp_path / "checkpoints"
     for folder, image in (("a", IMAGE), ("b", ~IMAGE)):
+        (tmp_path / folder).mkdir()
         tile_process(image, components, write_to=tmp_path / folder / "out.zarr", stage_dir=checkpoints, keep_stage=True)
     assert len(list(checkpoints.iterdir())) == 2
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "a" / "out.zarr", mode="r")["labels"][:], WHOLE)
