@@ -390,21 +390,21 @@ def halted(folder: Path) -> Callable[..., Any]:
 
 CHANGES: list[tuple[str, dict[str, Any]]] = [
     (r"connectivity 1 there, 2 now \(segmenter\)", {"segmenter": Components(connectivity=2)}),
-    ("segmenter .* there, .*lambda.* now", {"segmenter": lambda pixels: ndimage.label(pixels)[0]}),
+    ("segmenter truth.Components there", {"segmenter": lambda pixels: ndimage.label(pixels)[0]}),
     (r"connectivity 1 there, 2 now \(merger\)", {"parts": {"merger": Touch(connectivity=2)}}),
     (r"tiles of \(10, 10\) there, \(12, 12\) now", {"parts": {"tiler": Grid(tile=12)}}),
     (r"halo \(0, 0\) there, \(1, 1\) now", {"parts": {"tiler": Grid(tile=10, halo=1)}}),
     ("empty None there, 0.5 now", {"empty": 0.5}),
     ("same_ids False there, True now", {"same_ids": True}),
-    ("the image is another one, or has other pixels", {"pixels": mask(seed=1)}),
+    ("the image is another one", {"pixels": mask(seed=1)}),
     ("dtype of the image bool there, uint8 now", {"pixels": mask().astype(np.uint8)}),
 ]
 
 
-@pytest.mark.parametrize(("says", "change"), CHANGES)
-def test_another_run_does_not_go_on_with_its_tiles(says: str, change: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("difference", "change"), CHANGES)
+def test_another_run_does_not_go_on_with_its_tiles(difference: str, change: dict[str, Any], tmp_path: Path) -> None:
     run = halted(tmp_path)
-    with pytest.raises(CheckpointMismatch, match=f"is that of another run: .*{says}"):
+    with pytest.raises(CheckpointMismatch, match=f"is that of another run: {difference}"):
         run(**change)
     done = (tmp_path / "calls").stat().st_size
     whole = run(resume=False)
@@ -476,7 +476,7 @@ def test_another_channel_of_an_array_does_not_go_on_with_the_tiles_of_the_first(
     with pytest.raises(CheckpointMismatch, match="channels"):
         pipeline.run(pixels, tmp_path / "labels", axes="cyx", channel=1)
     pixels[0, 3, 3] ^= True
-    with pytest.raises(CheckpointMismatch, match="the image is another one, or has other pixels"):
+    with pytest.raises(CheckpointMismatch, match="the image is another one"):
         pipeline.run(pixels, tmp_path / "labels", axes="cyx", channel=0)
 
 

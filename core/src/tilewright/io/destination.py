@@ -15,7 +15,7 @@ from ..abc.traits import WriterTraits
 from ..components.blame import whose
 from ..components.resolve import component
 from ..errors import AlreadyExists, InvalidOption
-from ..storage.hierarchy import root_of
+from ..storage.hierarchy import is_node
 from ..storage.identity import Identity
 from .formats import choose_writer
 
@@ -136,12 +136,16 @@ def check_local(path: str | Path) -> None:
 
 
 def _check_parent(path: Path, what: str) -> None:
-    """InvalidOption for a path below a folder that does not exist: it may be mistyped, or a disk that is not there."""
+    """InvalidOption for a path below a folder that does not exist: it may be mistyped, or a disk that is not there.
+
+    A folder in a zarr store, such as the `labels` of an image, is made.
+    """
     missing = next((folder for folder in reversed(path.parents) if not folder.is_dir()), None)
-    if missing is not None and missing.exists():
+    if missing is None or (missing == path.parent and is_node(missing.parent)):
+        return
+    if missing.exists():
         raise InvalidOption(f"{missing} is not a folder, so {what} {path} cannot be in it; give another path")
-    if missing is not None and root_of(path) is None:  # what a store lacks is made in it
-        raise InvalidOption(f"there is no folder {missing} for {what} {path}; make it first, or correct the path")
+    raise InvalidOption(f"there is no folder {missing} for {what} {path}; make it first, or correct the path")
 
 
 def _device(path: Path) -> int:
