@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from truth import Components
 
-from tilewright import Forecast, Grid, Pipeline
+from tilewright import Forecast, Grid, Image, Pipeline
 from tilewright.cli import main
 
 
@@ -32,9 +32,10 @@ def test_tiles_and_halos_are_counted_as_the_run_reads_them(data: st.DataObject) 
 
     watched.context = data.draw(st.integers(0, 5))  # type: ignore[attr-defined]
     pipeline = Pipeline(segmenter=watched, tiler=tiler)
-    told = pipeline.plan(np.zeros(shape, np.uint16), sample=0)
+    image = Image(np.zeros(shape, np.uint16), axes="zyx"[-len(shape) :])
+    told = pipeline.plan(image, sample=0)
     assert seen == []
-    result = pipeline.run(np.zeros(shape, np.uint16), workers=1)
+    result = pipeline.run(image, workers=1)
     assert told.tiles == result.n_tiles == len(seen)
     assert told.overhead == pytest.approx(sum(map(np.prod, seen)) / np.prod(shape))
     assert told.memory == max(map(np.prod, seen)) * (2 * 2 + 16)

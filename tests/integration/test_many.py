@@ -37,7 +37,8 @@ def test_a_listing_of_fifty_plugins_imports_no_library_and_of_each_its_hooks_alo
     command = [sys.executable, "-W", "error", "-c", LISTING]
     done = subprocess.run(command, env=settings, capture_output=True, text=True, check=True)
     assert all(f"  many-{number}  " in done.stdout for number in range(50))
-    assert done.stdout.count("contact: int = 1") == 10, "options are read from the source of each"
+    assert "contact: int = 1" not in done.stdout, "options are shown of the component that is asked for"
+    assert "contact: int = 1" not in done.stdout, "options are shown of the component that is asked for"
     imported = set(done.stderr.split())
     assert {name for name in imported if name.startswith("tilewright_many")} == set(packages)
     assert imported & set(HEAVY) == set()
