@@ -109,6 +109,7 @@ def field(seed: int) -> int:
     return Pipeline(segmenter=lambda pixels: pixels.astype(int), tiler=Grid(tile=20)).run(image).n_objects
 
 
+@pytest.mark.slow
 def test_runs_within_tasks_of_a_cluster_end_and_do_not_wait_for_its_workers() -> None:
     from distributed import Client
 

@@ -10,6 +10,8 @@ import pytest
 from tilewright import fit_into_memory
 from tilewright.components import exhaustion
 
+pytestmark = pytest.mark.slow
+
 BEYOND = 2**60  # bytes: more than any address space holds
 
 

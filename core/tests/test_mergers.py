@@ -204,6 +204,7 @@ def test_thin_objects_on_across_and_beside_a_seam_are_found_whole(merger: str, s
         np.testing.assert_array_equal(run(np.ascontiguousarray(truth.T), merger, 20, halo), truth.T)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 3, 5])
 @pytest.mark.parametrize("merger", ["touch", "overlap"])
 def test_small_objects_at_every_place_around_a_corner_are_one_object(merger: str, size: int) -> None:

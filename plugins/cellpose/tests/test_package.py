@@ -56,6 +56,7 @@ def test_the_name_leads_to_the_segmenter_and_back() -> None:
     assert component("segmenter", record) == made
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not newer(), reason="Cellpose 3 does not import torchvision")
 def test_a_torchvision_that_does_not_fit_is_named_with_its_torch(model: str, tmp_path: Path) -> None:
     """A torchvision that was built for another torch raises just this when it is imported."""

@@ -15,6 +15,8 @@ from pictures import write_image
 
 from tilewright_cellpose.weights import newer
 
+pytestmark = pytest.mark.slow
+
 NARROW = "import sys; sys.path.append({folder!r}); import small_cellpose; small_cellpose.narrow()\n"
 
 

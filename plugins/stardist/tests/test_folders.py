@@ -14,6 +14,8 @@ from tilewright.errors import InvalidOption, NotReadable, TilewrightError
 from tilewright_stardist import folders
 from tilewright_stardist.folders import axes_of, channels_of, digest_of, folder_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def copied(small2d: str, tmp_path: Path) -> Path:

@@ -15,7 +15,7 @@ import dask.array
 import numpy as np
 import pytest
 import skimage.io
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -157,7 +157,6 @@ def test_an_image_too_large_to_be_read_is_sampled_and_the_log_says_so(
         st.sampled_from(["?", "u1", "i1", "u2", "i2", "i4", "u4", "i8", "u8"]), hnp.array_shapes(max_dims=3)
     )
 )
-@settings(deadline=None)
 def test_the_statistics_of_integers_are_exact_whatever_their_range(pixels: Pixels) -> None:
     statistics = Statistics(image_of(pixels))
     least, greatest = int(pixels.min()), int(pixels.max())
@@ -177,7 +176,6 @@ def test_the_statistics_of_integers_are_exact_whatever_their_range(pixels: Pixel
         st.sampled_from(["f4", "f8"]), st.integers(2, 40), elements=st.floats(-1e6, 1e6, width=32) | st.just(np.nan)
     )
 )
-@settings(deadline=None)
 def test_the_histogram_of_floats_is_that_of_scikit_image(pixels: Pixels) -> None:
     statistics, values = Statistics(image_of(pixels)), pixels[np.isfinite(pixels)]
     low, high = statistics.range

@@ -379,6 +379,7 @@ def test_uncompressed_planes_are_mapped_wherever_they_lie(tmp_path: Path, monkey
     np.testing.assert_array_equal(image.data[1:, 80:, 3], data[1:, 80:, 3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
