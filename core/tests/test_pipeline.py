@@ -502,6 +502,7 @@ HELD = """
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_was_killed_goes_on_with_the_tiles_that_are_missing(tmp_path: Path) -> None:
     script, calls, hold = tmp_path / "held.py", tmp_path / "calls", tmp_path / "hold"
     script.write_text(dedent(HELD))

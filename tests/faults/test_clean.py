@@ -124,6 +124,7 @@ def test_a_link_in_a_stage_costs_the_link_at_most(name: str, tmp_path: Path) -> 
     assert (thesis / "chapter.npy").read_text() == "years of work"
 
 
+@pytest.mark.slow
 def test_the_stage_of_a_run_that_is_at_work_stays(tmp_path: Path) -> None:
     pixels = make_image(tmp_path, (256, 256))
     (tmp_path / "hold").touch()

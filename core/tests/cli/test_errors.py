@@ -158,6 +158,7 @@ def wait_for(process: subprocess.Popen[str], calls: Path, count: int) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_and_the_same_command_goes_on(start: Start, image: Path, tmp_path: Path) -> None:
     calls, hold = tmp_path / "calls", tmp_path / "hold"
     hold.touch()

@@ -20,6 +20,7 @@ from tilewright_stardist.normalization import normalized
     pixels=arrays(np.uint16, (9, 7), elements=st.integers(0, 60_000)),
     percentiles=st.sampled_from([(0.0, 100.0), (1.0, 99.8), (3.0, 90.0)]),
 )
+@pytest.mark.slow
 def test_the_limits_give_what_csbdeep_gives_for_the_whole_image(
     pixels: NDArray[Any], percentiles: tuple[float, float]
 ) -> None:
