@@ -317,7 +317,10 @@ def test_another_file_of_a_series_that_changed_is_a_change(tmp_path: Path, compa
     for changed in (False, True):
         if changed:
             os.utime(files[1], ns=(1, 1))
-        with pytest.raises(CheckpointMismatch if changed else SegmenterFailed, match="file" if changed else "enough"):
+        with pytest.raises(
+            CheckpointMismatch if changed else SegmenterFailed,
+            match="the image's files have changed" if changed else "enough",
+        ):
             pipeline.run(files[0], tmp_path / "labels", channel=0, workers=1)
 
 

@@ -110,9 +110,8 @@ class Execution:
             raise
         run.plan.checkpoint.close()
         kept = {home.checkpoint} if self.options.keep_checkpoint or run.failed else set()
-        for folder in dict.fromkeys(
-            (home.checkpoint, home.beside)
-        ):  # last the one that may say that the output is ours
+        # Last is the one that may say that the output is this run's.
+        for folder in dict.fromkeys((home.checkpoint, home.beside)):
             if folder in kept:
                 note_placing(folder, placing=False)
             else:

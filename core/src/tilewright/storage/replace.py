@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from ..errors import AlreadyExists
+from .disk import write_whole
 from .hierarchy import is_node
 
 __all__ = ["check_replaceable", "place_folder", "recover", "replace_folder"]
@@ -49,7 +50,7 @@ def place_folder(aside: Path, path: Path) -> None:
     if not path.exists():
         aside.rename(path)
         return
-    _note(aside)
+    write_whole(_noted(aside), str(aside.stat().st_ino))  # the names do not tell after the swap which is the new one
     if not _exchange(aside, path):
         _move_over(aside, path)
 
@@ -94,13 +95,6 @@ def _noted(aside: Path) -> Path:
 def _old(path: Path) -> Path:
     """Where the old output is between two renames: beside its path, because the checkpoint may be discarded."""
     return path.with_name(f".{path.name}.replaced")
-
-
-def _note(aside: Path) -> None:
-    """Keep a note of which folder is the new output, because the names do not tell it after the swap."""
-    partial = aside.with_name(f"{aside.name}.inode.partial")
-    partial.write_text(str(aside.stat().st_ino))
-    partial.replace(_noted(aside))
 
 
 def _move_over(aside: Path, path: Path) -> None:
