@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import shutil
 import weakref
 from collections.abc import Mapping
@@ -73,6 +72,8 @@ class Result:
             "labels": str(self.path),
             "seconds": ", ".join(f"{step} {spent:.1f}" for step, spent in self.seconds.items()),
         }
+        import html  # only notebooks ask for it
+
         rows = (f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in facts.items() if value)
         return f"<table>{''.join(rows)}</table>"
 

@@ -128,7 +128,7 @@ def checked(labels: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     if labels is None:
         raise InvalidLabels(f"returned None for pixels whose spatial shape is {shape}")
     try:
-        array = labels.filled(0) if isinstance(labels, np.ma.MaskedArray) else np.asarray(labels)
+        array = labels.filled(0) if hasattr(labels, "filled") else np.asarray(labels)  # numpy.ma takes 6 ms to import
     except Exception as error:  # a tensor on a GPU has errors of its own for it
         raise InvalidLabels(f"returned {type(labels).__name__}, which is not an array ({error})") from error
     if array.shape != shape:
