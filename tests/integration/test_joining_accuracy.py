@@ -33,8 +33,7 @@ def test_objects_at_seams_are_found_better_than_without_tiles(kind: str) -> None
     for threshold in (0.5, 0.75):
         assert tiled[f"seam F1 {threshold}"] > untiled[f"seam F1 {threshold}"]
     assert tiled["F1 0.5"] > untiled["F1 0.5"] - 0.003
-    few = 3  # of some 3,200 objects: long ones that are united reach more neighbours
-    assert tiled["fused"] <= 1.1 * untiled["fused"] + few
+    assert tiled["fused"] <= 1.1 * untiled["fused"] + 1  # of some 3,200 objects
     assert abs(tiled["objects"] / untiled["objects"] - 1) < 0.01
     assert tiled["lost"] <= untiled["lost"]
 

@@ -51,6 +51,7 @@ class Rule:
     part: float = 0.75
     free_if_alone: float = 0.9
     covered: float = 0.5
+    fair: float = 0.25
 
 
 def decide(copies: Copies, evidence: Evidence, rule: Rule) -> Decision:
@@ -71,8 +72,8 @@ def _weighed(copies: Copies, evidence: Evidence, rule: Rule) -> Decision:
     iou, containment = evidence.iou(), evidence.containment()
     alike, same = iou >= rule.agree, (iou >= rule.same) | (containment >= rule.part)
     support = _support(copies, evidence, alike)
-    weak = (support == 0) | (copies.margin < rule.best_at)
-    copies = replace(copies, margin=np.where(_cut_short(copies, evidence, alike, same, weak), 0, copies.margin))
+    cut = _cut_short(copies, evidence, alike, same, support == 0, rule)
+    copies = replace(copies, margin=np.where(cut, 0, copies.margin))
     complete, central = copies.margin > 0, _central(copies)
     worth = _worth(copies, support, rule)
     need = np.where(central | (support > 0), rule.free, max(rule.free, rule.free_if_alone))
@@ -104,20 +105,23 @@ def _support(copies: Copies, evidence: Evidence, alike: Bools) -> Ints:
     return np.where(copies.known, support, 2**_AGREE - 1)
 
 
-def _cut_short(copies: Copies, evidence: Evidence, alike: Bools, same: Bools, weak: Bools) -> Bools:
+def _cut_short(copies: Copies, evidence: Evidence, alike: Bools, same: Bools, lone: Bools, rule: Rule) -> Bools:
     """Which copies go on beyond their own tile's outer region in the view of another tile, whatever their margin.
 
-    The other view must be like the copy. That it may be the same, as a whole or as a part, is enough for a copy that is
-    near its tile's edge or like no other: a cell that two tiles saw alike is not a part of what a third one fused.
+    The other view must be like the copy. That the copy may be a part of it is enough near the tile's edge, where masks
+    end short; and for a copy that is like no other, if it is a fair part of what the other tile saw there: a whole cell
+    beside a long fibre that another tile saw as one is not.
 
     What this says of a copy that is not known holds whatever else there is; it may be cut off without this saying so.
     """
+    near = copies.margin < rule.best_at
     cut = np.zeros(len(copies), np.bool_)
     for one, other, seen in (
         (evidence.lower, evidence.upper, evidence.seen_upper),
         (evidence.upper, evidence.lower, evidence.seen_lower),
     ):
-        cut[one[(alike | same & weak[one]) & (copies.area[other] > seen)]] = True
+        part = same & (near[one] | lone[one] & (evidence.shared >= rule.fair * seen))
+        cut[one[(alike | part) & (copies.area[other] > seen)]] = True
     return cut
 
 
