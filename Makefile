@@ -36,6 +36,7 @@ docs: $(DOCS_VENV)/docs.stamp
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=core/src $(DOCS_VENV)/bin/python -m mkdocs build --strict
 
 faults: $(VENV)/dev.stamp
+	$(BIN)/python -W ignore tests/faults/exactness.py --cases 2000
 	$(BIN)/python tests/faults/kill.py --rounds 50
 	$(BIN)/python tests/faults/kill.py --rounds 50 --merger overlap --writer zarr-array
 	$(BIN)/python tests/faults/workers.py --rounds 10

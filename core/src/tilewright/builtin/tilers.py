@@ -18,7 +18,10 @@ __all__ = ["Auto", "Grid", "bytes_for"]
 
 PLAIN = 128 * 2**20  # bytes for a tile's work, if the segmenter does not declare its memory
 SPARE = 512 * 2**20  # bytes more than the smallest tile takes, if it does: a network takes much for any tile
-HALO = "context on both sides, one for all spatial axes or one for each; None: the segmenter's, else 0"
+HALO = (
+    "context on both sides, one for each spatial axis, or one for all along which tiles are longer than 1; None: the "
+    "segmenter's, else 0"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
