@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from tilewright import AlreadyExists, CheckpointMismatch
 from tilewright.engine.checkpoint import log
-from tilewright.engine.checkpoint.codec import decode, encode
 from tilewright.engine.checkpoint.lock import claimed, remove_idle
-from tilewright.engine.checkpoint.log import Checkpoint, Record
+from tilewright.engine.checkpoint.log import Checkpoint, Record, decode, encode
 
 ARRAYS = hnp.arrays(
     st.sampled_from(["u1", "u2", "u4", "u8", "i8", "f4", "?", ">u2"]),

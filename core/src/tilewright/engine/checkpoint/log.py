@@ -8,22 +8,23 @@ list that could disagree.
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import secrets
 import struct
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numcodecs import blosc
 from numpy.typing import NDArray
 
-from .codec import decode, encode
-
-__all__ = ["Checkpoint", "Place", "Record"]
+__all__ = ["Checkpoint", "Place", "Record", "decode", "encode"]
 
 _HEAD = struct.Struct("<4sIQQI")  # magic, kind, number, payload length, table length
 _CHECKSUM = struct.Struct("<I")  # of all else
@@ -31,6 +32,8 @@ _HEADER_SIZE = _HEAD.size + _CHECKSUM.size
 _MAGIC = b"TWr4"
 _READ_AT_ONCE = 2**14  # bytes, in which all but the labels of a common tile are
 _SYNC_EVERY = 2**26  # bytes that a power cut may cost
+_LARGE = 2**14  # bytes, from which an array is compressed by itself
+_COMPRESS_FROM = 4096  # bytes; below, the codec's own overhead exceeds what it saves
 _KINDS = ("tile", "seams", "drawn", "written", "slices", "decided")
 
 
@@ -196,3 +199,63 @@ def _scan(path: Path) -> Iterator[Record]:
                 return
             yield Record(_KINDS[kind], number, Place(pack, offset, size))
             offset += size
+
+
+def encode(arrays: Mapping[str, NDArray[Any]]) -> tuple[bytes, bytes]:
+    """A record's named arrays as bytes: a table of them, and their data. Small ones are compressed together.
+
+    A tile has ten small arrays. The codec lets go of the interpreter's lock in every call, and to wait until a thread
+    that segments gives it back takes longer than to compress them.
+    """
+    small = [name for name, array in arrays.items() if array.nbytes < _LARGE]
+    small.sort(key=lambda name: -arrays[name].itemsize)  # so that each lies where its type may lie
+    stored, together = _packed(b"".join(arrays[name].tobytes() for name in small))
+    large = {name: _large(array) for name, array in arrays.items() if array.nbytes >= _LARGE}
+    sections = {name: (arrays[name].dtype.str, arrays[name].shape, "together", arrays[name].nbytes) for name in small}
+    sections |= {
+        name: (arrays[name].dtype.str, arrays[name].shape, how, len(data)) for name, (how, data) in large.items()
+    }
+    table = json.dumps([stored, len(together), sections])
+    return table.encode(), b"".join([together, *(data for _, data in large.values())])
+
+
+def decode(table: bytes, names: Collection[str], data: Callable[[int, int], bytes]) -> dict[str, NDArray[Any]]:
+    """The named arrays (all of them if none is named), which cannot be written to.
+
+    data: returns so many bytes of the data from an offset; it is asked for what is needed.
+    """
+    stored, end, sections = json.loads(table)
+    wanted = sections.keys() & names if names else sections.keys()
+    together = _unpacked(stored, data(0, end)) if any(sections[name][2] == "together" for name in wanted) else b""
+    arrays, at = {}, 0
+    for name, (dtype, shape, how, size) in sections.items():
+        if how == "together":
+            if name in wanted:
+                arrays[name] = _array(together, dtype, shape, at)
+            at += size
+            continue
+        if name in wanted:
+            zeros = how == "zeros"
+            arrays[name] = np.zeros(shape, dtype) if zeros else _array(_unpacked(how, data(end, size)), dtype, shape)
+        end += size
+    return arrays
+
+
+def _array(raw: bytes, dtype: str, shape: Sequence[int], at: int = 0) -> NDArray[Any]:
+    # numpy's frombuffer refuses types that are pointers; its ndarray would follow those of a record that somebody made.
+    return np.frombuffer(raw, dtype, math.prod(shape), at).reshape(shape)
+
+
+def _packed(raw: bytes) -> tuple[str, bytes]:
+    return ("raw", raw) if len(raw) < _COMPRESS_FROM else ("lz4", blosc.compress(raw, b"lz4", 1, blosc.NOSHUFFLE))
+
+
+def _large(array: NDArray[Any]) -> tuple[str, bytes]:
+    if not array.any():
+        return "zeros", b""
+    return "lz4", blosc.compress(np.asarray(array, order="C"), b"lz4", 1, blosc.SHUFFLE)
+
+
+def _unpacked(stored: str, data: bytes) -> bytes:
+    raw: bytes = blosc.decompress(data) if stored == "lz4" else data
+    return raw
