@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -118,12 +119,78 @@ def test_a_tile_that_ends_every_process_ends_the_run_and_what_is_done_is_kept(tm
         pipeline = Pipeline(segmenter=segmenter, tiler=Grid(tile=10), writer="zarr-array")
         return pipeline.run(MASK, tmp_path / "labels.zarr", workers=1, processes=True)
 
-    with pytest.raises(WorkerLost, match="smaller tiles, or workers more memory"):
+    with pytest.raises(WorkerLost, match=r"died, each in segmenter '.*' on tile .* smaller tiles, or workers more"):
         run()
     assert counted.count() == 6
     (tmp_path / "mended").touch()
     np.testing.assert_array_equal(run().labels.compute(), ndimage.label(MASK)[0])
     assert counted.count() == 30
+
+
+DEATHS: dict[str, Callable[[], object]] = {
+    "abort": os.abort,
+    "exit": lambda: os._exit(0),
+    "segfault": lambda: ctypes.string_at(0),
+}
+
+
+@pytest.mark.parametrize("death", DEATHS)
+def test_the_tile_that_kills_its_processes_is_named_and_no_other(death: str, tmp_path: Path) -> None:
+    image = np.ones((40, 40), int)
+    image[10:20, 20:30] = 7
+    die = DEATHS[death]
+
+    def deadly(pixels: NDArray[Any]) -> NDArray[Any]:
+        if pixels.max() == 7:
+            die()
+        return pixels
+
+    pipeline = Pipeline(segmenter=deadly, tiler=Grid(tile=10), writer="zarr-array")
+    with pytest.raises(WorkerLost, match=r"deadly' on tile \(1, 2\) \(y 10:20, x 20:30\)\. .* re-run") as raised:
+        pipeline.run(image, tmp_path / "labels.zarr", workers=2, processes=True, on_error="skip")
+    assert str(raised.value).count("tile (") == 1
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "labels.zarr").exists()
+
+
+class DeadlyMerger:
+    def __call__(self, seam: Any) -> Any:
+        os._exit(1)
+
+
+class DeadlyWriter:
+    def __call__(self, path: str, spec: Any) -> Any:
+        return self
+
+    def write(self, region: Any, labels: Any) -> None:
+        os._exit(1)
+
+    def finish(self, provenance: Any) -> None: ...
+
+
+class DeadlyToOpen:
+    """What ends the process that it is sent to, as a library does that crashes when it is imported."""
+
+    def __call__(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        return pixels
+
+    def __reduce__(self) -> Any:
+        return os._exit, (1,)
+
+
+@pytest.mark.parametrize(
+    ("parts", "culprit"),
+    [
+        ({"merger": DeadlyMerger()}, r"merger '.*DeadlyMerger' on tile"),
+        ({"writer": DeadlyWriter()}, r"writer '.*DeadlyWriter' on block"),
+        ({"segmenter": DeadlyToOpen()}, r"the start of tile.*, where the segmenter and what it imports are loaded"),
+    ],
+    ids=["merger", "writer", "start"],
+)
+def test_other_code_that_kills_its_processes_is_named_too(parts: dict[str, Any], culprit: str, tmp_path: Path) -> None:
+    pipeline = Pipeline(**({"segmenter": Components(), "tiler": Grid(tile=10), "writer": "zarr-array"} | parts))
+    with pytest.raises(WorkerLost, match=culprit):
+        pipeline.run(MASK, tmp_path / "labels", workers=2, processes=True)
 
 
 KILLED = """

@@ -84,7 +84,7 @@ class WorkerDiffers(TilewrightError, RuntimeError):
 
 
 class WorkerLost(TilewrightError, RuntimeError):
-    """The processes that were given a task died over it, one after the other."""
+    """The processes that were given a task died over it, one after the other, or left with their scheduler."""
 
 
 if not TYPE_CHECKING:  # a type checker knows the new name only

@@ -105,7 +105,8 @@ class RunOptions:
         default="raise",
         metadata={
             "help": "What to do about a tile that cannot be read or segmented: end the run and keep what is done, or "
-            "leave the tile as background and list it in the result."
+            "leave the tile as background and list it in the result. A tile that kills its worker processes ends the "
+            "run in either case."
         },
     )
     retries: int = field(

@@ -26,6 +26,7 @@ from ..tiling.grid import TileGrid
 from .checkpoint.log import Place
 from .checkpoint.records import Head, Recorded, read
 from .checkpoint.tables import Table
+from .checkpoint.traces import TRACES
 from .joining import Joining
 from .plan import Plan
 from .steps.segment import guards, segment
@@ -74,6 +75,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.source = self.plan.source  # the plan of later steps does without
+        discard(self.plan.checkpoint_path / TRACES)  # of workers that an earlier run lost
         self._earlier: dict[str, dict[int, Place]] = {}
         for record in self.plan.checkpoint.records():
             self._earlier.setdefault(record.kind, {})[record.number] = record.place

@@ -21,10 +21,11 @@ from ...tiling.regions import flat_in_image, lengths, relative
 from ...tiling.strips import strips_of
 from ..checkpoint.log import Place
 from ..checkpoint.records import Recorded, TileRecord, keep
+from ..checkpoint.traces import note
 from ..plan import Plan
 from .margins import weights
 
-__all__ = ["guards", "segment"]
+__all__ = ["guards", "segment", "tile_text"]
 
 NOWHERE = Place(0, 0, 0)
 LONGEST_PAUSE = 30.0  # seconds
@@ -113,13 +114,15 @@ def _digest(plan: Plan, pixels: NDArray[Any]) -> int:
 
 def _pixels(plan: Plan, tile: Tile) -> NDArray[Any]:
     """Read what the segmenter is handed of a tile, in its axes."""
+    note("read", [tile.number])
     image = plan.source.opened
     parts = dict(zip(plan.grid.axes, plan.seen(tile), strict=True))
     try:
         block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
     except Exception as error:
         where = image.source or image.name
-        raise NotReadable(f"{where} cannot be read at {_where(plan, tile)}: {type(error).__name__}: {error}") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise NotReadable(f"{where} cannot be read at {tile_text(plan, tile)}: {reason}") from error
     plan.source.check()
     kept = [axis for axis in image.axes if axis in plan.axes]
     block = block.reshape([n for n, axis in zip(block.shape, image.axes, strict=True) if axis in kept])
@@ -136,6 +139,7 @@ def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any]) -> NDArray[Any] | None
     """
     if plan.empty is not None and not (pixels > plan.empty).any():
         return None
+    note("segment", [tile.number])
     own = spatial(plan.axes)
     shape = tuple(n for n, axis in zip(pixels.shape, plan.axes, strict=True) if axis in SPATIAL)
     try:
@@ -169,10 +173,11 @@ def _called(plan: Plan, pixels: NDArray[Any], tile: Tile) -> Any:
 
 
 def _blame(plan: Plan, tile: Tile) -> str:
-    return f"{whose('segmenter', plan.segmenter)}, {_where(plan, tile)}:"
+    return f"{whose('segmenter', plan.segmenter)}, {tile_text(plan, tile)}:"
 
 
-def _where(plan: Plan, tile: Tile) -> str:
+def tile_text(plan: Plan, tile: Tile) -> str:
+    """`tile (0, 1) (y 0:64, x 64:128)`: a tile's place among the tiles, and its outer region."""
     spans = zip(plan.grid.axes, tile.outer, strict=True)
     return f"tile {tile.index} ({', '.join(f'{axis} {part.start}:{part.stop}' for axis, part in spans)})"
 

@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ...errors import InvalidOption, WorkerLost
+from ..checkpoint.traces import traces
+from ..steps.culprit import culprit
 
 __all__ = ["Crew", "Workers", "batched", "crew", "in_task"]
 
 T = TypeVar("T")
 
-# Times that the scheduler may give up on a task: it does so after four deaths, each of which counts against all tasks
-# that were waiting on that worker. A cluster that takes workers away is not to end a run, one bad tile is.
+# Deaths over one tile, as its traces tell, that end a run; and losses of a task without any such evidence. A scheduler
+# gives up on a task after four deaths, each of which counts against all tasks that were waiting on that worker. A
+# cluster that takes workers away is not to end a run, one bad tile is.
 LOSSES = 3
 PULSE = 30.0  # seconds
+LONGEST = 4  # tiles that are named: those of the threads of one worker die together
 
 
 class Workers(Protocol):
@@ -52,7 +56,8 @@ class Crew:
         """Yield `work(plan, batch)` for every batch as they finish, a few for each worker under way at a time.
 
         A batch whose worker was lost is done again. The first error is raised once what is running has ended: those
-        tasks keep what they have done. WorkerLost if a batch loses every worker that it is given to.
+        tasks keep what they have done. WorkerLost if a batch loses every worker that it is given to, with what the
+        workers that died were at.
         """
         rest, shared = iter(batches), self._hands.share(plan, folder)
         running: dict[Future[T], tuple[Any, int]] = {}
@@ -67,7 +72,7 @@ class Crew:
                     try:
                         done = future.result()
                     except self._hands.lost as error:
-                        _check_losses(batch, losses + 1, error)
+                        _check_losses(plan, batch, losses + 1, folder, error)
                         running[self._hands.submit(work, shared, batch)] = batch, losses + 1
                         continue
                     yield done
@@ -85,14 +90,21 @@ class Crew:
         return [future for future in running if future in ended]
 
 
-def _check_losses(batch: Sequence[int], losses: int, error: BaseException) -> None:
-    if losses < LOSSES:
+def _check_losses(plan: Any, batch: Sequence[int], losses: int, folder: Path, error: BaseException) -> None:
+    """WorkerLost if a tile of the batch killed several workers, or if nothing else explains that the batch is lost."""
+    deadly = [trace for trace, deaths in traces(folder).items() if deaths >= LOSSES]
+    own = [trace for trace in deadly if batch[0] <= trace.first <= batch[-1]]
+    if not own and losses < LOSSES:
         return
-    said = str(error).split("\n", maxsplit=1)[0] or type(error).__name__
+    if own or deadly:
+        what = "; or ".join(culprit(plan, trace) for trace in sorted(own or deadly)[:LONGEST])
+        happened = f"{LOSSES} worker processes or more died, each in {what}"
+    else:
+        reason = str(error).split("\n", maxsplit=1)[0] or type(error).__name__
+        happened = f"tiles or blocks {batch[0]} to {batch[-1]} lost every worker that they were given to ({reason})"
     raise WorkerLost(
-        f"tiles or blocks {batch[0]} to {batch[-1]} lost every worker process that they were given to ({said}). A "
-        "worker may have run out of memory (give smaller tiles, or workers more memory) or crashed in the segmenter's "
-        "library (its log says). What is done is kept: repeat the run to go on"
+        f"{happened}. That code crashed (the workers' log may say more), or the machine had no memory left for it: "
+        "give smaller tiles, or workers more memory. What is done is kept: re-run the same command to resume"
     ) from error
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from distributed import KilledWorker, LocalCluster
 
 from ...errors import WorkerLost
-from .transport import Parcel, drop, opened, packed
+from .transport import Parcel, do, drop, packed
 
 __all__ = ["Cluster"]
 
@@ -38,7 +38,7 @@ class Cluster:
 
     def submit(self, work: Callable[[Any, Any], T], shared: Parcel, batch: Any) -> Future[T]:
         """Not by the client's own executor: a task that fails while it is gathered never ends its future there."""
-        task, future = self._client.submit(_unpacked, work, shared, batch, pure=False), Future[T]()
+        task, future = self._client.submit(do, work, shared, batch, pure=False), Future[T]()
         self._client.loop.add_callback(self._settle, task, future)
         future.add_done_callback(lambda done: self._give_up(task) if done.cancelled() else None)
         return future
@@ -88,7 +88,3 @@ class Cluster:
     def _tell(self, name: str) -> None:
         with suppress(Exception):  # the client may be closed by then: its workers forget more than this
             self._client.run(drop, name, on_error="ignore")
-
-
-def _unpacked(work: Callable[[Any, Any], T], shared: Parcel, batch: Any) -> T:
-    return work(opened(shared), batch)

@@ -1,4 +1,4 @@
-"""Worker processes of a run's own, any of which may die: their like take over."""
+"""Worker processes of a run's own, any of which may die: another takes its place."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from .transport import Parcel, opened, packed
+from .transport import Parcel, do, packed
 
 __all__ = ["Processes", "local_processes"]
 
@@ -22,27 +23,36 @@ T = TypeVar("T")
 
 
 class Processes:
-    """Processes of this machine. A death ends the pool and all that is under way in it; a new one goes on."""
+    """Processes of this machine, each in a pool of its own: a death takes no other task along."""
 
     lost: tuple[type[BaseException], ...] = (BrokenProcessPool,)
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._pool = self._made()
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="tilewright")  # each hands out one task at a time
+        self._idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
+        for _ in range(count):
+            self._idle.put(_made())
 
     def submit(self, work: Callable[[Any, Any], T], shared: Parcel, batch: Any) -> Future[T]:
+        return self._threads.submit(self._done, work, shared, batch)
+
+    def _done(self, work: Callable[[Any, Any], T], shared: Parcel, batch: Any) -> T:
+        process = self._idle.get()
         try:
-            return self._pool.submit(_done, work, shared, batch)
+            return process.submit(do, work, shared, batch, only=True).result()
         except BrokenProcessPool:
-            self.close()
-            self._pool = self._made()
-            return self._pool.submit(_done, work, shared, batch)
+            process.shutdown()
+            process = _made()
+            raise
+        finally:
+            self._idle.put(process)
 
     def share(self, plan: Any, folder: Path) -> Parcel:
         return packed(plan, folder)
 
     def check(self) -> None:
-        """A pool whose processes are gone says so by itself."""
+        """A process that is gone says so by itself."""
 
     def forget(self, shared: Parcel) -> None:
         """Processes keep one plan at a time, and the last one no longer than the run."""
@@ -51,15 +61,20 @@ class Processes:
 
     def close(self) -> None:
         """End the processes, which must not outlive the run."""
-        self._pool.shutdown(cancel_futures=True)
+        self._threads.shutdown(cancel_futures=True)
+        while not self._idle.empty():
+            self._idle.get().shutdown(cancel_futures=True)
 
-    def _made(self) -> ProcessPoolExecutor:
-        # A fork of a process with threads may copy a lock that one of them holds, and wait for it for ever.
-        pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), initializer=_begin)
-        with suppress(BrokenProcessPool), _main_as_it_can_be_read():  # whoever submits a task is told
-            for _ in range(self.count):
-                pool.submit(_ready)  # the pool starts a process when there is work for it
-        return pool
+
+def _made() -> ProcessPoolExecutor:
+    # A fork of a process with threads may copy a lock that one of them holds, and wait for it for ever.
+    process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin)
+    with suppress(BrokenProcessPool), _starting, _main_as_it_can_be_read():  # whoever submits a task is told
+        process.submit(_ready)  # the process is started when there is work for it
+    return process
+
+
+_starting = threading.Lock()
 
 
 @contextmanager
@@ -103,7 +118,3 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)  # whatever is under way: a killed run must leave nothing behind that works on
-
-
-def _done(work: Callable[[Any, Any], T], shared: Parcel, batch: Any) -> T:
-    return work(opened(shared, only=True), batch)

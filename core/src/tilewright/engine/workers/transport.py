@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import cloudpickle  # type: ignore[import-untyped]  # it ships no types
 
 from ...errors import InvalidOption, NotReadable
+from ..checkpoint.traces import note, traced
 from .environment import Needed, check_worker, needed_by
 
-__all__ = ["Parcel", "drop", "opened", "packed"]
+__all__ = ["Parcel", "do", "drop", "opened", "packed"]
+
+T = TypeVar("T")
 
 # A plan of this size or less goes along with every task; it takes some 2 kB. One with an array in memory goes through
 # a file in the checkpoint, which all workers see. Data that dask holds for the workers is gone with the last one that
@@ -22,9 +26,13 @@ SENT = 2**18  # bytes
 
 
 class Parcel(NamedTuple):
-    """A plan as it travels, with a name under which a worker process keeps it: its data, or the file that has them."""
+    """A plan as it travels, with a name under which a worker process keeps it: its data, or the file that has them.
+
+    folder: the checkpoint.
+    """
 
     name: str
+    folder: Path
     data: bytes
     file: Path | None
     digest: bytes
@@ -38,10 +46,10 @@ def packed(plan: Any, folder: Path) -> Parcel:
     """
     name, data, needed = secrets.token_hex(8), _pickled(plan), needed_by(plan, folder)
     if len(data) <= SENT:
-        return Parcel(name, data, None, b"", needed)
+        return Parcel(name, folder, data, None, b"", needed)
     file = folder / f"{name}.partial"  # a run that is killed leaves it; its like is cleared away with the checkpoint
     file.write_bytes(data)
-    return Parcel(name, b"", file, _digest(data), needed)
+    return Parcel(name, folder, b"", file, _digest(data), needed)
 
 
 def _pickled(plan: Any) -> bytes:
@@ -69,6 +77,14 @@ def _travels(part: object) -> bool:
 
 _plans: dict[str, Any] = {}
 _lock = threading.Lock()
+
+
+def do(work: Callable[[Any, Any], T], parcel: Parcel, batch: Sequence[int], *, only: bool = False) -> T:
+    """Do a task in a worker process, which leaves a trace if it dies; `only` as for `opened`."""
+    with traced(parcel.folder, batch):
+        plan = opened(parcel, only=only)
+        note(work.__name__, batch)
+        return work(plan, batch)
 
 
 def opened(parcel: Parcel, *, only: bool = False) -> Any:

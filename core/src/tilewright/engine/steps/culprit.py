@@ -1,0 +1,32 @@
+"""Whose code a worker process ran when it died, and on which tiles, in words for a user."""
+
+from __future__ import annotations
+
+from ...components.blame import whose
+from ..checkpoint.traces import Trace
+from ..plan import Plan
+from .segment import tile_text
+from .write import Writing
+
+__all__ = ["culprit"]
+
+
+def culprit(shared: Plan | Writing, trace: Trace) -> str:
+    """`segmenter 'spots' of lab-spots 1.0 on tile (2, 0) (y 64:96, x 0:32)`, from what a process left behind."""
+    if isinstance(shared, Writing):
+        return f"{whose('writer', shared.writer)} on {_numbers('block', trace)}"
+    match trace.doing:
+        case "start":
+            return f"the start of {_numbers('tile', trace)}, where the segmenter and what it imports are loaded"
+        case "read":
+            reader = shared.source.reader
+            who = f"{whose('reader', reader)} of {shared.source.path!r}" if reader else "the reading of the image"
+            return f"{who} on {tile_text(shared, shared.grid[trace.first])}"
+        case "segment":
+            return f"{whose('segmenter', shared.segmenter)} on {tile_text(shared, shared.grid[trace.first])}"
+        case _:
+            return f"{whose('merger', shared.merger)} on {_numbers('tile', trace)}"
+
+
+def _numbers(what: str, trace: Trace) -> str:
+    return f"{what} {trace.first}" if trace.first == trace.last else f"{what}s {trace.first} to {trace.last}"
