@@ -158,7 +158,9 @@ ROOMS = (
 
 ENGINE = (
     "checkpoint",
+    "batches",
     "plan",
+    "lookahead",
     "steps",
     "workers",
     "joining",

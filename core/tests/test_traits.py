@@ -74,7 +74,15 @@ def test_a_stride_on_an_image_with_t_runs() -> None:
         ),
         ({"given": ("nuclei",)}, r"declares given = \('nuclei',\), which"),
         ({"keeps_ids": True}, "declares keeps_ids = True, which"),
-        ({"batch": 8}, "declares batch = 8, which"),
+        (
+            {"batch": 8},
+            "declares batch = 8; it must be left out: it is for networks, which have windows, predict, decode",
+        ),
+        ({"predict": len}, "declares windows = None; it must be a method, as it is in a network beside predict"),
+        (
+            {"predict": len, "windows": len, "decode": len, "predictions": {"flows": "float16"}},
+            "must be Predictions by name",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_segmenters_name_before_any_tile(

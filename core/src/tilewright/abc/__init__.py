@@ -19,7 +19,10 @@ from ..storage.replace import check_replaceable, place_folder, recover, replace_
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.placement import Placement
 from ..tiling.regions import common, lengths, relative
+from ..tiling.windows import Windows
+from .maps import untiled
 from .merger import NOTHING, BatchMerger, Copies, Decision, Evidence, Merger, OwningMerger, Seam, upheld
+from .network import Maps, Network, Prediction, Window
 from .reader import LabelsReader, Reader
 from .segmenter import LocatedSegmenter, MeasuredSegmenter, PreparedSegmenter, Segmenter
 from .tiler import Needs, Tiler
@@ -40,12 +43,15 @@ __all__ = [
     "LabelsReader",
     "Level",
     "LocatedSegmenter",
+    "Maps",
     "MeasuredSegmenter",
     "Merger",
     "MergerTraits",
     "Needs",
+    "Network",
     "OwningMerger",
     "Placement",
+    "Prediction",
     "PreparedSegmenter",
     "Reader",
     "ReaderTraits",
@@ -58,6 +64,8 @@ __all__ = [
     "TileGrid",
     "Tiler",
     "Traits",
+    "Window",
+    "Windows",
     "Writer",
     "WriterTraits",
     "changed_hierarchy",
@@ -72,5 +80,6 @@ __all__ = [
     "relative",
     "replace_folder",
     "root_of",
+    "untiled",
     "upheld",
 ]

@@ -34,7 +34,8 @@ class Segmenter(Protocol):
     | `min_size` | `int` | joined objects with fewer pixels are dropped |
     | `memory` | a method | the bytes that a call takes (`MeasuredSegmenter`) |
     | `prepare` | a method | fixes what must be the same for all tiles (`PreparedSegmenter`) |
-    | `outputs`, `given`, `keeps_ids`, `batch` | `tuple[str, ...]`, `tuple[str, ...]`, `bool`, `int` | reserved for later versions; this one refuses a segmenter that declares one of them |
+    | `windows`, `predict`, `decode` | methods | what makes a segmenter a `Network`, whose windows are each predicted once |
+    | `outputs`, `given`, `keeps_ids` | `tuple[str, ...]`, `tuple[str, ...]`, `bool` | reserved for later versions; this one refuses a segmenter that declares one of them |
     """  # noqa: E501 - rows of a table cannot be broken
 
     def __call__(self, pixels: NDArray[Any], /) -> NDArray[Any]:

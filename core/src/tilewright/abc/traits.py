@@ -20,11 +20,13 @@ from ..components.specs import Kind
 from ..errors import InvalidImage, InvalidOption
 from ..image import Image
 from ..tiling.axes import SPATIAL, by_axis
+from .network import PLACE, Prediction
 from .tiler import Needs
 
 __all__ = ["MergerTraits", "ReaderTraits", "SinkTraits", "Traits", "WriterTraits", "declared", "prepared"]
 
-LATER = ("outputs", "given", "keeps_ids", "batch")  # which the engine does not serve yet
+LATER = ("outputs", "given", "keeps_ids")  # which the engine does not serve yet
+HALVES = ("windows", "predict", "decode")  # the methods of a network, which has all of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class Traits:
     halo, context, stride: pixels by axis; an axis that is left out has 0, 0 and 1.
     merger: what it declares; None if it declares none.
     memory: the bytes that a call takes for a tile of a shape and dtype; None if it does not declare it.
+    predictions: what the network of an `abc.network.Network` says of a window, by name; empty for any other segmenter.
+    batch: windows that go through it at once. decode_options: those of its options that `predict` does not depend on.
     """
 
     axes: str
@@ -52,7 +56,9 @@ class Traits:
     outputs: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     keeps_ids: bool = False
-    batch: int | None = None
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
+    batch: int = 1
+    decode_options: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, segmenter: object, image: Image) -> Traits:
@@ -83,6 +89,11 @@ class Traits:
             merger=asked.value("merger"),
             min_size=asked.whole("min_size"),
             memory=asked.guarded("memory"),
+            predictions=_predictions(asked),
+            batch=asked.whole("batch") or 1,
+            decode_options=asked.sequence("decode_options", (str,), "names of options")
+            if asked.value("decode_options")
+            else (),
         )
 
     def needs(self, image: Image) -> Needs:
@@ -286,6 +297,24 @@ def _axes(asked: _Asked, image: Image) -> str:
     if missing:
         raise InvalidImage(f"the segmenter needs axes {axes!r}, but the image has {image.axes!r}")
     return str(axes)
+
+
+def _predictions(asked: _Asked) -> Mapping[str, Prediction]:
+    """What a network declares that it says; empty for a segmenter that is none."""
+    there = [name for name in HALVES if asked.function(name) is not None]
+    if not there:
+        for name in ("batch", "predictions", "decode_options"):
+            if asked.value(name):
+                raise asked.wrong(name, f"left out: it is for networks, which have {', '.join(HALVES)} too")
+        return {}
+    if missing := [name for name in HALVES if name not in there]:
+        raise asked.wrong(missing[0], f"a method, as it is in a network beside {' and '.join(there)}")
+    value = asked.value("predictions")
+    good = isinstance(value, Mapping) and value and all(isinstance(each, Prediction) for each in value.values())
+    tables = [name for name, each in value.items() if each.rows] if good else []
+    if not good or (tables and PLACE not in tables):
+        raise asked.wrong("predictions", f"Predictions by name, with {PLACE!r} among those that are rows")
+    return dict(value)
 
 
 def _as_late(kind: type, name: str, other: str) -> bool:

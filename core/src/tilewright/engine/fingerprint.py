@@ -33,6 +33,7 @@ def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
         "channels": plan.source.channels,
         "grid": [grid.axes, grid.cores, grid.halo, grid.stride, grid.separate],
         "context": plan.context,
+        "windows": [[*map(dataclasses.asdict, plan.windows)], plan.batch] if plan.windows else None,
         "segmenter": identity("segmenter", plan.segmenter),
         "merger": identity("merger", plan.merger),
         "min_size": plan.min_size,

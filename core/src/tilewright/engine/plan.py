@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from ..abc.network import Prediction
 from ..abc.traits import MergerTraits
 from ..io.source import Source
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.placement import widened
 from ..tiling.regions import Region
+from ..tiling.windows import WindowGrid, Windows
+from .batches import Batches
 from .checkpoint.log import Checkpoint
+from .checkpoint.predictions import Predictions
 from .checkpoint.tables import Table
 
 __all__ = ["Plan"]
@@ -36,6 +40,9 @@ class Plan:
     same_ids: objects to which the segmenter gave equal ids in different tiles are one.
     join_z: the IoU from which objects of consecutive slices are one; None if slices are not linked.
     on_error, retries: whether a tile that fails ends the run or is left as background, and how often it is tried again.
+    windows, predicts, batch: of a network (`abc.network`): its sets of windows, what it says of each, and how many go
+        through it at once. Without windows the segmenter is called with the pixels of each tile.
+    predictions_path: the folder in which what it says is kept: while tiles need it, or all of it (keep_predictions).
     basis: a number that stands for the tiles as they are recorded; joins that were made on another basis do not count.
     """
 
@@ -57,6 +64,11 @@ class Plan:
     join_z: float | None = None
     on_error: Literal["raise", "skip"] = "raise"
     retries: int = 0
+    windows: tuple[Windows, ...] = ()
+    predicts: Mapping[str, Prediction] = field(default_factory=dict)
+    batch: int = 1
+    predictions_path: Path = Path()
+    keep_predictions: bool = False
     basis: int = 0
 
     @cached_property
@@ -67,6 +79,16 @@ class Plan:
     def tiles(self) -> Table:
         """The table of segmented tiles, once all are: for the steps after segmenting."""
         return Table.load(self.checkpoint, "tiles")
+
+    @cached_property
+    def batches(self) -> Batches:
+        """The windows of a network in batches; none for any other segmenter."""
+        grids = (WindowGrid(windows=each, axes=self.grid.axes, shape=self.grid.shape) for each in self.windows)
+        return Batches(grids=tuple(grids), size=self.batch)
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        return Predictions(self.predictions_path)
 
     def segmented(self, basis: int) -> Plan:
         """The plan of the step after segmenting, without an array or weights that need not be sent to them."""
@@ -86,12 +108,16 @@ class Plan:
         """What the segmenter is handed: the tile's outer region and its context."""
         return widened(tile.outer, self.context, self.grid.shape) if any(self.context) else tile.outer
 
-    def batch(self, pixels: int) -> int:
+    def looked_at(self, tile: Tile) -> Region:
+        """The pixels on which a tile's labels depend: what is seen of it, or all that a network's windows see."""
+        return self.batches.seen(self.seen(tile)) if self.batches else self.seen(tile)
+
+    def tiles_of(self, pixels: int) -> int:
         """Tiles to a task: as many small ones as make so many pixels."""
         return max(1, pixels // max(1, math.prod(self.grid.largest)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("checkpoint", "tiles")}
+        return {name: value for name, value in vars(self).items() if name not in ("checkpoint", "tiles", "batches")}
 
 
 def _not_needed(*_: Any) -> Any:

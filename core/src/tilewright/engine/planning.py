@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,9 +15,13 @@ from ..io.source import Source, chosen_channels
 from ..labels.slices import chosen_iou
 from ..run_options import RunOptions
 from ..tiling.grid import TileGrid
+from ..tiling.windows import Windows
+from .checkpoint.predictions import PREDICTIONS
 from .plan import Plan
 
 __all__ = ["Parts", "merger_of", "plan_of"]
+
+BUDGET = 2**31  # bytes that a batch of windows may take, where the tiler has no budget of its own
 
 
 class Parts(Protocol):
@@ -55,6 +59,7 @@ def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path,
     grid = _grid(parts.tiler, image, traits)
     _check_halo(grid, merger, joining)
     dimensions = len(grid.axes)
+    windows = _windows(segmenter, image, traits, parts.tiler) if traits.predictions else ()
     return Plan(
         source=source,
         grid=grid,
@@ -74,6 +79,10 @@ def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path,
         join_z=chosen_iou(options.join_z, grid),
         on_error=options.on_error,
         retries=options.retries,
+        windows=windows,
+        predicts=traits.predictions,
+        batch=traits.batch,
+        predictions_path=checkpoint / PREDICTIONS,
     )
 
 
@@ -98,6 +107,23 @@ def _grid(tiler: Callable[..., TileGrid], image: Image, traits: Traits) -> TileG
             f"but the image has {seen.axes!r} of shape {shape}"
         )
     return grid
+
+
+def _windows(segmenter: Any, image: Image, traits: Traits, tiler: Any) -> tuple[Windows, ...]:
+    """How a network's windows lie over an image, checked against its axes."""
+    budget = getattr(tiler, "memory", None) or BUDGET
+    with blamed("segmenter", segmenter, f"laying windows over {image!r}"):
+        windows: object = segmenter.windows(image, budget)
+    who = whose("segmenter", segmenter)
+    if not isinstance(windows, Sequence) or not windows or not all(isinstance(each, Windows) for each in windows):
+        raise InvalidOption(f"{who} must return Windows from windows(image, budget), one or several, not {windows!r}")
+    for each in windows:
+        strange = [axis for axis in each.axes if axis not in image.axes or axis not in traits.axes]
+        if strange:
+            raise InvalidOption(
+                f"{who} lays windows along {each.axes!r}, but is handed {traits.axes!r} of an image of {image.axes!r}"
+            )
+    return tuple(windows)
 
 
 def _check_halo(grid: TileGrid, merger: Callable[..., Any], joining: MergerTraits) -> None:

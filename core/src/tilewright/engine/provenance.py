@@ -43,6 +43,7 @@ def provenance_of(
         "channels": run.source.channels,
         "tiles": {"axes": grid.axes, "largest": grid.largest, "halo": grid.halo, "count": len(grid)},
         "join_z": run.plan.join_z,
+        **({"n_predicted": run.predicted} if run.plan.windows else {}),
         "n_skipped": run.skipped,
         "n_undrawn": run.undrawn,
         "failed": run.failed,

@@ -28,8 +28,9 @@ from .checkpoint.records import Head, Recorded, read
 from .checkpoint.tables import Table
 from .checkpoint.traces import TRACES
 from .joining import Joining
+from .lookahead import Lookahead, batch_of
 from .plan import Plan
-from .steps.segment import guards, segment
+from .steps.segment import decode, guards, segment
 from .steps.write import Writing, blocks_of, write
 from .workers.crew import Crew, batched
 
@@ -62,6 +63,7 @@ class Run:
 
     `seconds` fills up by step; `skipped` counts the empty tiles; `failed` says why each tile failed that may. `undrawn`
     counts the pixels that a tile labelled in its own core and that are background in the result.
+    `predicted` counts the windows that went through a network.
     `source` is the plan's, which drops it once all tiles are segmented.
     """
 
@@ -71,6 +73,7 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)
     skipped: int = 0
     undrawn: int = 0
+    predicted: int = 0
     failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -84,7 +87,7 @@ class Run:
         """Segment every tile that is not recorded yet."""
         with self._timed("segment"):
             everything = range(len(self.plan.grid))
-            recorded = self._do("segment", "tile", segment, self.plan, everything)
+            recorded = self._decoded(everything) if self.plan.windows else self._segmented(everything)
             self.skipped = sum(each.skipped for each in recorded.values())
             self.failed = [each.failed for _, each in sorted(recorded.items()) if each.failed]
             self.source.check()
@@ -94,6 +97,28 @@ class Run:
             basis = [(number, *each.place, each.failed) for number, each in sorted(recorded.items())]
             self.plan = self.plan.segmented(zlib.crc32(repr(basis).encode()))
             Table.of(self.plan.checkpoint, recorded, len(everything)).save("tiles")
+
+    def _segmented(self, tiles: Sequence[int]) -> dict[int, Recorded]:
+        return self._do("segment", "tile", segment, self.plan, tiles)
+
+    def _decoded(self, tiles: Sequence[int]) -> dict[int, Recorded]:
+        """Have a network predict what the tiles need that are not recorded yet, and decode these."""
+        recorded, plan = self._reuse("tile", tiles), self.plan
+        ahead = Lookahead(plan, [number for number in tiles if number not in recorded])
+        batches = 0
+        for (done,) in self.crew.each(decode, plan, ahead, plan.checkpoint_path):
+            over = ahead.ended(done.number)
+            if batch_of(done.number) is not None:
+                batches, self.predicted = batches + 1, self.predicted + done.objects
+                self.report("predict", batches, ahead.batches)
+            else:
+                recorded[done.number] = done
+                self.report("segment", len(recorded), len(tiles), [done], plan.grid)
+            if not plan.keep_predictions:
+                for batch in over:
+                    plan.predictions.drop(batch)
+            _log_troubles([done])
+        return recorded
 
     def _check_failures(self, tiles: int) -> None:
         """SegmenterFailed if every tile that is not empty failed: an image without objects is not the result."""
@@ -226,7 +251,7 @@ class Run:
             most, tasks = 2**25, 2
         else:
             most, tasks = 2**20 if step in ("segment", "join") else 2**23, 8
-        return max(1, min(self.plan.batch(most), count // (tasks * self.crew.workers)))
+        return max(1, min(self.plan.tiles_of(most), count // (tasks * self.crew.workers)))
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:

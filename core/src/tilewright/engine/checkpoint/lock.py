@@ -15,6 +15,7 @@ from ...storage.disk import discard, read_whole, write_whole
 from ...storage.lock import LOCK, Hold, hold, released
 from .differences import differences
 from .log import Checkpoint
+from .predictions import PREDICTIONS
 from .traces import TRACES
 
 __all__ = ["Claim", "claimed", "empty", "is_busy", "is_placing", "note_placing", "record_of", "remove_idle"]
@@ -133,7 +134,7 @@ def empty(checkpoint: Path) -> None:
 
     Files that are not of a run stay, and then so does the folder.
     """
-    for name in ("packs", "output", TRACES):
+    for name in ("packs", "output", TRACES, PREDICTIONS):
         discard(checkpoint / name)
     for folder in checkpoint.glob("*.gone"):
         shutil.rmtree(folder, ignore_errors=True)

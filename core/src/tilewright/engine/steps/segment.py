@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,58 +11,53 @@ from numpy.typing import NDArray
 
 from ...components.blame import whose
 from ...components.isolation import describe
-from ...errors import ComponentFailed, InvalidLabels, NotReadable, SegmenterFailed
+from ...errors import ComponentFailed, InvalidLabels, SegmenterFailed
 from ...labels.runs import Runs, checked, smallest_dtype
-from ...tiling.axes import SPATIAL, spatial
+from ...tiling.axes import spatial
 from ...tiling.grid import Tile
 from ...tiling.placement import Placement
 from ...tiling.regions import flat_in_image, lengths, relative
 from ...tiling.strips import strips_of
-from ..checkpoint.log import Place
 from ..checkpoint.records import Recorded, TileRecord, keep
 from ..checkpoint.traces import note
+from ..lookahead import batch_of
 from ..plan import Plan
+from .attempts import attempted
 from .margins import weights
+from .predict import maps_of, predict
+from .reading import digest_of, guard_of, pixels_of
 
-__all__ = ["guards", "segment", "tile_text"]
-
-NOWHERE = Place(0, 0, 0)
-LONGEST_PAUSE = 30.0  # seconds
+__all__ = ["decode", "guards", "segment", "tile_text"]
 
 
 def segment(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
-    """Segment tiles and record what comes out: their labels, their objects, and the strips that their seams need.
+    """Segment tiles and record what comes out: their labels, their objects, and the strips that their seams need."""
+    return [attempted(plan, number, partial(_segment_tile, plan, plan.grid[number])) for number in numbers]
 
-    What fails is tried again as often as the plan says, after a pause that doubles: a GPU may have memory again then.
-    """
-    return [_tried(plan, plan.grid[number]) for number in numbers]
+
+def decode(plan: Plan, tasks: Sequence[int]) -> list[Recorded]:
+    """The tasks of a `Lookahead`: predict batches of windows, and segment tiles by what was said of theirs."""
+    return [
+        predict(plan, batch) if (batch := batch_of(task)) is not None else segment(plan, [task])[0] for task in tasks
+    ]
 
 
 def guards(plan: Plan, numbers: Sequence[int]) -> list[tuple[int, int]]:
     """The guards of tiles as their pixels are now; read where nothing else tells of a change."""
     tiles = [plan.grid[number] for number in numbers]
-    digests = [_digest(plan, _pixels(plan, tile)) if plan.digests else 0 for tile in tiles]
-    return [(tile.number, _guard(plan, tile) + digest) for tile, digest in zip(tiles, digests, strict=True)]
-
-
-def _tried(plan: Plan, tile: Tile) -> Recorded:
-    for attempt in range(plan.retries):
-        try:
-            return _segment_tile(plan, tile)._replace(retried=attempt)
-        except (SegmenterFailed, NotReadable):
-            time.sleep(min(0.5 * 2**attempt, LONGEST_PAUSE))
-    try:
-        return _segment_tile(plan, tile)._replace(retried=plan.retries)
-    except (SegmenterFailed, NotReadable, InvalidLabels) as error:
-        if plan.on_error == "raise":
-            raise
-        return Recorded(tile.number, NOWHERE, 0, failed=str(error))
+    digests = [digest_of(plan, _pixels(plan, tile)) if plan.digests else 0 for tile in tiles]
+    return [
+        (tile.number, guard_of(plan, plan.looked_at(tile)) + digest)
+        for tile, digest in zip(tiles, digests, strict=True)
+    ]
 
 
 def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
-    guard = _guard(plan, tile)  # before the pixels are read: what changes meanwhile is noticed
-    pixels = _pixels(plan, tile)
-    guard += _digest(plan, pixels)
+    guard = guard_of(plan, plan.looked_at(tile))  # before the pixels are read: what changes meanwhile is noticed
+    pixels = None
+    if not plan.batches or plan.digests or plan.empty is not None:  # a network has read them for itself
+        pixels = _pixels(plan, tile)
+        guard += digest_of(plan, pixels)
     labels = _labels(plan, tile, pixels)
     if labels is None:
         return _record(plan, tile, TileRecord(head=np.array([0, 1, guard])))
@@ -90,60 +84,22 @@ def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
     return _record(plan, tile, record)
 
 
-def _guard(plan: Plan, tile: Tile) -> int:
-    """A number that changes when the tile's stored pixels do, found without reading them.
-
-    0 for what has no files of its own for a region: arrays in memory and single files, whose state is part of the
-    run's record, and whatever is known by the `digest` of its pixels.
-    """
-    whole, channels = plan.source.whole, plan.source.channels
-    chunks = whole.identity.chunks
-    if chunks is None:
-        return 0
-    parts = dict(zip(plan.grid.axes, plan.seen(tile), strict=True))
-    parts["c"] = slice(channels, channels + 1) if isinstance(channels, int) else slice(0, whole.size("c"))
-    return chunks.state(tuple(parts[axis] for axis in whole.axes))
-
-
-def _digest(plan: Plan, pixels: NDArray[Any]) -> int:
-    """A number that changes with a tile's pixels, where nothing else does; 0 where something else does."""
-    if not plan.digests:
-        return 0
-    return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=7).digest(), "big")
-
-
 def _pixels(plan: Plan, tile: Tile) -> NDArray[Any]:
-    """Read what the segmenter is handed of a tile, in its axes."""
     note("read", [tile.number])
-    image = plan.source.opened
-    parts = dict(zip(plan.grid.axes, plan.seen(tile), strict=True))
-    try:
-        block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
-    except Exception as error:
-        where = image.source or image.name
-        reason = f"{type(error).__name__}: {error}"
-        raise NotReadable(f"{where} cannot be read at {tile_text(plan, tile)}: {reason}") from error
-    plan.source.check()
-    kept = [axis for axis in image.axes if axis in plan.axes]
-    block = block.reshape([n for n, axis in zip(block.shape, image.axes, strict=True) if axis in kept])
-    missing = [axis for axis in plan.axes if axis not in kept]
-    block = block.reshape((1,) * len(missing) + block.shape)
-    order = [*missing, *kept]
-    return np.ascontiguousarray(block.transpose([order.index(axis) for axis in plan.axes]))
+    return pixels_of(plan, plan.looked_at(tile), plan.axes, tile_text(plan, tile))
 
 
-def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any]) -> NDArray[Any] | None:
+def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> NDArray[Any] | None:
     """Hand a tile to the segmenter, once, and return its labels over the outer region, in the grid's axes.
 
     None if the tile is empty. NaN is not above anything, and does not hide what is.
     """
-    if plan.empty is not None and not (pixels > plan.empty).any():
+    if plan.empty is not None and pixels is not None and not (pixels > plan.empty).any():
         return None
     note("segment", [tile.number])
-    own = spatial(plan.axes)
-    shape = tuple(n for n, axis in zip(pixels.shape, plan.axes, strict=True) if axis in SPATIAL)
+    place = _place(plan, tile)
     try:
-        labels = _called(plan, pixels, tile)
+        labels = _called(plan, tile, pixels, place)
     except KeyboardInterrupt:
         raise
     except ImportError as error:  # the same for every tile, so no tile is at fault
@@ -152,24 +108,29 @@ def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any]) -> NDArray[Any] | None
     except BaseException as error:  # SystemExit and panics too, which would end the process without a word
         raise SegmenterFailed(f"{_blame(plan, tile)} raised {describe(error)}") from error
     try:
-        found = checked(labels, shape)
+        found = checked(labels, lengths(place.region))
     except InvalidLabels as error:
         raise InvalidLabels(f"{_blame(plan, tile)} {error}") from error.__cause__
-    order = [own.index(axis) for axis in plan.grid.axes if axis in own]
-    order += [i for i in range(len(own)) if i not in order]
+    order = [place.axes.index(axis) for axis in plan.grid.axes if axis in place.axes]
+    order += [i for i in range(len(place.axes)) if i not in order]
     seen = plan.seen(tile)
     labels = found.transpose(order).reshape(lengths(seen))
     return labels if seen == tile.outer else np.ascontiguousarray(labels[relative(tile.outer, seen)])
 
 
-def _called(plan: Plan, pixels: NDArray[Any], tile: Tile) -> Any:
-    """What the segmenter returns, which is told where the tile lies if it asks to be."""
-    if not plan.located:
-        return plan.segmenter(pixels)
+def _called(plan: Plan, tile: Tile, pixels: NDArray[Any] | None, place: Placement) -> Any:
+    """What the segmenter returns; a network decodes what was said of the tile's windows."""
+    if plan.batches:
+        return plan.segmenter.decode(maps_of(plan, tile), place)  # type: ignore[attr-defined]  # it is a network
+    return plan.segmenter(pixels, place) if plan.located else plan.segmenter(pixels)
+
+
+def _place(plan: Plan, tile: Tile) -> Placement:
+    """Where what the segmenter is handed lies, in its axes."""
     parts = dict(zip(plan.grid.axes, zip(plan.seen(tile), plan.grid.shape, strict=True), strict=True))
     axes = spatial(plan.axes)
     region, shape = zip(*(parts.get(axis, (slice(0, 1), 1)) for axis in axes), strict=True)
-    return plan.segmenter(pixels, Placement(axes=axes, region=region, shape=shape))
+    return Placement(axes=axes, region=region, shape=shape)
 
 
 def _blame(plan: Plan, tile: Tile) -> str:

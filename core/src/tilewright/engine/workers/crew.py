@@ -55,6 +55,8 @@ class Crew:
     def each(self, work: Callable[[Any, Any], T], plan: Any, batches: Iterable[Any], folder: Path) -> Iterator[T]:
         """Yield `work(plan, batch)` for every batch as they finish, a few for each worker under way at a time.
 
+        Batches that are None say that one that is under way has to end before there are more.
+
         A batch whose worker was lost is done again. The first error is raised once what is running has ended: those
         tasks keep what they have done. WorkerLost if a batch loses every worker that it is given to, with what the
         workers that died were at.
@@ -64,6 +66,8 @@ class Crew:
         try:
             while True:
                 for batch in itertools.islice(rest, 3 * self.workers - len(running)):
+                    if batch is None:
+                        break
                     running[self._hands.submit(work, shared, batch)] = batch, 0
                 if not running:
                     return

@@ -1,0 +1,183 @@
+"""What is kept of a network's windows, and what they say together of a region."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidLabels
+from ..image import Image
+from ..tiling.axes import spatial
+from ..tiling.placement import Placement
+from ..tiling.regions import Region, common, lengths, relative
+from ..tiling.windows import WindowGrid
+from .network import PLACE, Arrays, Maps, Network, Prediction, Window
+
+__all__ = ["cropped", "joined", "untiled", "window_of"]
+
+
+def window_of(grid: WindowGrid, number: int, read: Callable[[Region], NDArray[Any]]) -> Window:
+    """What a network is handed of a window. `read` returns the pixels of a region, in the windows' axes after `c`."""
+    region = grid.region(number)
+    at = [grid.axes.index(axis) for axis in grid.windows.axes]
+    return Window(
+        pixels=read(region),
+        region=tuple(region[i] for i in at),
+        shape=tuple(grid.shape[i] for i in at),
+        span=grid.span(number),
+    )
+
+
+def cropped(grid: WindowGrid, number: int, said: Arrays, predictions: Mapping[str, Prediction]) -> dict[str, Any]:
+    """What is kept of a window: without its margin and what lies beyond the image, in the dtypes that are declared.
+
+    InvalidLabels for what does not fit the declaration, and for a value that its dtype cannot hold.
+    """
+    if set(said) != set(predictions):
+        raise InvalidLabels(f"predicted {sorted(said)}, but declares {sorted(predictions)}")
+    span, kept = grid.span(number), _own(grid, grid.kept(number))
+    inside = _within(said[PLACE], kept) if PLACE in said else None
+    arrays = {}
+    for name, each in predictions.items():
+        array = np.asarray(said[name])
+        wanted = (len(said[PLACE]), each.channels) if each.rows else (each.channels, *lengths(span))
+        if array.shape != wanted:
+            raise InvalidLabels(f"predicted {name} of shape {array.shape} for a window, but declares {wanted}")
+        part = array[inside] if each.rows else array[(slice(None), *relative(kept, span))]
+        arrays[name] = _kept_as(each.dtype, part, name)
+    return arrays
+
+
+def joined(
+    grid: WindowGrid,
+    parts: Iterable[tuple[int, Arrays]],
+    region: Region,
+    axes: str,
+    predictions: Mapping[str, Prediction],
+) -> Maps:
+    """What was said of a region of the image, from what is kept of its windows, in ascending order of their numbers.
+
+    axes: the spatial ones of the segmenter, which the maps have; along the image's other axes the region has length 1.
+    """
+    space = grid.space(region)
+    own = _own(grid, space)
+    maps = {
+        name: np.zeros((each.channels, *lengths(space)), np.float32)
+        for name, each in predictions.items()
+        if not each.rows
+    }
+    tables = {name: [np.zeros((0, each.channels), each.dtype)] for name, each in predictions.items() if each.rows}
+    weights = np.zeros(lengths(space), np.float32)
+    for number, arrays in parts:
+        _add(maps, weights, space, grid, number, arrays)
+        inside = _within(arrays[PLACE], own) if tables else None
+        for name, table in tables.items():
+            table.append(arrays[name][inside] - ([part.start for part in own] if name == PLACE else 0))
+    for name, map_ in maps.items():
+        np.divide(map_, weights, out=map_, where=weights > 0)
+        map_[:, weights == 0] = predictions[name].background
+    order = [grid.axes.index(axis) for axis in axes]
+    shape = tuple(lengths(space)[i] for i in order)
+    others = [i for i in range(len(space)) if i not in order]
+    dense = {
+        name: map_.transpose(0, *(1 + i for i in [*others, *order])).reshape(len(map_), *shape)
+        for name, map_ in maps.items()
+    }
+    found = {name: np.concatenate(table) for name, table in tables.items()}
+    return Maps(dense | found, tuple(space[i] for i in order))
+
+
+def untiled(network: Network, pixels: NDArray[Any], axes: str) -> NDArray[Any]:
+    """The labels of a whole image in memory: each window predicted once, rounded as a run keeps it, and decoded.
+
+    pixels: with these axes, those that the segmenter is handed.
+    """
+    image, space = Image(pixels, axes=axes), spatial(axes)
+    whole = tuple(slice(0, image.size(axis)) for axis in space)
+    maps = []
+    for which, windows in enumerate(network.windows(image, 2**62)):
+        grid = WindowGrid(windows=windows, axes=space, shape=lengths(whole))
+        order = [axes.index(axis) for axis in ("c" if "c" in axes else "") + windows.axes]
+
+        def read(region: Region, order: list[int] = order) -> NDArray[Any]:
+            parts = dict(zip(space, region, strict=True))
+            block = pixels[tuple(parts.get(axis, slice(None)) for axis in axes)]
+            others = [i for i in range(len(axes)) if i not in order]
+            return block.transpose(*others, *order).reshape([block.shape[i] for i in order])
+
+        batch, parts = getattr(network, "batch", 1), []
+        for first in range(0, len(grid), batch):
+            numbers = range(first, min(first + batch, len(grid)))
+            said = network.predict([window_of(grid, number, read) for number in numbers], which)
+            parts += [(n, cropped(grid, n, each, network.predictions)) for n, each in zip(numbers, said, strict=True)]
+        maps.append(joined(grid, parts, whole, space, network.predictions))
+    return network.decode(maps, Placement.whole(space, lengths(whole)))
+
+
+def _own(grid: WindowGrid, region: Region) -> Region:
+    """The part of a region along the windows' axes, in their order."""
+    return tuple(region[grid.axes.index(axis)] for axis in grid.windows.axes)
+
+
+def _within(places: NDArray[Any], region: Region) -> NDArray[np.bool_]:
+    inside: NDArray[np.bool_] = np.logical_and.reduce(
+        [(along >= part.start) & (along < part.stop) for along, part in zip(places.T, region, strict=True)]
+    )
+    return inside
+
+
+def _kept_as(dtype: str, array: NDArray[Any], name: str) -> NDArray[Any]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        kept = np.ascontiguousarray(array).astype(dtype)
+    lost = np.isfinite(array) & ~np.isfinite(kept) if kept.dtype.kind == "f" else kept != array
+    if lost.any():
+        raise InvalidLabels(f"predicted {name} = {array[lost][0]}, which {dtype} cannot hold; declare a larger dtype")
+    return kept
+
+
+def _add(
+    maps: dict[str, NDArray[Any]],
+    weights: NDArray[np.float32],
+    space: Region,
+    grid: WindowGrid,
+    number: int,
+    arrays: Arrays,
+) -> None:
+    """Add a window's maps to those of a region, or put them there if windows have no taper."""
+    kept = grid.kept(number)
+    both = common(kept, space)
+    if not maps or both is None:
+        return
+    here, own = relative(both, space), relative(_own(grid, both), _own(grid, kept))
+    weight = _weight(grid, number, both)
+    for name, map_ in maps.items():
+        part = _in_image(grid, arrays[name][(slice(None), *own)])
+        if weight is None:
+            map_[(slice(None), *here)] = part
+        else:
+            map_[(slice(None), *here)] += part * weight
+    if weight is None:
+        weights[here] = 1
+    else:
+        weights[here] += weight
+
+
+def _weight(grid: WindowGrid, number: int, part: Region) -> NDArray[np.float64] | None:
+    """The weights of a window over a part of it, in the image's axes; None if it has no taper."""
+    if not grid.windows.taper:
+        return None
+    inside = relative(_own(grid, part), grid.span(number))
+    along = [np.array(taper)[each] for taper, each in zip(grid.windows.taper, inside, strict=True)]
+    weight: NDArray[np.float64] = _in_image(grid, reduce(np.multiply.outer, along)[np.newaxis])[0]
+    return weight
+
+
+def _in_image(grid: WindowGrid, array: NDArray[Any]) -> NDArray[Any]:
+    """An array (channels, *axes of a window) in the image's axes, of length 1 along those that it does not have."""
+    own = grid.windows.axes
+    ordered = array.transpose(0, *(1 + own.index(axis) for axis in grid.axes if axis in own))
+    return ordered[(slice(None), *(slice(None) if axis in own else np.newaxis for axis in grid.axes))]

@@ -1,0 +1,56 @@
+"""The windows of a network in batches, and which of them a region of the image depends on."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..tiling.regions import Region
+from ..tiling.windows import WindowGrid
+
+__all__ = ["Batches"]
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batches:
+    """The windows of all sets of a network in batches: `size` consecutive ones of a set go through it together."""
+
+    grids: tuple[WindowGrid, ...]
+    size: int
+
+    @cached_property
+    def _first(self) -> list[int]:
+        """The first batch of each set, and the number of all."""
+        return list(itertools.accumulate((-(-len(grid) // self.size) for grid in self.grids), initial=0))
+
+    def __len__(self) -> int:
+        return self._first[-1]
+
+    def windows(self, batch: int) -> tuple[int, range]:
+        """The set of a batch, and the numbers of its windows."""
+        which = int(np.searchsorted(self._first, batch, "right")) - 1
+        start = (batch - self._first[which]) * self.size
+        return which, range(start, min(start + self.size, len(self.grids[which])))
+
+    def of(self, which: int, windows: Ints) -> Ints:
+        """The batch of each of some windows of a set."""
+        return self._first[which] + windows // self.size
+
+    def meeting(self, region: Region) -> Ints:
+        """The batches with a window that says something of a region of the image, ascending."""
+        return np.unique(np.concatenate([self.of(i, grid.meeting(region)) for i, grid in enumerate(self.grids)]))
+
+    def seen(self, region: Region) -> Region:
+        """The least box of the image that holds the pixels of all windows that say something of a region."""
+        boxes = [region]
+        for grid in self.grids:
+            numbers = grid.meeting(region)
+            boxes += [grid.region(int(numbers[0])), grid.region(int(numbers[-1]))]
+        along = zip(*boxes, strict=True)
+        return tuple(slice(min(p.start for p in parts), max(p.stop for p in parts)) for parts in along)

@@ -1,0 +1,55 @@
+"""Reading a region of the image in the axes that a segmenter asks for, and knowing whether it has changed since."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import NotReadable
+from ...tiling.regions import Region
+from ..plan import Plan
+
+__all__ = ["digest_of", "guard_of", "pixels_of"]
+
+
+def guard_of(plan: Plan, region: Region) -> int:
+    """A number that changes when a region's stored pixels do, found without reading them.
+
+    0 for what has no files of its own for a region: arrays in memory and single files, whose state is part of the
+    run's record, and whatever is known by the `digest_of` its pixels.
+    """
+    whole, channels = plan.source.whole, plan.source.channels
+    chunks = whole.identity.chunks
+    if chunks is None:
+        return 0
+    parts = dict(zip(plan.grid.axes, region, strict=True))
+    parts["c"] = slice(channels, channels + 1) if isinstance(channels, int) else slice(0, whole.size("c"))
+    return chunks.state(tuple(parts[axis] for axis in whole.axes))
+
+
+def digest_of(plan: Plan, pixels: NDArray[Any]) -> int:
+    """A number that changes with pixels, where nothing else does; 0 where something else does."""
+    if not plan.digests:
+        return 0
+    return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=7).digest(), "big")
+
+
+def pixels_of(plan: Plan, region: Region, axes: str, what: str) -> NDArray[Any]:
+    """Read a region in some axes; those that the image lacks have length 1. NotReadable names `what` is read."""
+    image = plan.source.opened
+    parts = dict(zip(plan.grid.axes, region, strict=True))
+    try:
+        block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise NotReadable(f"{image.source or image.name} cannot be read at {what}: {reason}") from error
+    plan.source.check()
+    kept = [axis for axis in image.axes if axis in axes]
+    block = block.reshape([n for n, axis in zip(block.shape, image.axes, strict=True) if axis in kept])
+    missing = [axis for axis in axes if axis not in kept]
+    block = block.reshape((1,) * len(missing) + block.shape)
+    order = [*missing, *kept]
+    return np.ascontiguousarray(block.transpose([order.index(axis) for axis in axes]))
