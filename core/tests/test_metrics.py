@@ -41,18 +41,14 @@ def faults(reference: Labels, predicted: Labels) -> dict[str, list[int]]:
     found = {int(i): predicted == i for i in np.unique(predicted[predicted > 0])}
     both = {(i, j): int((objects[i] & found[j]).sum()) for i in objects for j in found}
     in_half = {(i, j) for i, j in both if both[i, j] and both[i, j] >= 0.5 * found[j].sum()}
-    best = {i: max(found, key=lambda j: (both[i, j], -j), default=0) for i in objects}
+    most = {i: max((both[i, j] for j in found), default=0) for i in objects}
     return {
         "fused": [j for j in found if sum(both[i, j] >= 0.5 * objects[i].sum() for i in objects) > 1],
         "split": [
             i for i in objects if sum((i, j) in in_half and both[i, j] >= 0.15 * objects[i].sum() for j in found) > 1
         ],
         "lost": [i for i in objects if not any(both[i, j] >= 0.25 * objects[i].sum() for j in found)],
-        "doubled": [
-            j
-            for j in found
-            if any((i, j) in in_half for i in objects) and not any(best[i] == j for i in objects if (i, j) in in_half)
-        ],
+        "doubled": [j for j in found if any((i, j) in in_half and both[i, j] < most[i] for i in objects)],
     }
 
 
@@ -99,12 +95,34 @@ def test_the_figures_of_a_case_worked_out_by_hand() -> None:
     assert (at.matched, at.missed, at.extra) == (3, 2, 2)
     assert (at.precision, at.recall, at.f1, at.ap) == (3 / 5, 3 / 5, 3 / 5, 3 / 7)
     assert (found[0.75].matched, found[0.76].matched) == (1, 0)
-    assert found_faults(found) == {"fused": [2], "split": [4], "lost": [5], "doubled": [7]}
+    assert found_faults(found) == {"fused": [2], "split": [4], "lost": [5], "doubled": []}
 
 
 def test_a_sliver_beside_an_object_is_doubled_and_splits_nothing() -> None:
     found = compare(image("111111111100"), image("222222222300"))
     assert found_faults(found) == {"fused": [], "split": [], "lost": [], "doubled": [3]}
+
+
+@pytest.mark.parametrize(
+    ("reference", "predicted", "expected"),
+    [
+        ("1111", "2233", {"split": [1]}),  # equal halves: neither holds less than the other
+        ("11111", "22333", {"split": [1], "doubled": [2]}),
+        ("111111", "223344", {"split": [1]}),  # three thirds
+        ("11112222", "33334444", {}),
+        ("11112222", "55666677", {"fused": [6], "split": [1, 2]}),  # half of both, and by half in both
+        ("1111", "2000", {}),  # exactly a quarter is not lost
+        ("11111", "20000", {"lost": [1]}),
+        ("1" * 20, "2" * 17 + "333", {"split": [1], "doubled": [3]}),  # exactly 15 % is a part
+        ("1" * 21, "2" * 18 + "333", {"doubled": [3]}),
+        ("111100222", "333334422", {"split": [2], "doubled": [4]}),  # half of 4 is on background
+    ],
+)
+def test_shares_that_are_equal_are_counted_as_the_documentation_says(
+    reference: str, predicted: str, expected: dict[str, list[int]]
+) -> None:
+    nothing: dict[str, list[int]] = {"fused": [], "split": [], "lost": [], "doubled": []}
+    assert found_faults(compare(image(reference), image(predicted))) == nothing | expected
 
 
 def test_an_object_in_a_fused_one_is_not_lost() -> None:

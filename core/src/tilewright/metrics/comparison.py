@@ -75,7 +75,8 @@ class Comparison:
         each.
     lost: ids of reference objects of which no predicted one holds a quarter.
     doubled: ids of predicted objects that lie by half or more in a reference object of which another one holds more:
-        second halves, second drawings, slivers beside a seam.
+        second drawings, smaller halves, slivers beside a seam. Of two equal halves neither is doubled: the reference
+        object is split.
     """
 
     n_reference: int
@@ -175,15 +176,11 @@ def _lost(table: Contingency) -> NDArray[np.bool_]:
 
 
 def _doubled(table: Contingency) -> NDArray[np.bool_]:
-    order = np.lexsort((table.pairs[:, 1], -table.shared, table.pairs[:, 0]))
-    _, first = np.unique(table.pairs[order, 0], return_index=True)
-    best = np.zeros(len(order), np.bool_)
-    best[order[first]] = True
-    lies = table.shared >= HELD * table.of_predicted
-    second, only = np.zeros((2, len(table.predicted)), np.bool_)
-    second[table.pairs[lies & ~best, 1]] = True
-    only[table.pairs[lies & best, 1]] = True
-    doubled: NDArray[np.bool_] = second & ~only
+    most = np.zeros(len(table.reference), np.int64)
+    np.maximum.at(most, table.pairs[:, 0], table.shared)
+    second = (table.shared >= HELD * table.of_predicted) & (table.shared < most[table.pairs[:, 0]])
+    doubled = np.zeros(len(table.predicted), np.bool_)
+    doubled[table.pairs[second, 1]] = True
     return doubled
 
 
