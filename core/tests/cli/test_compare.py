@@ -58,3 +58,15 @@ def test_compare_refuses_images_of_different_extent(invoke: Invoke, pair: tuple[
     assert refused.exit_code == 2
     assert "of different extent cannot be compared" in refused.stderr
     assert "\n" not in refused.stderr.strip()
+
+
+def test_compare_takes_labels_stored_as_whole_floats_and_names_the_pixel_that_is_no_label(
+    invoke: Invoke, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    labels = np.load(pair[1]).astype("f4")
+    whole = save(tmp_path / "whole.yx.lab", labels)
+    assert invoke("compare", pair[0], whole).stdout.splitlines()[2:] == invoke("compare", *pair).stdout.splitlines()[2:]
+    labels[1, 4] = 1.5
+    refused = invoke("compare", pair[0], save(tmp_path / "broken.yx.lab", labels))
+    assert refused.exit_code == 2
+    assert "broken.yx.lab has the value 1.5 at y=1, x=4, which is not a label" in refused.stderr

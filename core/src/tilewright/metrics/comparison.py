@@ -113,14 +113,14 @@ def compare(
 ) -> Comparison:
     """Match the objects of two label images of the same extent.
 
-    reference, predicted: paths that a reader reads, `Image`s, or arrays (numpy, dask, zarr) of whole numbers, 0 is
-        background. Equal ids are one object, wherever they lie.
+    reference, predicted: paths that a reader reads, `Image`s, or arrays (numpy, dask, zarr) of whole numbers, which may
+        be stored as floats; 0 is background. Equal ids are one object, wherever they lie.
     thresholds: of IoU, above 0 and up to 1.
     block: pixels along each axis that are read at a time; whole storage chunks if None. The result does not depend on
         it. Memory grows with the number of objects, not of pixels.
 
-    InvalidImage for images of different extent, InvalidLabels for pixels that are not labels, InvalidOption for a
-    threshold that there cannot be.
+    InvalidImage for images of different extent, InvalidLabels with the place of a pixel that is negative, fractional
+    or not finite, InvalidOption for a threshold that there cannot be.
 
     >>> one, two = np.array([[1, 1, 0, 2, 2]]), np.array([[7, 7, 7, 7, 0]])
     >>> found = compare(one, two, thresholds=(0.5,))
