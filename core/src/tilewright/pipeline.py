@@ -12,7 +12,7 @@ from .components.quantities import whole_number
 from .components.resolve import component, configuration
 from .components.specs import Kind
 from .deprecation import renamed_arguments
-from .errors import InvalidOption
+from .errors import InvalidOption, TilewrightError
 from .run_options import RENAMED, Progress, RunOptions
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Pipeline:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Pipeline:
         """The pipeline of such a record. InvalidOption if it has other keys or lacks the segmenter."""
-        extra = sorted(set(record) - set(PARTS))
+        extra = sorted(map(str, set(record) - set(PARTS)))
         if extra or "segmenter" not in record:
             wrong = f"has {', '.join(extra)}" if extra else "has no segmenter"
             raise InvalidOption(f"the pipeline {wrong}; its parts are {', '.join(PARTS)}, of which segmenter is needed")
@@ -179,7 +179,7 @@ class Pipeline:
 def _comes_back(part: Kind, said: Any, meant: object) -> bool:
     try:
         return bool(component(part, said) == meant)
-    except ValueError:  # an option of another type, or arrays, which have no one answer
+    except (TilewrightError, ValueError):  # an option that is refused, or arrays, which have no one answer
         return False
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..components.blame import blamed, whose
 from ..components.isolation import describe
+from ..components.options import shown
 from ..components.quantities import whole_number
 from ..components.specs import Kind
 from ..errors import InvalidImage, InvalidOption
@@ -162,7 +163,8 @@ class ReaderTraits:
         for name in given:
             if name not in names:
                 raise InvalidOption(f"{whose('reader', reader)} has no option {name!r}")
-        return dataclasses.replace(reader, **given)  # type: ignore[type-var]  # it is a dataclass: it has fields
+        with blamed("reader", reader, f"making it with {shown(given)}"):
+            return dataclasses.replace(reader, **given)  # type: ignore[type-var]  # it is a dataclass: it has fields
 
 
 @dataclass(frozen=True, kw_only=True)

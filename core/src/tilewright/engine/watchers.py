@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from ..components.blame import name_of
 from ..components.discovery import Plugin
 from ..components.events import DoneTile, RunFinished, RunPlanned, TileDone
 from ..components.isolation import describe
 from ..components.printable import printable
 from ..components.registry import registry
-from ..components.resolve import name_of
 from ..tiling.grid import TileGrid
 from .checkpoint.records import Recorded
 from .plan import Plan
