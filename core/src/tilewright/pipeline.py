@@ -70,6 +70,7 @@ class Pipeline:
         axes: str | None = None,
         name: str = "labels",
         overwrite: bool = False,
+        make_parents: bool = False,
         resume: bool = True,
         workers: int | None = None,
         processes: bool = False,
@@ -85,8 +86,9 @@ class Pipeline:
         """Segment an image and write its labels.
 
         source: a path that a reader reads, an `Image`, or any array (numpy, dask, zarr).
-        destination: a path in a folder that exists; None puts the labels where the writer puts labels called `name` of
-            that image (an OME-Zarr's own `labels/NAME`), or, for an array, into a temporary folder.
+        destination: a path in a folder that exists, or is made with `make_parents`; None puts the labels where the
+            writer puts labels called `name` of that image (an OME-Zarr's own `labels/NAME`), or, for an array, into a
+            temporary folder.
 
         `RunOptions` documents all other arguments. Any `TilewrightError`; nothing is written to the destination before
         everything has succeeded.

@@ -229,6 +229,16 @@ def test_a_checkpoint_is_kept_where_it_is_asked_to_be(invoke: Invoke, image: Pat
     assert kept.name.startswith("kept.")
 
 
+def test_folders_above_the_output_are_made_if_asked_for(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    words = ("run", image, tmp_path / "new" / "deep" / "out", *PARTS, "--quiet")
+    refused = invoke(*words)
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith(f"error: there is no folder {tmp_path / 'new'} for the output {words[2]}; ")
+    assert "--make-parents" in refused.stderr
+    assert invoke(*words, "--make-parents").exit_code == 0
+    assert [entry.name for entry in words[2].parent.iterdir()] == ["out"]
+
+
 def test_the_old_names_of_options_work_unlisted_with_a_warning_on_one_line(
     invoke: Invoke, image: Path, tmp_path: Path
 ) -> None:

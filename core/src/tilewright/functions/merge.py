@@ -49,6 +49,7 @@ def merge_tile_labels(
     compute: bool = False,
     resume: bool = True,
     overwrite: bool = False,
+    make_parents: bool = False,
 ) -> Any:
     """Join the labels of tiles into one label image, with ids 1..N in raster order.
 
@@ -88,6 +89,7 @@ def merge_tile_labels(
                 image,
                 output.path,
                 overwrite=overwrite,
+                make_parents=make_parents,
                 resume=resume,
                 workers=n_workers,
                 checkpoint_dir=stage_dir,
