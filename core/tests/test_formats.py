@@ -166,7 +166,7 @@ def test_a_sniffer_gets_no_bytes_of_a_folder(offer: Offer, tmp_path: Path) -> No
 
 def test_a_path_that_does_not_exist_is_said_before_any_reader_is_asked(offer: Offer, tmp_path: Path) -> None:
     offer({"suffixes": (".scan",), "sniff": breaks})
-    with pytest.raises(NotReadable, match=r"missing\.scan' does not exist$"):
+    with pytest.raises(NotReadable, match=r"missing\.scan' does not exist; check the path$"):
         open_image(tmp_path / "missing.scan")
 
 

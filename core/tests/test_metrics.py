@@ -227,9 +227,9 @@ def test_what_cannot_be_compared_is_refused() -> None:
         compare(labels, np.ones((4, 5), int))
     with pytest.raises(InvalidImage, match="different extent"):
         compare(Image(data=labels, axes="yx"), Image(data=labels, axes="zx"))
-    with pytest.raises(InvalidOption, match=r"at most 1, not 1\.5"):
+    with pytest.raises(InvalidOption, match=r"above 0 and up to 1, not 1\.5"):
         compare(labels, labels, thresholds=(1.5,))
-    with pytest.raises(InvalidOption, match="above 0 and is at most 1, not 0"):
+    with pytest.raises(InvalidOption, match="above 0 and up to 1, not 0"):
         compare(labels, labels, thresholds=(0,))
     with pytest.raises(InvalidOption, match="int is not a label image"):
         compare(labels, 3)

@@ -179,7 +179,9 @@ def test_an_iou_that_there_cannot_be_is_refused(join_z: float) -> None:
 
 
 def test_slices_that_are_not_segmented_one_by_one_are_not_linked() -> None:
-    with pytest.raises(InvalidOption, match="this segmenter is handed z, and its objects join along it"):
+    with pytest.raises(
+        InvalidOption, match="this segmenter is handed z, and its objects join along it; leave join_z out"
+    ):
         Pipeline(segmenter=lambda pixels: ndimage.label(pixels)[0]).run(drifting(3), join_z=True)
-    with pytest.raises(InvalidOption, match="the image has axes 'yx'"):
+    with pytest.raises(InvalidOption, match="the image has axes 'yx', without z; leave join_z out"):
         Pipeline(segmenter=components).run(drifting(3)[0], join_z=True)

@@ -151,7 +151,9 @@ class Pipeline:
         record = self.to_dict()
         for part, said in record.items():
             if "distribution" not in said:
-                raise InvalidOption(f"{part} {said['name']!r} is no plugin's, so a file cannot name it; register it")
+                raise InvalidOption(
+                    f"{part} {said['name']!r} does not come from a plugin, so a file cannot name it; register it"
+                )
         text = _text_of(Path(path), record)
         lost = self._lost(_record_of(Path(path), text))
         if lost:
@@ -168,9 +170,11 @@ class Pipeline:
         try:
             record = _record_of(path, path.read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
-            raise InvalidOption(f"{path} is no pipeline file: {error}") from error
+            raise InvalidOption(f"{path} is not a pipeline file: {error}") from error
         if not isinstance(record, dict):
-            raise InvalidOption(f"{path} is no pipeline file: it holds {type(record).__name__}, not a table of parts")
+            raise InvalidOption(
+                f"{path} is not a pipeline file: it holds {type(record).__name__}, not a table of parts"
+            )
         return cls.from_dict(record)
 
     def _lost(self, record: Mapping[str, Any]) -> list[str]:
@@ -192,7 +196,7 @@ def _text_of(path: Path, record: dict[str, Any]) -> str:
         return tomli_w.dumps(_without_none(record))
     if path.suffix == ".json":
         return json.dumps(record, indent=2) + "\n"
-    raise InvalidOption(f"{path} is neither .json nor .toml")
+    raise InvalidOption(f"{path} must end in .json or .toml, which says how it is written")
 
 
 def _record_of(path: Path, text: str) -> Any:

@@ -42,7 +42,10 @@ def test_compare_as_json_holds_the_same_figures(invoke: Invoke, pair: tuple[Path
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [(["--thresholds", "half"], "are no numbers with commas"), (["--thresholds", "2"], "is at most 1, not 2.0")],
+    [
+        (["--thresholds", "half"], "'half' is not a list of numbers, such as 0.5,0.75"),
+        (["--thresholds", "2"], "above 0 and up to 1, not 2.0"),
+    ],
 )
 def test_compare_refuses_thresholds_that_are_none(
     invoke: Invoke, pair: tuple[Path, Path], options: list[str], said: str

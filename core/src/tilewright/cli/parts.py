@@ -54,7 +54,7 @@ def part_of(kind: Kind, name: str | None, texts: Texts, base: Record | None = No
     chosen = name or (base["name"] if base else None)
     if chosen is None:
         if texts:
-            raise InvalidOption(f"{setting(kind)} sets options of a {kind}; name it with --{kind}")
+            raise InvalidOption(f"{setting(kind)} sets options of a {kind}, but none is named; name it with --{kind}")
         return None
     kept = base.get("configuration", {}) if base and base["name"] == chosen else {}
     target = registry().load(kind, chosen)

@@ -34,6 +34,9 @@ WORDS: Mapping[Any, str] = {
     float: "a number",
     str: "text",
     list: "a list",
+    set: "a set",
+    frozenset: "a set",
+    bytes: "bytes",
     dict: "a mapping",
     Mapping: "a mapping",
     Callable: "a function",
@@ -189,7 +192,8 @@ def _brief(value: Any) -> str:
 
 
 def _match(value: Any, wanted: Any) -> tuple[bool, Any]:
-    """Whether a value is of the wanted type, and the value as that type."""
+    """Whether a value is of the wanted type, and the value as that type. A type that says nothing takes any value."""
+    wanted = _meant(wanted)
     if wanted is Any:
         return True, value
     value, origin, args = plain(value), get_origin(wanted), get_args(wanted)
@@ -206,7 +210,17 @@ def _match(value: Any, wanted: Any) -> tuple[bool, Any]:
             return True, float(value)
         return False, value
     kind = os.PathLike if wanted is Path else origin or wanted
-    return isinstance(kind, type) and isinstance(value, kind), value
+    try:
+        return not isinstance(kind, type) or isinstance(value, kind), value
+    except TypeError:  # a protocol that cannot be asked
+        return True, value
+
+
+def _meant(wanted: Any) -> Any:
+    """The type behind a `NewType` or a `type` statement."""
+    while (behind := getattr(wanted, "__supertype__", None) or getattr(wanted, "__value__", None)) is not None:
+        wanted = behind
+    return wanted
 
 
 def _match_sequence(values: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:
@@ -226,6 +240,7 @@ def _words(wanted: Any) -> str:
 
 
 def _alternatives(wanted: Any) -> list[str]:
+    wanted = _meant(wanted)
     origin, args = get_origin(wanted), get_args(wanted)
     if origin in (Union, types.UnionType):
         return [word for arg in args for word in _alternatives(arg)]
@@ -233,13 +248,19 @@ def _alternatives(wanted: Any) -> list[str]:
         return [f'"{arg}"' if isinstance(arg, str) else repr(arg) for arg in args or (True, False)]
     if origin in (tuple, Sequence):
         return [_sequence(args if origin is tuple else (*args, ...))]
-    return [WORDS.get(origin or wanted, f"a {getattr(wanted, '__name__', wanted)}")]
+    return [
+        WORDS.get(origin or wanted) or _with_article(getattr(origin or wanted, "__name__", "value of another type"))
+    ]
+
+
+def _with_article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiouAEIOU" else f"a {noun}"
 
 
 def _sequence(args: tuple[Any, ...]) -> str:
     """`a sequence of whole numbers`, `a sequence of 2 numbers`, `a sequence of a number and text`."""
     if len(set(args) - {...}) != 1:
-        return f"a sequence of {' and '.join(map(_words, args))}"
+        return f"a sequence of {' and '.join(map(_words, args)) or 'nothing'}"
     count = "" if args[-1] is ... else f"{len(args)} "
     return f"a sequence of {count}{' or '.join(map(_plural, _alternatives(args[0])))}"
 

@@ -137,7 +137,7 @@ def _facts(recorded: Recorded, grid: TileGrid) -> DoneTile:
 def _warn_of(plugin: Plugin, hook: str, error: BaseException) -> None:
     warnings.warn(
         f"plugin {plugin.name!r} of {plugin.distribution} {plugin.version} failed in {hook}: {describe(error)}; the "
-        "run goes on without telling it more",
+        "run continues without calling it again",
         RuntimeWarning,
         stacklevel=2,
     )

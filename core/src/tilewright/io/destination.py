@@ -64,11 +64,15 @@ class Destination:
             return cls._temporary(name, component("writer", writer or "zarr-array"), checkpoint_dir)
         if said is not None:
             check_local(said)
-        chosen = component("writer", writer) if writer is not None else choose_writer(str(said or source))
+        chosen = choose_writer(str(said or source), of_source=said is None) if writer is None else writer
+        chosen = component("writer", chosen)
         if said is None:
             place = WriterTraits.of(chosen).destination
             if place is None:
-                raise InvalidOption(f"{whose('writer', chosen)} needs a destination; give an output path")
+                raise InvalidOption(
+                    f"no output was given, and {whose('writer', chosen)} has no place for labels beside an image; give "
+                    "an output path"
+                )
             said = place(source, name)
             check_local(said)
         path = str(Path(said).absolute())

@@ -26,11 +26,13 @@ def chosen_iou(join_z: bool | float, grid: TileGrid) -> float | None:
         return None
     if "z" not in grid.separate:
         why = (
-            f"the image has axes {grid.axes!r}"
+            f"the image has axes {grid.axes!r}, without z"
             if "z" not in grid.axes
             else "this segmenter is handed z, and its objects join along it"
         )
-        raise InvalidOption(f"join_z links slices that a segmenter with axes 'yx' has segmented separately, but {why}")
+        raise InvalidOption(
+            f"join_z links slices that a segmenter with axes 'yx' has segmented one by one, but {why}; leave join_z out"
+        )
     return DEFAULT if join_z is True else join_z
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..components.options import checked_arguments
 from ..errors import InvalidOption
 from ..image import AXES, Image
 from ..io.formats import open_image
@@ -104,6 +105,7 @@ class Comparison:
         }
 
 
+@checked_arguments
 def compare(
     reference: Any,
     predicted: Any,
@@ -129,7 +131,7 @@ def compare(
     """
     for threshold in thresholds:
         if not 0 < threshold <= 1:
-            raise InvalidOption(f"a threshold of IoU lies above 0 and is at most 1, not {threshold}")
+            raise InvalidOption(f"thresholds must be numbers above 0 and up to 1, not {threshold!r}")
     return compared(Contingency.of(*_opened(reference, predicted), block=block), thresholds)
 
 

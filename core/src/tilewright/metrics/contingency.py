@@ -101,7 +101,8 @@ def aligned(one: Image, other: Image) -> tuple[str, tuple[int, ...]]:
     if axes != beside or shape != there:
         raise InvalidImage(
             f"label images of different extent cannot be compared: {one.source or one.name} has axes {one.axes!r} of "
-            f"shape {one.shape}, {other.source or other.name} has {other.axes!r} of shape {other.shape}"
+            f"shape {one.shape}, {other.source or other.name} has {other.axes!r} of shape {other.shape}; give two "
+            "of the same axes and shape"
         )
     return axes, shape
 

@@ -119,7 +119,10 @@ def _pixels(plan: Plan, tile: Tile) -> NDArray[Any]:
         block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
     except Exception as error:
         where = image.source or image.name
-        raise NotReadable(f"{where} cannot be read at {_where(plan, tile)}: {type(error).__name__}: {error}") from error
+        raise NotReadable(
+            f"{where} cannot be read at {_where(plan, tile)}: {describe(error)}; repair it, or leave such tiles out: "
+            "on_error='skip' (--on-error skip)"
+        ) from error
     plan.source.check()
     kept = [axis for axis in image.axes if axis in plan.axes]
     block = block.reshape([n for n, axis in zip(block.shape, image.axes, strict=True) if axis in kept])

@@ -92,7 +92,7 @@ def _check_losses(batch: Sequence[int], losses: int, error: BaseException) -> No
     raise WorkerLost(
         f"tiles or blocks {batch[0]} to {batch[-1]} lost every worker process that they were given to ({said}). A "
         "worker may have run out of memory (give smaller tiles, or workers more memory) or crashed in the segmenter's "
-        "library (its log says). What is done is kept: repeat the run to go on"
+        "library (its log says). What is done is kept: re-run the same command to resume"
     ) from error
 
 
