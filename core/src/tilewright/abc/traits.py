@@ -18,7 +18,7 @@ from ..components.isolation import describe
 from ..components.options import shown
 from ..components.quantities import whole_number
 from ..components.specs import Kind
-from ..errors import InvalidImage, InvalidOption
+from ..errors import InvalidImage, InvalidOption, TilewrightError
 from ..image import Image
 from ..tiling.axes import SPATIAL, by_axis
 from .tiler import Needs
@@ -215,6 +215,8 @@ class _Asked:
         except AttributeError:
             if not hasattr(type(self._component), name):
                 return None
+            raise
+        except TilewrightError:
             raise
         except Exception as error:
             raise InvalidOption(f"{self.who} cannot give its {name}: {describe(error)}") from error
