@@ -93,7 +93,7 @@ def test_a_channel_called_like_a_number_is_found_by_its_name_first() -> None:
             "channel 'dapi' does not exist; the image has 3 channels (DAPI, GFP, GFP); did you mean 'DAPI'?",
         ),
         ("DAPPI", "; did you mean 'DAPI'?"),
-        ("GFP", "channels 1, 2 are all named 'GFP'; choose one by its number"),
+        ("GFP", "several channels are named 'GFP': 1, 2 of DAPI, GFP, GFP; choose one by its number"),
         ("", "channel '' does not exist"),
         ("-", "channel '-' does not exist"),
         ("--1", "channel '--1' does not exist"),

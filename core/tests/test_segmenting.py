@@ -156,7 +156,12 @@ def test_a_segmenter_may_say_its_channel_and_the_run_may_say_another() -> None:
         ("cyx", "yx", {}, "choose one with channel"),
         ("cyx", None, {"channels": [0, 1]}, r"channels \[0, 1\] were asked for, but the segmenter takes one"),
         ("cyx", None, {"channel": 5}, "channel 5 does not exist; the image has 3 channels"),
-        ("cyx", "cyx", {"channels": [0, "GFP"]}, "channels 1, 2 are all named 'GFP'; choose one by its number"),
+        (
+            "cyx",
+            "cyx",
+            {"channels": [0, "GFP"]},
+            "channel 'GFP' does not exist; the image has 3 channels, without names; choose by number",
+        ),
         ("cyx", "cyx", {"channel": 0, "channels": [1]}, "give channel or channels, not both"),
         ("zyx", None, {"channel": 0}, "the image's axes 'zyx' have no c"),
         ("zyx", "cyx", {"channels": [0]}, "the image's axes 'zyx' have no c"),

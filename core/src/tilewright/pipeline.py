@@ -142,7 +142,7 @@ class Pipeline:
         """The pipeline of such a record. InvalidOption if it has other keys or lacks the segmenter."""
         extra = sorted(map(str, set(record) - set(PARTS)))
         if extra or "segmenter" not in record:
-            wrong = f"has {', '.join(extra)}" if extra else "has no segmenter"
+            wrong = f"has the unknown part {extra[0]!r}" if extra else "has no segmenter"
             raise InvalidOption(f"the pipeline {wrong}; its parts are {', '.join(PARTS)}, of which segmenter is needed")
         return cls(**dict(record))
 
@@ -169,8 +169,10 @@ class Pipeline:
         path = Path(path)
         try:
             record = _record_of(path, path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise InvalidOption(f"{path} is not a pipeline file: {error}") from error
+        except OSError as error:
+            raise InvalidOption(f"the pipeline file {path} cannot be read: {error.strerror}; check the path") from error
+        except ValueError as error:
+            raise InvalidOption(f"{path} is not a pipeline file: {error}; correct it") from error
         if not isinstance(record, dict):
             raise InvalidOption(
                 f"{path} is not a pipeline file: it holds {type(record).__name__}, not a table of parts"

@@ -176,7 +176,7 @@ def test_labels_that_are_there_stay_without_overwrite(invoke: Invoke, image: Pat
         (("--segmenter", "lab-absent"), "segmenter 'lab-absent' of cli-lab 1.5 cannot be loaded"),
         (("--writer", "nothing"), "no installed plugin offers a writer 'nothing'"),
         (("--save-pipeline", "p.yaml"), "p.yaml must end in .json or .toml"),
-        (("--pipeline", "nowhere.toml"), "nowhere.toml is not a pipeline file"),
+        (("--pipeline", "nowhere.toml"), "nowhere.toml cannot be read: No such file or directory"),
         (("--workers", "2", "--scheduler", "tcp://localhost:1"), "--workers and --processes are for this machine"),
         (("--workers", "0"), "workers must be a whole number of at least 1, not 0"),
         (("--level", "-1"), "level must be a whole number of at least 0, not -1"),

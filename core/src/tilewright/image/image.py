@@ -213,14 +213,16 @@ class Image:
 
     def _no_channel(self, channel: object) -> str:
         """The message for a channel that has no name or number of the image, or the name of several channels."""
+        count, names = self.size("c"), ", ".join(self.channels)
         same = [str(number) for number, name in enumerate(self.channels) if name == channel]
         if same:
-            return f"channels {', '.join(same)} are all named {channel!r}; choose one by its number"
+            return f"several channels are named {channel!r}: {', '.join(same)} of {names}; choose one by its number"
+        if not names:
+            return f"channel {channel!r} does not exist; the image has {count} channels, without names; choose by number"
         alike = [name for name in self.channels if name.casefold() == str(channel).casefold()]
         close = alike or difflib.get_close_matches(str(channel), self.channels, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "choose one of its names or numbers"
-        has = f"{self.size('c')} channels" + (f" ({', '.join(self.channels)})" if self.channels else ", without names")
-        return f"channel {channel!r} does not exist; the image has {has}; {hint}"
+        hint = f"did you mean {close[0]!r}?" if close else "choose one of these, or one by its number"
+        return f"channel {channel!r} does not exist; the image has {count} channels ({names}); {hint}"
 
     def select(self, channel: int | str) -> Image:
         """The image of one channel, without the axis `c`, as lazy as this one. InvalidOption as `channel_index`."""
