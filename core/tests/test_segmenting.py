@@ -160,7 +160,7 @@ def test_a_segmenter_may_say_its_channel_and_the_run_may_say_another() -> None:
             "cyx",
             "cyx",
             {"channels": [0, "GFP"]},
-            "channel 'GFP' does not exist; the image has 3 channels, without names; choose by number",
+            "channel 'GFP' does not exist; the image has 3, without names; choose one by its number",
         ),
         ("cyx", "cyx", {"channel": 0, "channels": [1]}, "give channel or channels, not both"),
         ("zyx", None, {"channel": 0}, "the image's axes 'zyx' have no c"),

@@ -218,7 +218,7 @@ class Image:
         if same:
             return f"several channels are named {channel!r}: {', '.join(same)} of {names}; choose one by its number"
         if not names:
-            return f"channel {channel!r} does not exist; the image has {count} channels, without names; choose by number"
+            return f"channel {channel!r} does not exist; the image has {count}, without names; choose one by its number"
         alike = [name for name in self.channels if name.casefold() == str(channel).casefold()]
         close = alike or difflib.get_close_matches(str(channel), self.channels, n=1)
         hint = f"did you mean {close[0]!r}?" if close else "choose one of these, or one by its number"

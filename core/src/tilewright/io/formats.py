@@ -53,8 +53,14 @@ def choose_reader(path: str) -> Callable[[str], Image]:
         raise NotReadable(f"{path!r} does not exist; check the path")
     first = b"" if remote else _first_bytes(Path(path))
     known = registry().components("reader")
-    claims = ([c for c in group if _sniff(c, path, first, default=True)] for group in _by_suffix(known, path))
+    groups = _by_suffix(known, path)
+    claims = ([c for c in group if _sniff(c, path, first, default=True)] for group in groups)
     found = next(filter(None, claims), []) or [c for c in known if _sniff(c, path, first, default=False)]
+    if not found and groups:
+        raise NotReadable(
+            f"no installed reader reads {path!r}: it has the suffix of {groups[0][0].spec.name!r}, but other content; "
+            "copy or export it again, or name another reader (--reader)"
+        )
     if not found:
         names = ", ".join(f"{c.spec.name} ({' '.join(_format(c).suffixes)})" for c in known) or "none"
         raise NotReadable(
