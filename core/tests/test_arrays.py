@@ -59,7 +59,7 @@ def test_an_xarrays_coordinates_are_its_channels_and_spacing() -> None:
 
 def test_dimensions_that_are_no_axes_are_refused_unless_axes_are_given() -> None:
     array = xarray.DataArray(SPOT, dims=("frame", "y", "x"))
-    with pytest.raises(InvalidOption, match="a dimension 'frame', which is none of t, c, z, y, x"):
+    with pytest.raises(InvalidOption, match="a dimension 'frame', which is not one of t, c, z, y, x"):
         Pipeline(segmenter=components).run(array)
     assert Pipeline(segmenter=components).run(array, axes="tyx").n_objects == 2
 

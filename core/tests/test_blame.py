@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from fakes import install
 from scipy import ndimage
 
 from tilewright import ComponentFailed, Grid, Image, InvalidOption, NotReadable, Pipeline, TilewrightError
+from tilewright.cli import main
+from tilewright.components.resolve import component
+from tilewright.components.specs import KINDS, Kind
 
 MASK = np.random.default_rng(0).random((40, 40)) < 0.5
 
@@ -136,3 +141,134 @@ def test_what_a_component_raises_on_purpose_stays_as_it_is() -> None:
 
     with pytest.raises(InvalidOption, match=r"^tiles must be odd$"):
         Pipeline(segmenter=len, tiler=refuses).run(MASK)
+
+
+# What a constructor raises
+
+ODD_HOOKS = "\n".join(
+    f"@hookimpl\ndef tilewright_{kind}s():\n"
+    f"    return [{'FormatSpec' if kind in ('reader', 'writer') else 'Spec'}(name=name, target='lab_odd_parts:' + name."
+    "title().replace('-', '')) for name in ('odd', 'odd-plain', 'odd-init-var', 'odd-untyped')]\n"
+    for kind in KINDS
+)
+
+ODD_PARTS = """
+from __future__ import annotations
+from dataclasses import InitVar, dataclass
+import json
+
+@dataclass(frozen=True, kw_only=True)
+class Odd:
+    how: str = ""
+    size: float = 1.0
+
+    def __post_init__(self):
+        if self.how == "TypeError":
+            "a" + 1
+        if self.how == "ValueError":
+            json.loads("")
+        if self.how == "KeyError":
+            {}[self.how]
+        if self.how == "FileNotFoundError":
+            open("/no/such/weights")
+        if self.how == "InvalidOption":
+            from tilewright.errors import InvalidOption
+            raise InvalidOption(f"size must be odd, not {self.size}")
+        if self.how == "ZeroDivisionError":
+            1 / 0
+        if self.how == "ImportError":
+            import a_library_that_nobody_has
+        if self.how:
+            raise SystemExit(self.how)
+
+    def __call__(self, *args):
+        pass
+
+class OddPlain:
+    def __init__(self, *, kind, size=3):
+        pass
+    __call__ = Odd.__call__
+
+@dataclass(frozen=True, kw_only=True)
+class OddInitVar:
+    kind: InitVar[str]
+    size: int = 3
+    __call__ = Odd.__call__
+
+@dataclass(frozen=True, kw_only=True)
+class OddUntyped:
+    size: Nothing = 3
+    __call__ = Odd.__call__
+"""
+
+ODD: dict[str, tuple[type[TilewrightError], str]] = {
+    "TypeError": (InvalidOption, "cannot be made with size=3, how='TypeError': TypeError: can only concatenate str"),
+    "ValueError": (InvalidOption, "cannot be made with size=3, how='ValueError': JSONDecodeError: Expecting value"),
+    "KeyError": (InvalidOption, "cannot be made with size=3, how='KeyError': KeyError: 'KeyError'"),
+    "FileNotFoundError": (InvalidOption, "cannot be made with size=3, how='FileNotFoundError': FileNotFoundError: "),
+    "InvalidOption": (InvalidOption, ": size must be odd, not 3.0"),
+    "ZeroDivisionError": (ComponentFailed, "raised ZeroDivisionError: division by zero, while making it with size=3"),
+    "ImportError": (ComponentFailed, "raised ModuleNotFoundError: No module named 'a_library_that_nobody_has', while "),
+    "no licence": (ComponentFailed, "raised SystemExit: no licence, while making it with size=3, how='no licence'"),
+}
+
+
+@pytest.fixture
+def odd(site: Path) -> None:
+    install(site, "lab-odd", ODD_HOOKS, version="1.5")
+    (site / "lab_odd_parts.py").write_text(ODD_PARTS)
+
+
+def command(kind: Kind, image: Path, name: str, *settings: str) -> Any:
+    """Run a pipeline with that component from the command line."""
+    option = "--set" if kind == "segmenter" else f"--{kind}-set"
+    parts = [f"--{kind}", name] if kind == "segmenter" else ["--segmenter", "odd", f"--{kind}", name]
+    told = [each for setting in settings for each in (option, setting)]
+    return CliRunner().invoke(main, ["run", str(image), str(image.with_name("out")), *parts, *told])
+
+
+@pytest.mark.usefixtures("odd")
+@pytest.mark.parametrize("how", ODD)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_constructor_raises_names_the_component_and_the_options_that_it_was_given(
+    kind: Kind, how: str, tmp_path: Path
+) -> None:
+    kind_of_error, said = ODD[how]
+    with pytest.raises(kind_of_error) as caught:
+        component(kind, {"name": "odd", "configuration": {"size": 3, "how": how}})
+    assert str(caught.value).startswith(f"{kind} 'odd' of lab-odd 1.5{'' if said.startswith(':') else ' '}{said}")
+    refused = command(kind, tmp_path / "image", "odd", "size=3", f"how={how}")
+    assert (refused.exit_code, refused.stderr) == (2, f"error: {caught.value}\n")
+
+
+@pytest.mark.usefixtures("odd")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_component_that_cannot_be_made_by_its_name_is_named_too(kind: Kind, tmp_path: Path) -> None:
+    for name in ("odd-plain", "odd-init-var"):
+        refused = command(kind, tmp_path / "image", name)
+        whose = f"error: {kind} '{name}' of lab-odd 1.5"
+        assert (refused.exit_code, refused.stderr.startswith(f"{whose} cannot be made without 'kind', ")) == (2, True)
+        refused = command(kind, tmp_path / "image", name, "kind=a")
+        assert (refused.exit_code, refused.stderr.startswith(f"{whose} has no option")) == (2, True)
+    for settings in ((), ("size=3",)):
+        refused = command(kind, tmp_path / "image", "odd-untyped", *settings)
+        assert refused.exit_code == 2
+        assert f"{kind} 'odd-untyped' of lab-odd 1.5 raised NameError: name 'Nothing' is not defined" in refused.stderr
+    listed = CliRunner().invoke(main, ["plugins", "odd-untyped", "--kind", kind])
+    assert listed.exit_code == 0
+
+
+def test_a_reader_that_cannot_take_a_level_is_named() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Leveled:
+        level: int | None = None
+
+        def __post_init__(self) -> None:
+            if self.level:
+                raise IndexError("list index out of range")
+
+        def __call__(self, path: str) -> Image:
+            return Image(data=MASK, axes="yx")
+
+    with pytest.raises(ComponentFailed, match=r"Leveled' raised IndexError: list .*, while making it with level=3$"):
+        Pipeline(segmenter=len, reader=Leveled()).run("image.lab", level=3)

@@ -14,8 +14,9 @@ import pytest
 from fakes import install, offers
 
 from tilewright import Auto, Grid, InvalidOption, Overlap, Pipeline, Spec, Touch, UnknownComponent, hookimpl, register
+from tilewright.components.blame import name_of
 from tilewright.components.registry import unregister
-from tilewright.components.resolve import component, configuration, name_of
+from tilewright.components.resolve import component, configuration
 from tilewright.components.specs import Kind
 
 
@@ -107,7 +108,7 @@ def test_a_name_of_another_kind_is_unknown() -> None:
 
 @pytest.mark.parametrize("said", ["lab-function", "lab-plain"])
 def test_options_for_what_has_none_are_refused(said: str) -> None:
-    with pytest.raises(InvalidOption, match=f"segmenter '{said}' has no options, but was given mode, size"):
+    with pytest.raises(InvalidOption, match=f"segmenter '{said}' of .* has no options, but was given mode, size"):
         component("segmenter", {"name": said, "configuration": {"size": 1, "mode": "x"}})
 
 

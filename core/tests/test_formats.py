@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tilewright import FormatSpec, Image, InvalidOption, NotReadable, UnknownComponent, hookimpl, open_image, register
+from tilewright import (
+    FormatSpec,
+    Image,
+    InvalidOption,
+    NotReadable,
+    Pipeline,
+    UnknownComponent,
+    hookimpl,
+    open_image,
+    register,
+)
 from tilewright.components.registry import unregister
 from tilewright.io.formats import SNIFFED, choose_reader, choose_writer
 
@@ -166,7 +176,7 @@ def test_a_sniffer_gets_no_bytes_of_a_folder(offer: Offer, tmp_path: Path) -> No
 
 def test_a_path_that_does_not_exist_is_said_before_any_reader_is_asked(offer: Offer, tmp_path: Path) -> None:
     offer({"suffixes": (".scan",), "sniff": breaks})
-    with pytest.raises(NotReadable, match=r"missing\.scan' does not exist$"):
+    with pytest.raises(NotReadable, match=r"missing\.scan' does not exist; check the path$"):
         open_image(tmp_path / "missing.scan")
 
 
@@ -223,3 +233,18 @@ def test_a_suffix_that_no_writer_claims_is_refused_with_the_writers_there_are(of
 def test_what_a_reader_gives_back_has_to_be_an_image(file: Callable[..., str]) -> None:
     with pytest.raises(InvalidOption, match=r"reader .*must return an Image, not ndarray"):
         open_image(file("a.scan"), reader=lambda path: np.zeros((2, 2)))
+
+
+def test_a_run_without_an_output_says_so_where_no_writer_fits_the_image(tmp_path: Path) -> None:
+    def reader(path: str) -> Image:
+        return Image(data=np.zeros((4, 4), np.uint8), axes="yx", source=path)
+
+    (tmp_path / "v.mrc").touch()
+    with pytest.raises(UnknownComponent) as raised:
+        Pipeline(segmenter=len, reader=reader).run(tmp_path / "v.mrc")
+    message = str(raised.value)
+    assert message.startswith(f"no output was given, and no installed writer puts labels into '{tmp_path / 'v.mrc'}'; ")
+    with pytest.raises(InvalidOption, match="no output was given, and writer 'zarr-array' has no place for labels"):
+        Pipeline(segmenter=len, reader=reader, writer="zarr-array").run(tmp_path / "v.mrc")
+    with pytest.raises(UnknownComponent, match=r"no installed writer claims the suffix of .*out\.mrc'"):
+        Pipeline(segmenter=len, reader=reader).run(tmp_path / "v.mrc", tmp_path / "out.mrc")

@@ -66,6 +66,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("workers", "all", "a whole number or None"),
     ("processes", "yes", "True or False"),
     ("checkpoint_dir", 3, "text, a path or None"),
+    ("make_parents", "yes", "True or False"),
     ("keep_checkpoint", 0, "True or False"),
     ("empty", "3", "a number or None"),
     ("empty", True, "a number or None"),

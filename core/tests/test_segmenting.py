@@ -156,7 +156,12 @@ def test_a_segmenter_may_say_its_channel_and_the_run_may_say_another() -> None:
         ("cyx", "yx", {}, "choose one with channel"),
         ("cyx", None, {"channels": [0, 1]}, r"channels \[0, 1\] were asked for, but the segmenter takes one"),
         ("cyx", None, {"channel": 5}, "channel 5 does not exist; the image has 3 channels"),
-        ("cyx", "cyx", {"channels": [0, "GFP"]}, "channel 'GFP' does not exist or is not unique"),
+        (
+            "cyx",
+            "cyx",
+            {"channels": [0, "GFP"]},
+            "channel 'GFP' does not exist; the image has 3, without names; choose one by its number",
+        ),
         ("cyx", "cyx", {"channel": 0, "channels": [1]}, "give channel or channels, not both"),
         ("zyx", None, {"channel": 0}, "the image's axes 'zyx' have no c"),
         ("zyx", "cyx", {"channels": [0]}, "the image's axes 'zyx' have no c"),
@@ -175,7 +180,7 @@ def test_a_choice_of_channels_or_axes_that_cannot_be_is_refused_before_any_work(
 
 
 def test_an_image_without_an_axis_that_the_segmenter_needs_is_refused() -> None:
-    with pytest.raises(InvalidImage, match="the segmenter needs axes 'zyx', but the image has 'zx'"):
+    with pytest.raises(InvalidImage, match=r"segmenter .* needs axes 'zyx', but the image has 'zx'; use another"):
         Pipeline(segmenter=Watching("zyx"), tiler=Grid(tile=2)).run(np.zeros((4, 4)), axes="zx")
 
 

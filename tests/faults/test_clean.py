@@ -142,4 +142,4 @@ def test_the_stage_of_a_run_that_is_at_work_stays(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_one_line() -> None:
     done = CliRunner().invoke(main, ["clean", "/nowhere/at/all"], prog_name="tilewright")
     assert done.exit_code == 2
-    assert "/nowhere/at/all is no folder" in done.stderr
+    assert "/nowhere/at/all is not a folder" in done.stderr

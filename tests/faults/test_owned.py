@@ -13,7 +13,7 @@ import zarr
 from runs import CALLS, Stopped, components, expect, run, stopping_at
 from stores import labels_of, make_image
 
-from tilewright import AlreadyExists, InvalidOption, tile_process
+from tilewright import AlreadyExists, InvalidOption, merge_tile_labels, tile_process
 from tilewright.storage import replace as swap
 
 
@@ -143,17 +143,39 @@ def test_folders_above_an_output_are_not_made(writer: str, tmp_path: Path) -> No
     make_image(tmp_path)
     CALLS.clear()
     out, missing = tmp_path / "mistyped" / "deep" / "out", re.escape(str(tmp_path / "mistyped"))
-    with pytest.raises(InvalidOption, match=f"there is no folder {missing} for the output .* make it first"):
+    with pytest.raises(InvalidOption, match=f"there is no folder {missing} for the output .* make_parents=True"):
         run(tmp_path, parts={"writer": writer}, destination=out)
-    with pytest.raises(InvalidOption, match=f"there is no folder {missing} for the checkpoint .* make it first"):
+    with pytest.raises(InvalidOption, match=f"there is no folder {missing} for the checkpoint .* make_parents=True"):
         run(tmp_path, parts={"writer": writer}, destination=tmp_path / "out", checkpoint_dir=out)
     assert names(tmp_path) == ["image.ome.zarr", "labels.zarr"]
     assert not CALLS
 
 
+@pytest.mark.parametrize("writer", ["zarr-array", "ome-zarr", "ome-tiff", "geojson"])
+def test_folders_above_an_output_are_made_if_asked_for(writer: str, tmp_path: Path) -> None:
+    make_image(tmp_path)
+    places = {"destination": tmp_path / "new" / "deep" / "out", "checkpoint_dir": tmp_path / "kept" / "deep"}
+    with pytest.raises(Stopped):
+        run(tmp_path, parts={"writer": writer}, progress=stopping_at("write"), make_parents=True, **places)
+    result = run(tmp_path, parts={"writer": writer}, make_parents=True, **places)
+    assert result.path == places["destination"]
+    assert names(tmp_path / "new" / "deep") == ["out"]
+    assert names(tmp_path / "kept" / "deep") == []
+
+
+def test_a_file_above_an_output_is_refused_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("years of work")
+    with pytest.raises(InvalidOption, match=r"notes\.txt is not a folder, so the output .* cannot be in it"):
+        tile_process(np.ones((4, 4)), components, write_to=tmp_path / "notes.txt" / "g.zarr", make_parents=True)
+
+
 def test_a_folder_above_a_group_is_not_made_but_the_groups_in_it_are(tmp_path: Path) -> None:
-    with pytest.raises(InvalidOption, match="there is no folder"):
-        tile_process(np.ones((4, 4)), components, write_to=tmp_path / "mistyped" / "g.zarr")
+    for function, given in ((tile_process, (components,)), (merge_tile_labels, ())):
+        where = {"write_to": tmp_path / function.__name__ / "deep" / "g.zarr"}
+        with pytest.raises(InvalidOption, match=f"there is no folder .*{function.__name__} for .* make_parents=True"):
+            function(np.ones((4, 4), int), *given, **where)
+        function(np.ones((4, 4), int), *given, **where, make_parents=True)
+        assert zarr.open_group(where["write_to"], mode="r")["labels"].shape == (4, 4)
     tile_process(np.ones((4, 4)), components, write_to=tmp_path / "g.zarr", output_component="a/b/labels")
     assert zarr.open_group(tmp_path / "g.zarr", mode="r")["a/b/labels"].shape == (4, 4)
 

@@ -12,7 +12,7 @@ from .components.quantities import whole_number
 from .components.resolve import component, configuration
 from .components.specs import Kind
 from .deprecation import renamed_arguments
-from .errors import InvalidOption
+from .errors import InvalidOption, TilewrightError
 from .run_options import RENAMED, Progress, RunOptions
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Pipeline:
         axes: str | None = None,
         name: str = "labels",
         overwrite: bool = False,
+        make_parents: bool = False,
         resume: bool = True,
         workers: int | None = None,
         processes: bool = False,
@@ -85,8 +86,9 @@ class Pipeline:
         """Segment an image and write its labels.
 
         source: a path that a reader reads, an `Image`, or any array (numpy, dask, zarr).
-        destination: a path in a folder that exists; None puts the labels where the writer puts labels called `name` of
-            that image (an OME-Zarr's own `labels/NAME`), or, for an array, into a temporary folder.
+        destination: a path in a folder that exists, or is made with `make_parents`; None puts the labels where the
+            writer puts labels called `name` of that image (an OME-Zarr's own `labels/NAME`), or, for an array, into a
+            temporary folder.
 
         `RunOptions` documents all other arguments. Any `TilewrightError`; nothing is written to the destination before
         everything has succeeded.
@@ -138,9 +140,9 @@ class Pipeline:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Pipeline:
         """The pipeline of such a record. InvalidOption if it has other keys or lacks the segmenter."""
-        extra = sorted(set(record) - set(PARTS))
+        extra = sorted(map(str, set(record) - set(PARTS)))
         if extra or "segmenter" not in record:
-            wrong = f"has {', '.join(extra)}" if extra else "has no segmenter"
+            wrong = f"has the unknown part {extra[0]!r}" if extra else "has no segmenter"
             raise InvalidOption(f"the pipeline {wrong}; its parts are {', '.join(PARTS)}, of which segmenter is needed")
         return cls(**dict(record))
 
@@ -149,7 +151,9 @@ class Pipeline:
         record = self.to_dict()
         for part, said in record.items():
             if "distribution" not in said:
-                raise InvalidOption(f"{part} {said['name']!r} is no plugin's, so a file cannot name it; register it")
+                raise InvalidOption(
+                    f"{part} {said['name']!r} does not come from a plugin, so a file cannot name it; register it"
+                )
         text = _text_of(Path(path), record)
         lost = self._lost(_record_of(Path(path), text))
         if lost:
@@ -165,10 +169,14 @@ class Pipeline:
         path = Path(path)
         try:
             record = _record_of(path, path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise InvalidOption(f"{path} is no pipeline file: {error}") from error
+        except OSError as error:
+            raise InvalidOption(f"the pipeline file {path} cannot be read: {error.strerror}; check the path") from error
+        except ValueError as error:
+            raise InvalidOption(f"{path} is not a pipeline file: {error}; correct it") from error
         if not isinstance(record, dict):
-            raise InvalidOption(f"{path} is no pipeline file: it holds {type(record).__name__}, not a table of parts")
+            raise InvalidOption(
+                f"{path} is not a pipeline file: it holds {type(record).__name__}, not a table of parts"
+            )
         return cls.from_dict(record)
 
     def _lost(self, record: Mapping[str, Any]) -> list[str]:
@@ -179,7 +187,7 @@ class Pipeline:
 def _comes_back(part: Kind, said: Any, meant: object) -> bool:
     try:
         return bool(component(part, said) == meant)
-    except ValueError:  # an option of another type, or arrays, which have no one answer
+    except (TilewrightError, ValueError):  # an option that is refused, or arrays, which have no one answer
         return False
 
 
@@ -190,7 +198,7 @@ def _text_of(path: Path, record: dict[str, Any]) -> str:
         return tomli_w.dumps(_without_none(record))
     if path.suffix == ".json":
         return json.dumps(record, indent=2) + "\n"
-    raise InvalidOption(f"{path} is neither .json nor .toml")
+    raise InvalidOption(f"{path} must end in .json or .toml, which says how it is written")
 
 
 def _record_of(path: Path, text: str) -> Any:

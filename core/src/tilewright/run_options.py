@@ -58,6 +58,13 @@ class RunOptions:
         default=False,
         metadata={"help": "Replace labels that exist already; they stay until the new ones are whole."},
     )
+    make_parents: bool = field(
+        default=False,
+        metadata={
+            "help": "Make folders above the output and the checkpoint that do not exist. Otherwise they are refused: a "
+            "path may be mistyped, or a disk not be there."
+        },
+    )
     resume: bool = field(
         default=True,
         metadata={

@@ -137,10 +137,10 @@ def test_a_component_is_tried_with_the_options_that_are_said(parts: Path) -> Non
     assert "segmenter lab-model: " in said
     code, said = checked("lab-above", "--set", "levle=70")
     assert code == 2
-    assert "InvalidOption: segmenter 'lab-above' has no option 'levle'; did you mean 'level'?" in said
+    assert "InvalidOption: segmenter 'lab-above' of lab-two 1.0 has no option 'levle'; did you mean 'level'?" in said
     code, said = checked("lab-two", "--set", "level=70")
     assert code == 2
-    assert "--set needs the name of one component, which 'lab-two' is not" in said
+    assert "--set sets options of one component, but 'lab-two' is the name of none; there are: " in said
     assert "there are: segmenter 'lab-above', segmenter 'lab-model'" in said
 
 

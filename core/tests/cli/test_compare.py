@@ -42,7 +42,10 @@ def test_compare_as_json_holds_the_same_figures(invoke: Invoke, pair: tuple[Path
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [(["--thresholds", "half"], "are no numbers with commas"), (["--thresholds", "2"], "is at most 1, not 2.0")],
+    [
+        (["--thresholds", "half"], "'half' is not a list of numbers, such as 0.5,0.75"),
+        (["--thresholds", "2"], "above 0 and up to 1, not 2.0"),
+    ],
 )
 def test_compare_refuses_thresholds_that_are_none(
     invoke: Invoke, pair: tuple[Path, Path], options: list[str], said: str
@@ -58,3 +61,15 @@ def test_compare_refuses_images_of_different_extent(invoke: Invoke, pair: tuple[
     assert refused.exit_code == 2
     assert "of different extent cannot be compared" in refused.stderr
     assert "\n" not in refused.stderr.strip()
+
+
+def test_compare_takes_labels_stored_as_whole_floats_and_names_the_pixel_that_is_no_label(
+    invoke: Invoke, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    labels = np.load(pair[1]).astype("f4")
+    whole = save(tmp_path / "whole.yx.lab", labels)
+    assert invoke("compare", pair[0], whole).stdout.splitlines()[2:] == invoke("compare", *pair).stdout.splitlines()[2:]
+    labels[1, 4] = 1.5
+    refused = invoke("compare", pair[0], save(tmp_path / "broken.yx.lab", labels))
+    assert refused.exit_code == 2
+    assert "broken.yx.lab has the value 1.5 at y=1, x=4, which is not a label" in refused.stderr

@@ -43,4 +43,7 @@ def test_info_takes_options_of_the_reader(invoke: Invoke, image: Path) -> None:
 def test_info_takes_the_axes_and_the_level_as_a_run_does(invoke: Invoke, image: Path) -> None:
     assert json.loads(invoke("info", image, "--axes", "zx", "--json").stdout)["axes"] == "zx"
     refused = invoke("info", image, "--level", "1")
-    assert (refused.exit_code, refused.stderr) == (2, "error: reader 'lab' of cli-lab 1.5 has no option 'level'\n")
+    assert (refused.exit_code, refused.stderr) == (
+        2,
+        "error: reader 'lab' of cli-lab 1.5 has no option 'level'; leave level out (--level)\n",
+    )

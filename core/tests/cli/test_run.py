@@ -165,16 +165,19 @@ def test_labels_that_are_there_stay_without_overwrite(invoke: Invoke, image: Pat
     [
         (("--set", "thresold=1"), "did you mean 'threshold'?"),
         (("--set", "threshold=high"), "threshold must be a number, not 'high'"),
-        (("--set", "threshold"), "'threshold' is not of the form option=value"),
-        (("--reader-set", "axes=yx"), "--reader-set sets options of a reader; name it with --reader"),
+        (("--set", "threshold"), "'threshold' is not of the form OPTION=VALUE, such as sigma=2"),
+        (
+            ("--reader-set", "axes=yx"),
+            "--reader-set sets options of a reader, but none is named; name it with --reader",
+        ),
         (("--tile", "a"), "tile must be a whole number"),
         (("--tile", "1,2,3"), "tile [1, 2, 3] has 3 numbers"),
         (("--segmenter", "lab-component"), "did you mean 'lab-components'?"),
         (("--segmenter", "lab-absent"), "segmenter 'lab-absent' of cli-lab 1.5 cannot be loaded"),
         (("--writer", "nothing"), "no installed plugin offers a writer 'nothing'"),
-        (("--save-pipeline", "p.yaml"), "p.yaml is neither .json nor .toml"),
-        (("--pipeline", "nowhere.toml"), "nowhere.toml is no pipeline file"),
-        (("--workers", "2", "--scheduler", "tcp://localhost:1"), "--workers and --processes are of this machine"),
+        (("--save-pipeline", "p.yaml"), "p.yaml must end in .json or .toml"),
+        (("--pipeline", "nowhere.toml"), "nowhere.toml cannot be read: No such file or directory"),
+        (("--workers", "2", "--scheduler", "tcp://localhost:1"), "--workers and --processes are for this machine"),
         (("--workers", "0"), "workers must be a whole number of at least 1, not 0"),
         (("--level", "-1"), "level must be a whole number of at least 0, not -1"),
         (("--empty", "nan"), "empty must be a number, not nan"),
@@ -227,6 +230,16 @@ def test_a_checkpoint_is_kept_where_it_is_asked_to_be(invoke: Invoke, image: Pat
     assert invoke("run", image, tmp_path / "kept", *PARTS, *words, "--keep-checkpoint").stderr == ""
     (kept,) = (tmp_path / "checkpoints").iterdir()
     assert kept.name.startswith("kept.")
+
+
+def test_folders_above_the_output_are_made_if_asked_for(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    words = ("run", image, tmp_path / "new" / "deep" / "out", *PARTS, "--quiet")
+    refused = invoke(*words)
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith(f"error: there is no folder {tmp_path / 'new'} for the output {words[2]}; ")
+    assert "--make-parents" in refused.stderr
+    assert invoke(*words, "--make-parents").exit_code == 0
+    assert [entry.name for entry in words[2].parent.iterdir()] == ["out"]
 
 
 def test_the_old_names_of_options_work_unlisted_with_a_warning_on_one_line(

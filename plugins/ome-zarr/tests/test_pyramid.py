@@ -249,5 +249,5 @@ def test_background_leaves_no_chunk_files(spec_of, tmp_path: Path) -> None:
 def test_a_region_that_would_share_a_chunk_with_another_is_refused(spec_of, tmp_path: Path, part: slice) -> None:
     spec: LabelSpec = spec_of(shape=(32, 32))
     sink = OmeZarrLabels(chunks=8)(str(tmp_path / "l.zarr"), spec)
-    with pytest.raises(ValueError, match=r"is no multiple of the block \(8, 8\)"):
+    with pytest.raises(ValueError, match=r"is not a multiple of the block \(8, 8\)"):
         sink.write((part, slice(0, 32)), np.ones((part.stop - part.start, 32), "u4"))

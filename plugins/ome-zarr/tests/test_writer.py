@@ -249,7 +249,7 @@ def test_labels_in_an_image_have_its_version(make, spec_of, version: str) -> Non
     ("options", "message"),
     [
         ({"shards": 64, "version": "0.4"}, "0.4 has no shards"),
-        ({"shards": 100, "chunks": 64}, r"shards \(100, 100\) are no multiples of the chunks \(64, 64\)"),
+        ({"shards": 100, "chunks": 64}, r"shards \(100, 100\) are not multiples of the chunks \(64, 64\)"),
         ({"chunks": (1, 2, 3)}, "have 3 numbers, but the labels have axes 'yx'"),
         ({"chunks": 0}, "at least 1"),
     ],

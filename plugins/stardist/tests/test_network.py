@@ -113,6 +113,16 @@ StarDist(model={small2d!r})(np.random.default_rng(0).random((64, 64)))
     assert done.stderr == ""
 
 
+@pytest.mark.slow
+def test_a_quiet_run_writes_nothing_to_stderr_neither_here_nor_in_its_workers(small2d: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tilewright.cli", "run", str(IMAGE), str(tmp_path / "out.zarr"), "--quiet"]
+    options = ["--segmenter", "stardist", "--set", f"model={small2d}", "--processes", "--workers", "1"]
+    kept = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=True, env=kept)
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 3
+
+
 @pytest.mark.skipif(find_spec("triton") is None, reason="only PyTorch's builds for GPUs bring Triton")
 def test_pytorch_can_be_used_in_full_after_stardist() -> None:
     code = "from tilewright_stardist.library import kinds; kinds(); import torch._dynamo"

@@ -15,9 +15,10 @@ import numpy as np
 
 from ..components.blame import blamed, whose
 from ..components.isolation import describe
+from ..components.options import shown
 from ..components.quantities import whole_number
 from ..components.specs import Kind
-from ..errors import InvalidImage, InvalidOption
+from ..errors import InvalidImage, InvalidOption, TilewrightError
 from ..image import Image
 from ..tiling.axes import SPATIAL, by_axis
 from .network import PLACE, Prediction
@@ -172,8 +173,9 @@ class ReaderTraits:
         names = {each.name for each in dataclasses.fields(reader)} if dataclasses.is_dataclass(reader) else set()
         for name in given:
             if name not in names:
-                raise InvalidOption(f"{whose('reader', reader)} has no option {name!r}")
-        return dataclasses.replace(reader, **given)  # type: ignore[type-var]  # it is a dataclass: it has fields
+                raise InvalidOption(f"{whose('reader', reader)} has no option {name!r}; leave {name} out (--{name})")
+        with blamed("reader", reader, f"making it with {shown(given)}"):
+            return dataclasses.replace(reader, **given)  # type: ignore[type-var]  # it is a dataclass: it has fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,8 +227,10 @@ class _Asked:
             if not hasattr(type(self._component), name):
                 return None
             raise
+        except TilewrightError:
+            raise
         except Exception as error:
-            raise InvalidOption(f"{self._who} cannot give its {name}: {describe(error)}") from error
+            raise InvalidOption(f"{self.who} cannot give its {name}: {describe(error)}") from error
 
     def of_type(self, name: str, types: tuple[type, ...], wanted: str) -> Any:
         value = self.value(name)
@@ -252,7 +256,7 @@ class _Asked:
         try:
             return {} if value is None else by_axis(name, value, axes, least=least)
         except InvalidOption as error:
-            raise InvalidOption(f"{self._who} declares {error}") from None
+            raise InvalidOption(f"{self.who} declares {error}") from None
 
     def flag(self, name: str) -> bool:
         value = self.value(name)
@@ -279,10 +283,10 @@ class _Asked:
         return called
 
     def wrong(self, name: str, wanted: str) -> InvalidOption:
-        return InvalidOption(f"{self._who} declares {name} = {self.value(name)!r}; it must be {wanted}")
+        return InvalidOption(f"{self.who} declares {name} = {self.value(name)!r}; it must be {wanted}")
 
     @property
-    def _who(self) -> str:
+    def who(self) -> str:
         return whose(self._kind, self._component)
 
 
@@ -295,7 +299,10 @@ def _axes(asked: _Asked, image: Image) -> str:
         raise asked.wrong("axes", "c and any of z, y, x, each once, and at least one of z, y, x")
     missing = [axis for axis in axes if axis in "yx" and axis not in image.axes]
     if missing:
-        raise InvalidImage(f"the segmenter needs axes {axes!r}, but the image has {image.axes!r}")
+        raise InvalidImage(
+            f"{asked.who} needs axes {axes!r}, but the image has {image.axes!r}; use another segmenter, or give the "
+            "image's axes (axes, --axes) if these are wrong"
+        )
     return str(axes)
 
 

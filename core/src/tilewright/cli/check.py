@@ -81,7 +81,8 @@ def _with_options(plugins: list[Plugin], name: str | None, texts: Texts) -> list
     found = [(plugin, one) for plugin in plugins for one in plugin.components if one.spec.name == name]
     if len(found) != 1:
         known = ", ".join(f"{one.kind} {one.spec.name!r}" for plugin in plugins for one in plugin.components)
-        raise InvalidOption(f"--set needs the name of one component, which {name!r} is not; there are: {known}")
+        given = f"{name!r} is the name of {len(found) or 'none'}" if name else "no NAME is given"
+        raise InvalidOption(f"--set sets options of one component, but {given}; there are: {known}")
     return [replace(plugin, components=(one,)) for plugin, one in found]
 
 

@@ -28,7 +28,7 @@ def option_texts(_: click.Context, parameter: click.Parameter, said: tuple[str, 
     for text in said:
         name, equals, _value = text.partition("=")
         if not (name.strip() and equals):
-            raise click.BadParameter(f"{text!r} is not of the form option=value", param=parameter)
+            raise click.BadParameter(f"{text!r} is not of the form OPTION=VALUE, such as sigma=2", param=parameter)
     return {name.strip(): value for name, _, value in (text.partition("=") for text in said)}
 
 

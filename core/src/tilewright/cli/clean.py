@@ -47,7 +47,7 @@ def _checkpoints(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     from ..engine.checkpoint.lock import record_of
 
     if not folder.is_dir():
-        raise click.BadParameter(f"{folder} is no folder", param_hint="FOLDER")
+        raise click.BadParameter(f"{folder} is not a folder", param_hint="FOLDER")
     for entry in sorted(folder.iterdir()):
         if not entry.is_dir() or entry.is_symlink():
             continue

@@ -21,7 +21,7 @@ def numbers(_: click.Context, parameter: click.Parameter, said: str) -> tuple[fl
     try:
         return tuple(float(each) for each in said.split(","))
     except ValueError:
-        raise click.BadParameter(f"{said!r} are no numbers with commas between", param=parameter) from None
+        raise click.BadParameter(f"{said!r} is not a list of numbers, such as 0.5,0.75", param=parameter) from None
 
 
 @click.command(short_help="Match the objects of two label images.")

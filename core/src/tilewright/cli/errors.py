@@ -114,7 +114,7 @@ def _usage_in_one_line() -> Iterator[None]:
         raise
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
-        hint = f"; see `{context.command_path} --help`" if context else ""
+        hint = f"; see `{context.command_path if context else 'tilewright'} --help`"
         echo(f"error: {one_line(error.format_message()).rstrip('.')}{hint}", err=True)
         raise click.exceptions.Exit(error.exit_code) from None
 

@@ -33,12 +33,12 @@ def info(path: str, reader: str | None, reader_set: Texts, level: int | None, ax
     """Show what IMAGE holds: axes, shape, spacing, channels, resolutions, labels. Reads no pixels."""
     from ..abc.traits import ReaderTraits
     from ..components.resolve import component
-    from ..io.formats import choose_reader
+    from ..io.formats import choose_reader, read
 
     said = part_of("reader", reader, reader_set)
     chosen = choose_reader(path) if said is None else component("reader", said)
     opener = ReaderTraits.with_options(chosen, level=level, axes=axes)
-    facts = _facts(opener, opener(path), path)
+    facts = _facts(opener, read(opener, path), path)
     echo(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
 
 

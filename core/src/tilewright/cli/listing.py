@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from ..components.blame import blamed
 from ..components.discovery import Component, Plugin
 from ..components.options import Option, options_of
 from ..components.registry import clash, imported, registry
@@ -25,7 +26,11 @@ class Entry:
     @classmethod
     def of(cls, plugin: str, component: Component, *, detailed: bool) -> Entry:
         """The entry; a detailed one imports the component, and raises PluginError if that fails."""
-        return cls(plugin=plugin, component=component, options=options_of(imported(component)) if detailed else None)
+        if not detailed:
+            return cls(plugin=plugin, component=component, options=None)
+        target = imported(component)
+        with blamed(component.kind, target, "listing its options"):
+            return cls(plugin=plugin, component=component, options=options_of(target))
 
     def details(self) -> dict[str, str]:
         """What else there is to know of the component."""

@@ -14,12 +14,14 @@ __all__ = ["new"]
 
 
 @click.command(short_help="Write a plugin package to start from.")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 @click.argument("name")
 @click.option("--path", "folder", default=".", metavar="DIR", help="Where to put it; the current folder if not said.")
 @debuggable
 def new(kind: Kind, name: str, folder: str) -> None:
-    """Write a complete plugin package of one KIND: the folder tilewright-NAME, which installs and passes its tests.
+    """Write a complete plugin package of one KIND (reader, tiler, segmenter, merger or writer).
+
+    It is the folder tilewright-NAME, which installs and passes its tests.
 
     \b
     tilewright new segmenter foo

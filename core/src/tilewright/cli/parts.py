@@ -47,16 +47,19 @@ def part_of(kind: Kind, name: str | None, texts: Texts, base: Record | None = No
 
     InvalidOption for options of a part that nobody names, because which component has them is then not known.
     """
+    from ..components.blame import blamed
     from ..components.options import parse
     from ..components.registry import registry
 
     chosen = name or (base["name"] if base else None)
     if chosen is None:
         if texts:
-            raise InvalidOption(f"{setting(kind)} sets options of a {kind}; name it with --{kind}")
+            raise InvalidOption(f"{setting(kind)} sets options of a {kind}, but none is named; name it with --{kind}")
         return None
     kept = base.get("configuration", {}) if base and base["name"] == chosen else {}
-    return {"name": chosen, "configuration": {**kept, **parse(registry().load(kind, chosen), texts)}}
+    target = registry().load(kind, chosen)
+    with blamed(kind, target, "reading the types of its options"):
+        return {"name": chosen, "configuration": {**kept, **parse(target, texts)}}
 
 
 def _tiler(said: Mapping[str, Any], base: Record | None) -> Record | None:

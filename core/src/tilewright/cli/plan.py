@@ -29,7 +29,7 @@ __all__ = ["foretold", "plan"]
 @click.command(short_help="Say what a run on IMAGE would take.")
 @click.argument("image")
 @planning
-@click.option("--sample", type=click.IntRange(min=0), default=8, show_default=True, help="Tiles to segment and time.")
+@click.option("--sample", type=int, default=8, show_default=True, help="Tiles to segment and time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @debuggable
 def plan(image: str, sample: int, as_json: bool, **said: Any) -> None:

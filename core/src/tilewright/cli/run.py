@@ -42,7 +42,9 @@ def run(image: str, output: str | None, **said: Any) -> None:
     tilewright run cells.ome.zarr nuclei.ome.zarr --segmenter threshold --channel DAPI --tile 1024 --halo 32
     """
     if said["scheduler"] and (said["workers"] or said["processes"]):
-        raise click.UsageError("--workers and --processes are of this machine; the cluster of --scheduler has its own.")
+        raise click.UsageError(
+            "--workers and --processes are for this machine, and --scheduler has its own workers; leave them out"
+        )
     options, pipeline = run_options(said), pipeline_of(said)
     if said["save_pipeline"]:
         pipeline.save(said["save_pipeline"])

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ..errors import ComponentFailed, TilewrightError
 from .isolation import describe
 from .registry import registry
-from .resolve import definition, name_of
 from .specs import Kind
 
-__all__ = ["blamed", "whose"]
+__all__ = ["blamed", "definition", "name_of", "whose"]
+
+
+def name_of(kind: Kind, thing: object) -> str:
+    """A short name for messages: the name that a plugin gives it, else the function's or class's own."""
+    owner = registry().owner(kind, definition(thing))
+    if owner:
+        return owner.spec.name
+    named = definition(thing.func if isinstance(thing, functools.partial) else thing)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def definition(thing: object) -> Any:
+    """What a plugin's target can lead to: the function itself, or the class of an instance."""
+    return thing if hasattr(thing, "__qualname__") else type(thing)
 
 
 def whose(kind: Kind, thing: object) -> str:

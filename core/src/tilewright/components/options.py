@@ -7,6 +7,7 @@ the field's type is not a string.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import functools
@@ -20,9 +21,10 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ..errors import InvalidOption
+from .isolation import describe
 from .quantities import plain
 
-__all__ = ["Option", "build", "checked_arguments", "converted", "options_of", "parse", "types_of"]
+__all__ = ["Option", "build", "checked_arguments", "converted", "options_of", "parse", "shown", "types_of"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,6 +34,9 @@ WORDS: Mapping[Any, str] = {
     float: "a number",
     str: "text",
     list: "a list",
+    set: "a set",
+    frozenset: "a set",
+    bytes: "bytes",
     dict: "a mapping",
     Mapping: "a mapping",
     Callable: "a function",
@@ -51,9 +56,9 @@ class Option:
     help: str
 
 
-def options_of(target: object) -> tuple[Option, ...]:
+def options_of(target: Any) -> tuple[Option, ...]:
     """The options of a component's class; none for a function, which has no options."""
-    if not (isinstance(target, type) and dataclasses.is_dataclass(target)):
+    if not _has_options(target):
         return ()
     return tuple(
         Option(
@@ -68,23 +73,39 @@ def options_of(target: object) -> tuple[Option, ...]:
 
 
 def build(target: Any, options: Mapping[str, Any], what: str) -> Any:
-    """Make a component from its options. InvalidOption for an option that it does not have, or of another type."""
-    if not (isinstance(target, type) and dataclasses.is_dataclass(target)):
-        if options:
-            raise InvalidOption(f"{what} has no options, but was given {', '.join(sorted(options))}")
-        return target() if isinstance(target, type) else target
-    known = types_of(target)
+    """Make a component from its options.
+
+    InvalidOption for an option that it does not have, lacks or cannot use; whatever else its constructor raises is
+    raised as it is.
+    """
+    known = types_of(target) if _has_options(target) else {}
+    if options and not known:
+        raise InvalidOption(f"{what} has no options, but was given {', '.join(sorted(map(str, options)))}")
     for name in options:
         if name not in known:
             raise InvalidOption(_unknown(name, known, what))
-    for field in dataclasses.fields(target):
-        if field.init and not _default(field) and field.name not in options:
-            raise InvalidOption(f"{what} needs its option {field.name!r}, {_words(known[field.name])}; give it a value")
+    for name in _required(target):
+        if name not in known:
+            raise InvalidOption(
+                f"{what} cannot be made without {name!r}, which is not one of its options (the fields of a frozen "
+                "dataclass); make it in Python, and give the instance"
+            )
+        if name not in options:
+            raise InvalidOption(f"{what} needs its option {name!r}, {_words(known[name])}; give it a value")
     values = converted(known, options, f"{what}: ")
+    if not isinstance(target, type):
+        return target
     try:
         return target(**values)
-    except TypeError as error:
+    except InvalidOption as error:
         raise InvalidOption(f"{what}: {error}") from error
+    except (TypeError, ValueError, LookupError, OSError) as error:
+        raise InvalidOption(f"{what} cannot be made with {shown(options)}: {describe(error)}") from error
+
+
+def shown(options: Mapping[str, Any]) -> str:
+    """Options and their values in a message: `sigma=3, mode='near'`."""
+    return ", ".join(f"{name}={_brief(value)}" for name, value in options.items()) or "its defaults"
 
 
 def types_of(target: Any) -> dict[str, Any]:
@@ -122,8 +143,24 @@ def parse(target: Any, texts: Mapping[str, str]) -> dict[str, Any]:
 
     A field that takes only strings gets the text as it is, so that a channel named `1` stays a name.
     """
-    hints = get_type_hints(target) if isinstance(target, type) and dataclasses.is_dataclass(target) else {}
+    hints = get_type_hints(target) if _has_options(target) else {}
     return {name: _read(text, hints.get(name, Any)) for name, text in texts.items()}
+
+
+def _has_options(target: Any) -> bool:
+    return isinstance(target, type) and dataclasses.is_dataclass(target)
+
+
+def _required(target: object) -> list[str]:
+    """The arguments without which a class cannot be made; none of a function, which is the component itself."""
+    if not isinstance(target, type):
+        return []
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except ValueError:  # a class in C that does not say
+        return []
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [each.name for each in parameters if each.default is each.empty and each.kind not in optional]
 
 
 def _read(text: str, wanted: Any) -> Any:
@@ -133,27 +170,30 @@ def _read(text: str, wanted: Any) -> Any:
     named = {"true": True, "false": False, "none": None}
     if text.lower() in named:
         return named[text.lower()]
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        pass
-    try:
-        return json.loads(f"[{text}]") if "," in text else text
-    except json.JSONDecodeError:
-        return text
+    for written in (text, f"[{text}]") if "," in text else (text,):
+        with contextlib.suppress(ValueError, RecursionError):  # not JSON, a number of too many digits, too deep
+            return json.loads(written)
+    return text
 
 
 def _convert(value: Any, wanted: Any, what: str) -> Any:
     matched, result = _match(value, wanted)
     if not matched:
-        text = " ".join(repr(value).split())
-        shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-        raise InvalidOption(f"{what} must be {_words(wanted)}, not {shown}")
+        raise InvalidOption(f"{what} must be {_words(wanted)}, not {_brief(value)}")
     return result
 
 
+def _brief(value: Any) -> str:
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # noqa: BLE001 - a number of too many digits, or whatever else has no text
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
 def _match(value: Any, wanted: Any) -> tuple[bool, Any]:
-    """Whether a value is of the wanted type, and the value as that type."""
+    """Whether a value is of the wanted type, and the value as that type. A type that says nothing takes any value."""
+    wanted = _meant(wanted)
     if wanted is Any:
         return True, value
     value, origin, args = plain(value), get_origin(wanted), get_args(wanted)
@@ -166,9 +206,21 @@ def _match(value: Any, wanted: Any) -> tuple[bool, Any]:
     if isinstance(value, bool) and wanted in (int, float):
         return False, value
     if wanted is float and isinstance(value, int | float):
-        return True, float(value)
+        with contextlib.suppress(OverflowError):  # a whole number that is larger than every float
+            return True, float(value)
+        return False, value
     kind = os.PathLike if wanted is Path else origin or wanted
-    return isinstance(kind, type) and isinstance(value, kind), value
+    try:
+        return not isinstance(kind, type) or isinstance(value, kind), value
+    except TypeError:  # a protocol that cannot be asked
+        return True, value
+
+
+def _meant(wanted: Any) -> Any:
+    """The type behind a `NewType` or a `type` statement."""
+    while (behind := getattr(wanted, "__supertype__", None) or getattr(wanted, "__value__", None)) is not None:
+        wanted = behind
+    return wanted
 
 
 def _match_sequence(values: Any, args: tuple[Any, ...]) -> tuple[bool, Any]:
@@ -188,6 +240,7 @@ def _words(wanted: Any) -> str:
 
 
 def _alternatives(wanted: Any) -> list[str]:
+    wanted = _meant(wanted)
     origin, args = get_origin(wanted), get_args(wanted)
     if origin in (Union, types.UnionType):
         return [word for arg in args for word in _alternatives(arg)]
@@ -195,13 +248,19 @@ def _alternatives(wanted: Any) -> list[str]:
         return [f'"{arg}"' if isinstance(arg, str) else repr(arg) for arg in args or (True, False)]
     if origin in (tuple, Sequence):
         return [_sequence(args if origin is tuple else (*args, ...))]
-    return [WORDS.get(origin or wanted, f"a {getattr(wanted, '__name__', wanted)}")]
+    return [
+        WORDS.get(origin or wanted) or _with_article(getattr(origin or wanted, "__name__", "value of another type"))
+    ]
+
+
+def _with_article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiouAEIOU" else f"a {noun}"
 
 
 def _sequence(args: tuple[Any, ...]) -> str:
     """`a sequence of whole numbers`, `a sequence of 2 numbers`, `a sequence of a number and text`."""
     if len(set(args) - {...}) != 1:
-        return f"a sequence of {' and '.join(map(_words, args))}"
+        return f"a sequence of {' and '.join(map(_words, args)) or 'nothing'}"
     count = "" if args[-1] is ... else f"{len(args)} "
     return f"a sequence of {count}{' or '.join(map(_plural, _alternatives(args[0])))}"
 
@@ -213,8 +272,8 @@ def _plural(words: str) -> str:
 
 
 def _unknown(name: str, known: Mapping[str, Any], what: str) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(known) or 'none'}"
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(known)}"
     return f"{what} has no option {name!r}; {hint}"
 
 

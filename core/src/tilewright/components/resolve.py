@@ -7,17 +7,17 @@ A component may be given as a name (`"grid"`), an instance (`Grid(tile=512)`), a
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from ..errors import InvalidOption
-from .options import build
+from .blame import blamed, definition, name_of, whose
+from .options import build, shown
 from .registry import Registry, registry
 from .specs import Kind
 
-__all__ = ["component", "configuration", "definition", "name_of"]
+__all__ = ["component", "configuration", "made"]
 
 
 def component(kind: Kind, said: object, *, among: Registry | None = None) -> Callable[..., Any]:
@@ -30,7 +30,7 @@ def component(kind: Kind, said: object, *, among: Registry | None = None) -> Cal
     if isinstance(said, Mapping):
         return _from_configuration(kind, said, among or registry())
     if isinstance(said, type):
-        return cast("Callable[..., Any]", build(said, {}, f"{kind} {said.__name__}"))
+        return made(kind, said, {})
     if callable(said):
         return cast("Callable[..., Any]", said)
     raise InvalidOption(
@@ -39,11 +39,21 @@ def component(kind: Kind, said: object, *, among: Registry | None = None) -> Cal
 
 
 def _from_configuration(kind: Kind, said: Mapping[str, Any], among: Registry) -> Callable[..., Any]:
-    extra = sorted(set(said) - {"name", "configuration", "distribution", "version"})
+    extra = set(said) - {"name", "configuration", "distribution", "version"}
     name, options = said.get("name"), said.get("configuration") or {}
     if extra or not isinstance(name, str) or not isinstance(options, Mapping):
         raise InvalidOption(f"{dict(said)!r} is not a {kind}; write {{'name': ..., 'configuration': {{...}}}}")
-    return cast("Callable[..., Any]", build(among.load(kind, name), options, f"{kind} {name!r}"))
+    return made(kind, among.load(kind, name), options)
+
+
+def made(kind: Kind, target: Any, options: Mapping[str, Any]) -> Callable[..., Any]:
+    """The component that a class or function and its options make.
+
+    InvalidOption for an option that it does not have or cannot use, ComponentFailed for whatever else it raises; both
+    say whose it is.
+    """
+    with blamed(kind, target, f"making it with {shown(options)}"):
+        return cast("Callable[..., Any]", build(target, options, whose(kind, target)))
 
 
 def configuration(kind: Kind, thing: object) -> dict[str, Any]:
@@ -61,20 +71,6 @@ def configuration(kind: Kind, thing: object) -> dict[str, Any]:
     if owner:
         record |= {"distribution": owner.distribution, "version": owner.version}
     return record
-
-
-def name_of(kind: Kind, thing: object) -> str:
-    """A short name for messages: the name that a plugin gives it, else the function's or class's own."""
-    owner = registry().owner(kind, definition(thing))
-    if owner:
-        return owner.spec.name
-    named = definition(thing.func if isinstance(thing, functools.partial) else thing)
-    return f"{named.__module__}.{named.__qualname__}"
-
-
-def definition(thing: object) -> Any:
-    """What a plugin's target can lead to: the function itself, or the class of an instance."""
-    return thing if hasattr(thing, "__qualname__") else type(thing)
 
 
 def _plain(value: Any) -> Any:

@@ -45,7 +45,7 @@ class Execution:
         opened, options = self._open(source), self.options
         home = self._destination(opened, destination)
         try:
-            home.check(opened.whole.identity)
+            home.check(opened.whole.identity, make_parents=options.make_parents)
             if not (options.overwrite or (options.resume and is_placing(home.beside))):
                 home.check_free()
             plan = plan_of(self.parts, opened, options, home.checkpoint, home.workdir)

@@ -79,7 +79,7 @@ class Joining:
     def _stacked(self, objects: Objects, least: float) -> Objects:
         pieces = Table.load(self.plan.checkpoint, "pieces")
         links = self._table("link", "slices", link, below(self.plan.grid, pieces.objects))
-        return stacked(objects, _pairs(pieces, links, 3), least)
+        return stacked(objects, _pairs(pieces, links, 3), self.plan.grid, least)
 
     def _table(
         self,

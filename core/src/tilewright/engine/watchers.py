@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from ..components.blame import name_of
 from ..components.discovery import Plugin
 from ..components.events import DoneTile, RunFinished, RunPlanned, TileDone
 from ..components.isolation import describe
 from ..components.printable import printable
 from ..components.registry import registry
-from ..components.resolve import name_of
 from ..tiling.grid import TileGrid
 from .checkpoint.records import Recorded
 from .plan import Plan
@@ -137,7 +137,7 @@ def _facts(recorded: Recorded, grid: TileGrid) -> DoneTile:
 def _warn_of(plugin: Plugin, hook: str, error: BaseException) -> None:
     warnings.warn(
         f"plugin {plugin.name!r} of {plugin.distribution} {plugin.version} failed in {hook}: {describe(error)}; the "
-        "run goes on without telling it more",
+        "run continues without calling it again",
         RuntimeWarning,
         stacklevel=2,
     )

@@ -58,5 +58,8 @@ def _cores(axis: int, chunks: Sequence[int], halo: int) -> tuple[int, ...]:
     last = len(chunks) - 1
     cores = tuple(n - halo * (i > 0) - halo * (i < last) for i, n in enumerate(chunks))
     if min(cores) < 1:
-        raise InvalidOption(f"chunks of {list(chunks)} along axis {axis} hold no tile between overlaps of {halo}")
+        raise InvalidOption(
+            f"chunks of {list(chunks)} along axis {axis} are too short for overlaps of {halo}; give the depth that "
+            "dask.array.overlap was given"
+        )
     return cores

@@ -102,7 +102,9 @@ def chosen_merger(merger: Any, connectivity: int, segmenter: object, dimensions:
     beside a merger that has none.
     """
     if whole_number("connectivity", connectivity, least=1) > dimensions:
-        raise InvalidOption(f"connectivity {connectivity} is more than the image's {dimensions} spatial dimensions")
+        raise InvalidOption(
+            f"connectivity {connectivity} is more than the image's {dimensions} spatial dimensions; give at most that"
+        )
     if merger == "touch":
         standing = declared(segmenter, "merger") if connectivity == 1 else None
         return Touch(connectivity=connectivity) if standing is None else component("merger", standing)

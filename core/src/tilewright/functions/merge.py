@@ -49,6 +49,7 @@ def merge_tile_labels(
     compute: bool = False,
     resume: bool = True,
     overwrite: bool = False,
+    make_parents: bool = False,
 ) -> Any:
     """Join the labels of tiles into one label image, with ids 1..N in raster order.
 
@@ -88,6 +89,7 @@ def merge_tile_labels(
                 image,
                 output.path,
                 overwrite=overwrite,
+                make_parents=make_parents,
                 resume=resume,
                 workers=n_workers,
                 checkpoint_dir=stage_dir,
@@ -112,12 +114,14 @@ def _opened(labeled: Any, component: str) -> Image:
         source = str((Path(labeled) / component).absolute())
         labeled = stored_array(Path(labeled), component)
     elif not all(hasattr(labeled, what) for what in ("shape", "dtype", "__getitem__")):
-        raise InvalidOption(f"{type(labeled).__name__} holds no labels; give a path, an Image, or an array")
+        raise InvalidOption(f"{type(labeled).__name__} is not a label image; give a path, an Image, or an array")
     axes = assumed_axes(labeled)
     if axes is None or "c" in axes:
         axes = BY_DIMENSIONS.get(len(labeled.shape))
     if axes is None:
-        raise InvalidOption(f"labels of {len(labeled.shape)} dimensions need their axes; give an Image")
+        raise InvalidOption(
+            f"labels of {len(labeled.shape)} dimensions need their axes; give an Image: Image(labels, axes='tzyx')"
+        )
     return Image(data=labeled, axes=axes, source=source)
 
 
@@ -129,7 +133,8 @@ def _tiles(
     if not np.any(depth):
         return image, tiler(image, tile_shape, 0, axes=image.axes, merger=merger, use_gpu=False)
     if tile_shape is not None or not hasattr(image.data, "__dask_graph__"):
-        raise InvalidOption(f"overlap {overlap} belongs to the chunks of a dask array; leave it or tile_shape out")
+        given = f"tile_shape {tile_shape!r} was given" if tile_shape is not None else "these are not a dask array"
+        raise InvalidOption(f"overlap {overlap} is that of a dask array's chunks, but {given}; leave one of both out")
     by_axis = for_axes("halo", depth, image.axes)
     haloed = HaloedTiles(image.data, by_axis)  # type: ignore[arg-type]  # a dask array has a graph
     if MergerTraits.of(merger).owns:

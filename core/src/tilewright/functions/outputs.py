@@ -82,7 +82,9 @@ class Output:
         without zarr metadata, an array where the group should be, a group where the array should be.
         """
         if not _is_component(component):
-            raise InvalidOption(f"output_component {component!r} is no name in a zarr group, such as 'labels'")
+            raise InvalidOption(
+                f"output_component {component!r} is not a name in a zarr group; give one such as 'labels'"
+            )
         if write_to is not None:
             check_local(write_to)
             output = cls(store=Path(write_to).absolute(), component=component)
@@ -120,10 +122,15 @@ class Output:
         parents = [self.store, *(self.store / part for part in reversed(Path(self.component).parents[:-1]))]
         for folder in parents:
             if folder.exists() and not _is_group(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-                what = "a zarr array" if _is_array(folder) else "no zarr group"
-                raise AlreadyExists(f"{folder} exists and is {what}, so {self.component!r} cannot be put into it")
+                what = "a zarr array" if _is_array(folder) else "not a zarr group"
+                raise AlreadyExists(
+                    f"{folder} exists and is {what}, so {self.component!r} cannot be put into it; choose another "
+                    "write_to"
+                )
         if self.path.exists() and not _is_array(self.path):
-            raise AlreadyExists(f"{self.path} exists and is no zarr array; choose another output_component or write_to")
+            raise AlreadyExists(
+                f"{self.path} exists and is not a zarr array; choose another output_component or write_to"
+            )
 
 
 def _is_component(name: object) -> bool:

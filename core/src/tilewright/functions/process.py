@@ -42,6 +42,7 @@ def tile_process(
     compute: bool = False,
     resume: bool = True,
     overwrite: bool = False,
+    make_parents: bool = False,
     channels: Sequence[int | str] | None = None,
     join_z: bool | float = False,
 ) -> Any:
@@ -77,6 +78,7 @@ def tile_process(
         IoU.
     resume: go on with what a killed run with the same arguments has done; False discards it.
     overwrite: replace an array that is there. It stays until the new one is whole.
+    make_parents: make the folders above `write_to` and `stage_dir` that do not exist; otherwise they are refused.
     compute: return a numpy array instead of a lazy dask array of the output.
     progress, verbose: show bars; log each step, to stderr if nobody has set up logging.
 
@@ -112,6 +114,7 @@ def tile_process(
                 level=given.level,
                 axes=given.axes,
                 overwrite=overwrite,
+                make_parents=make_parents,
                 resume=resume,
                 workers=1 if use_gpu else None,
                 checkpoint_dir=stage_dir,

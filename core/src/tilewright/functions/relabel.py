@@ -140,6 +140,6 @@ def _blocks(array: Any) -> Iterator[tuple[slice, ...]]:
 
 def _check(labels: NDArray[Any], what: str) -> None:
     if labels.dtype.kind not in "bui":
-        raise InvalidLabels(f"{what} has dtype {labels.dtype}; labels are integers")
+        raise InvalidLabels(f"{what} has dtype {labels.dtype}; labels are whole numbers, so store them as such")
     if labels.dtype.kind == "i" and labels.size and labels.min() < 0:
         raise InvalidLabels(f"{what} holds the negative label {labels.min()}; 0 is background, objects are positive")

@@ -54,7 +54,7 @@ def _tile(image: Image, said: TileShape, *, axes: str, use_gpu: bool) -> int | t
         return None
     if isinstance(said, str):
         if said != "auto":
-            raise InvalidOption(f"tile_shape {said!r} is none of None, 'auto', a tuple of lengths, or a function")
+            raise InvalidOption(f"tile_shape must be None, 'auto', a sequence of lengths or a function, not {said!r}")
         return _aligned(image, use_gpu=use_gpu)
     if callable(said):
         said = said(image.shape, image.dtype)
@@ -87,7 +87,7 @@ def numbers_by_axis(what: str, said: Any, axes: str, *, least: int) -> int | tup
     if isinstance(said, numbers.Number):
         return whole_number(what, said, least=least)
     if isinstance(said, str) or not hasattr(said, "__iter__"):
-        raise InvalidOption(f"{what} {said!r} is no number and no sequence of them")
+        raise InvalidOption(f"{what} must be a whole number or a sequence of them, not {said!r}")
     values = tuple(whole_number(what, each, least=least, said=said) for each in said)
     spatial = "".join(axis for axis in axes if axis in SPATIAL)
     if len(values) == len(axes) and "c" in axes:
@@ -95,6 +95,6 @@ def numbers_by_axis(what: str, said: Any, axes: str, *, least: int) -> int | tup
     if len(values) not in (len(spatial), len(axes.replace("c", ""))):
         raise InvalidOption(
             f"{what} {list(values)} has {len(values)} numbers, but the image's axes {axes!r} need {len(spatial)} "
-            f"(for {', '.join(spatial)})"
+            f"(for {', '.join(spatial)}); give as many, or one for all"
         )
     return values

@@ -73,7 +73,7 @@ def _stated(dimensions: tuple[str, ...]) -> str:
     if not all(letters):
         unknown = dimensions[letters.index("")]
         raise InvalidOption(
-            f"the array has a dimension {unknown!r}, which is none of t, c, z, y, x; rename it, or pass axes with a "
+            f"the array has a dimension {unknown!r}, which is not one of t, c, z, y, x; rename it, or pass axes with a "
             "letter for each dimension"
         )
     return "".join(letters)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..components.isolation import describe
 from ..errors import InvalidImage, InvalidOption, NotReadable
 from ..storage.arrays import Array, direct, in_memory, unit_of
 from ..storage.identity import Identity
@@ -100,7 +101,7 @@ class Image:
             raise InvalidImage(f"axes {self.axes!r} have none of 'z y x', so there is nothing to segment")
         for axis, step in self.spacing.items():
             if not (math.isfinite(step) and step > 0):
-                raise InvalidImage(f"{who} has spacing {step} along {axis}; it must be positive")
+                raise InvalidImage(f"{who} has spacing {step} along {axis}; it must be a positive number")
         if self.channels and len(self.channels) != self.size("c"):
             raise InvalidImage(
                 f"{who} has {self.size('c')} channels along c, but {len(self.channels)} channel "
@@ -192,7 +193,10 @@ class Image:
         `c`.
         """
         if "c" not in self.axes:
-            raise InvalidOption(f"channel {channel!r} was asked for, but the image's axes {self.axes!r} have no c")
+            raise InvalidOption(
+                f"channel {channel!r} was asked for, but the image's axes {self.axes!r} have no c; leave channel out "
+                "(--channel)"
+            )
         count, names = self.size("c"), f" ({', '.join(self.channels)})" if self.channels else ""
         said: object = channel
         if isinstance(said, str):
@@ -200,15 +204,25 @@ class Image:
                 return self.channels.index(said)
             said = int(said) if re.fullmatch("-?[0-9]+", said) else said
         if isinstance(said, bool) or not isinstance(said, Integral):
-            alike = [name for name in self.channels if name.casefold() == str(channel).casefold()]
-            close = alike or difflib.get_close_matches(str(channel), self.channels, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close and close[0] != channel else ""
-            raise InvalidOption(
-                f"channel {channel!r} does not exist or is not unique; the image has {count} channels{names}{hint}"
-            )
+            raise InvalidOption(self._no_channel(channel))
         if not -count <= int(said) < count:
-            raise InvalidOption(f"channel {said} does not exist; the image has {count} channels{names}")
+            raise InvalidOption(
+                f"channel {said} does not exist; the image has {count} channels{names}, numbered from 0 to {count - 1}"
+            )
         return int(said) % count
+
+    def _no_channel(self, channel: object) -> str:
+        """The message for a channel that has no name or number of the image, or the name of several channels."""
+        count, names = self.size("c"), ", ".join(self.channels)
+        same = [str(number) for number, name in enumerate(self.channels) if name == channel]
+        if same:
+            return f"several channels are named {channel!r}: {', '.join(same)} of {names}; choose one by its number"
+        if not names:
+            return f"channel {channel!r} does not exist; the image has {count}, without names; choose one by its number"
+        alike = [name for name in self.channels if name.casefold() == str(channel).casefold()]
+        close = alike or difflib.get_close_matches(str(channel), self.channels, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "choose one of these, or one by its number"
+        return f"channel {channel!r} does not exist; the image has {count} channels ({names}); {hint}"
 
     def select(self, channel: int | str) -> Image:
         """The image of one channel, without the axis `c`, as lazy as this one. InvalidOption as `channel_index`."""
@@ -258,9 +272,8 @@ class Image:
                 block = self.read(region)
             except Exception as error:
                 spans = ", ".join(f"{a} {part.start}:{part.stop}" for a, part in zip(self.axes, region, strict=True))
-                raise NotReadable(
-                    f"{self.source or self.name} cannot be read at {spans}: {type(error).__name__}: {error}"
-                ) from error
+                where = self.source or self.name
+                raise NotReadable(f"{where} cannot be read at {spans}: {describe(error)}; repair it") from error
             yield block
 
     def percentiles(self, low: float, high: float) -> tuple[float, float]:

@@ -64,11 +64,15 @@ class Destination:
             return cls._temporary(name, component("writer", writer or "zarr-array"), checkpoint_dir)
         if said is not None:
             check_local(said)
-        chosen = component("writer", writer) if writer is not None else choose_writer(str(said or source))
+        chosen = choose_writer(str(said or source), of_source=said is None) if writer is None else writer
+        chosen = component("writer", chosen)
         if said is None:
             place = WriterTraits.of(chosen).destination
             if place is None:
-                raise InvalidOption(f"{whose('writer', chosen)} needs a destination; give an output path")
+                raise InvalidOption(
+                    f"no output was given, and {whose('writer', chosen)} has no place for labels beside an image; give "
+                    "an output path"
+                )
             said = place(source, name)
             check_local(said)
         path = str(Path(said).absolute())
@@ -82,8 +86,15 @@ class Destination:
         checkpoint, beside = _folders(path, writer, checkpoint_dir)
         return cls(path=path, writer=writer, checkpoint=checkpoint, beside=beside, temporary=folder)
 
-    def check(self, source: Identity) -> None:
-        """Refuse, before any work, a destination that would destroy the source or cannot be moved to."""
+    def check(self, source: Identity, *, make_parents: bool) -> None:
+        """Refuse, before any work, a destination that would destroy the source or cannot be moved to.
+
+        make_parents: whether the run makes folders above the output and the checkpoint that do not exist.
+        """
+        _check_parents(self.beside, f"the output {self.path}", made=make_parents)
+        if self.checkpoint != self.beside:  # it is in a folder that the user named, which is made
+            named = self.checkpoint if self.checkpoint.parent.exists() else self.checkpoint.parent
+            _check_parents(named, f"the checkpoint {named}", made=make_parents)
         destroyed = source.destroyed_by(Path(self.path))
         if destroyed is not None:
             raise InvalidOption(
@@ -111,7 +122,6 @@ def _folders(path: str, writer: Callable[..., Any], checkpoint_dir: str | Path |
     home = Path(WriterTraits.of(writer).beside(path))
     # a link may lead to another file system, and nothing can be moved there from here
     real, whole = home.resolve(), Path(path).resolve()
-    _check_parent(real, "the output")
     inner = whole.relative_to(real) if whole.is_relative_to(real) else Path(path).relative_to(home)
     name = ".".join((real.name, *inner.parts))
     beside = real.parent / f"{name}.tilewright"
@@ -119,9 +129,7 @@ def _folders(path: str, writer: Callable[..., Any], checkpoint_dir: str | Path |
         return beside, beside
     check_local(checkpoint_dir)
     folder, digest = Path(checkpoint_dir).absolute(), hashlib.blake2b(os.fsencode(path), digest_size=6).hexdigest()
-    checkpoint = folder / f"{name}.{digest}.tilewright"
-    _check_parent(checkpoint if folder.exists() else folder, "the checkpoint")
-    return checkpoint, beside
+    return folder / f"{name}.{digest}.tilewright", beside
 
 
 def check_local(path: str | Path) -> None:
@@ -135,17 +143,21 @@ def check_local(path: str | Path) -> None:
         raise InvalidOption(f"{text} is a URL, but labels are written to local folders only; copy them there after")
 
 
-def _check_parent(path: Path, what: str) -> None:
-    """InvalidOption for a path below a folder that does not exist: it may be mistyped, or a disk that is not there.
+def _check_parents(path: Path, what: str, *, made: bool) -> None:
+    """InvalidOption for a path below a file, and below a folder that does not exist, unless such folders are made.
 
-    A folder in a zarr store, such as the `labels` of an image, is made.
+    It may be mistyped, or a disk that is not there. A folder in a zarr store, such as an image's `labels`, is made.
     """
     missing = next((folder for folder in reversed(path.parents) if not folder.is_dir()), None)
     if missing is None or (missing == path.parent and is_node(missing.parent)):
         return
     if missing.exists():
-        raise InvalidOption(f"{missing} is not a folder, so {what} {path} cannot be in it; give another path")
-    raise InvalidOption(f"there is no folder {missing} for {what} {path}; make it first, or correct the path")
+        raise InvalidOption(f"{missing} is not a folder, so {what} cannot be in it; give another path")
+    if not made:
+        raise InvalidOption(
+            f"there is no folder {missing} for {what}; correct the path, or pass make_parents=True (--make-parents) to "
+            "have it made"
+        )
 
 
 def _device(path: Path) -> int:

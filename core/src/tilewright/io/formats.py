@@ -50,30 +50,44 @@ def choose_reader(path: str) -> Callable[[str], Image]:
     """
     remote = "://" in path
     if not remote and not Path(path).exists():
-        raise NotReadable(f"{path!r} does not exist")
+        raise NotReadable(f"{path!r} does not exist; check the path")
     first = b"" if remote else _first_bytes(Path(path))
     known = registry().components("reader")
-    claims = ([c for c in group if _sniff(c, path, first, default=True)] for group in _by_suffix(known, path))
+    groups = _by_suffix(known, path)
+    claims = ([c for c in group if _sniff(c, path, first, default=True)] for group in groups)
     found = next(filter(None, claims), []) or [c for c in known if _sniff(c, path, first, default=False)]
+    if not found and groups:
+        raise NotReadable(
+            f"no installed reader reads {path!r}: it has the suffix of {groups[0][0].spec.name!r}, but other content; "
+            "copy or export it again, or name another reader (--reader)"
+        )
     if not found:
         names = ", ".join(f"{c.spec.name} ({' '.join(_format(c).suffixes)})" for c in known) or "none"
         raise NotReadable(
             f"no installed reader reads {path!r}; installed readers: {names}. "
-            "Install the plugin for its format, or name a reader"
+            "Install the plugin for its format, or name a reader (--reader)"
         )
     return component("reader", _preferred(found, path).spec.name)
 
 
-def choose_writer(path: str) -> Callable[..., Any]:
-    """The writer that claims the longest suffix of a path, or of a folder that it lies in (labels within a store)."""
+def choose_writer(path: str, *, of_source: bool = False) -> Callable[..., Any]:
+    """The writer that claims the longest suffix of a path, or of a folder that it lies in (labels within a store).
+
+    of_source: whether the path is that of the image, since no output was given.
+    """
     known = registry().components("writer")
     places = (path, *map(str, Path(path).parents))
     found = next((claims[0] for place in places if (claims := _by_suffix(known, place))), [])
     if not found:
         names = ", ".join(f"{c.spec.name} ({' '.join(_format(c).suffixes)})" for c in known if _format(c).suffixes)
+        if of_source:
+            raise UnknownComponent(
+                f"no output was given, and no installed writer puts labels into {path!r}; give an output path with "
+                f"the suffix of an installed writer: {names or 'none'}"
+            )
         raise UnknownComponent(
             f"no installed writer claims the suffix of {path!r}; installed writers: {names or 'none'}. "
-            "Give the output one of these suffixes, install the plugin for its format, or name a writer"
+            "Give the output one of these suffixes, install the plugin for its format, or name a writer (--writer)"
         )
     return component("writer", _preferred(found, path).spec.name)
 
@@ -93,7 +107,7 @@ def _preferred(found: list[Component], path: str) -> Component:
     best = [c for c in found if _format(c).priority == highest]
     if len(best) > 1:
         names = " and ".join(f"{c.spec.name!r} ({c.distribution} {c.version})" for c in best)
-        raise UnknownComponent(f"{best[0].kind}s {names} both claim {path!r}; name the one to use")
+        raise UnknownComponent(f"{best[0].kind}s {names} both claim {path!r}; name the one to use (--{best[0].kind})")
     return best[0]
 
 

@@ -78,7 +78,9 @@ def open_source(source: Any, *, reader: Any = None, level: int | None = None, ax
         chosen = component("reader", reader) if reader is not None else choose_reader(path)
         return Source(path=path, reader=ReaderTraits.with_options(chosen, level=level, axes=axes))
     if level:
-        raise InvalidOption(f"level {level} was asked for, but {type(source).__name__} in memory has one level")
+        raise InvalidOption(
+            f"level {level} was asked for, but {type(source).__name__} in memory has one level; leave level out"
+        )
     if isinstance(source, Image):
         return Source(image=source if axes is None else dataclasses.replace(source, axes=axes))
     return Source(image=as_image(source, axes))
@@ -104,7 +106,9 @@ def chosen_channels(
         several = [channel] if channel is not None else channels
         return None if several is None else tuple(image.channel_index(each) for each in several)
     if channels is not None:
-        raise InvalidOption(f"channels {list(channels)} were asked for, but the segmenter takes one; give channel")
+        raise InvalidOption(
+            f"channels {list(channels)} were asked for, but the segmenter takes one; choose it with channel (--channel)"
+        )
     if channel is not None:
         return image.channel_index(channel)
     if image.size("c") > 1:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..components.options import checked_arguments
 from ..errors import InvalidOption
 from ..image import AXES, Image
 from ..io.formats import open_image
@@ -75,7 +76,8 @@ class Comparison:
         each.
     lost: ids of reference objects of which no predicted one holds a quarter.
     doubled: ids of predicted objects that lie by half or more in a reference object of which another one holds more:
-        second halves, second drawings, slivers beside a seam.
+        second drawings, smaller halves, slivers beside a seam. Of two equal halves neither is doubled: the reference
+        object is split.
     """
 
     n_reference: int
@@ -103,6 +105,7 @@ class Comparison:
         }
 
 
+@checked_arguments
 def compare(
     reference: Any,
     predicted: Any,
@@ -112,14 +115,14 @@ def compare(
 ) -> Comparison:
     """Match the objects of two label images of the same extent.
 
-    reference, predicted: paths that a reader reads, `Image`s, or arrays (numpy, dask, zarr) of whole numbers, 0 is
-        background. Equal ids are one object, wherever they lie.
+    reference, predicted: paths that a reader reads, `Image`s, or arrays (numpy, dask, zarr) of whole numbers, which may
+        be stored as floats; 0 is background. Equal ids are one object, wherever they lie.
     thresholds: of IoU, above 0 and up to 1.
     block: pixels along each axis that are read at a time; whole storage chunks if None. The result does not depend on
         it. Memory grows with the number of objects, not of pixels.
 
-    InvalidImage for images of different extent, InvalidLabels for pixels that are not labels, InvalidOption for a
-    threshold that there cannot be.
+    InvalidImage for images of different extent, InvalidLabels with the place of a pixel that is negative, fractional
+    or not finite, InvalidOption for a threshold that there cannot be.
 
     >>> one, two = np.array([[1, 1, 0, 2, 2]]), np.array([[7, 7, 7, 7, 0]])
     >>> found = compare(one, two, thresholds=(0.5,))
@@ -128,7 +131,7 @@ def compare(
     """
     for threshold in thresholds:
         if not 0 < threshold <= 1:
-            raise InvalidOption(f"a threshold of IoU lies above 0 and is at most 1, not {threshold}")
+            raise InvalidOption(f"thresholds must be numbers above 0 and up to 1, not {threshold!r}")
     return compared(Contingency.of(*_opened(reference, predicted), block=block), thresholds)
 
 
@@ -175,15 +178,11 @@ def _lost(table: Contingency) -> NDArray[np.bool_]:
 
 
 def _doubled(table: Contingency) -> NDArray[np.bool_]:
-    order = np.lexsort((table.pairs[:, 1], -table.shared, table.pairs[:, 0]))
-    _, first = np.unique(table.pairs[order, 0], return_index=True)
-    best = np.zeros(len(order), np.bool_)
-    best[order[first]] = True
-    lies = table.shared >= HELD * table.of_predicted
-    second, only = np.zeros((2, len(table.predicted)), np.bool_)
-    second[table.pairs[lies & ~best, 1]] = True
-    only[table.pairs[lies & best, 1]] = True
-    doubled: NDArray[np.bool_] = second & ~only
+    most = np.zeros(len(table.reference), np.int64)
+    np.maximum.at(most, table.pairs[:, 0], table.shared)
+    second = (table.shared >= HELD * table.of_predicted) & (table.shared < most[table.pairs[:, 0]])
+    doubled = np.zeros(len(table.predicted), np.bool_)
+    doubled[table.pairs[second, 1]] = True
     return doubled
 
 

@@ -23,6 +23,7 @@ Ints = NDArray[np.int64]
 
 BLOCK = 2**22  # pixels that are compared at a time
 COMPACT = 2**20  # rows that may wait before they are added up
+BEYOND = np.float64(2**64)  # no id is so large
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,7 +48,7 @@ class Contingency:
         """Count block by block; the counts are the same for every block shape.
 
         InvalidImage if the images differ in axes or shape; an axis of length 1 that only one of them has is ignored.
-        InvalidLabels for pixels that are negative or not whole numbers.
+        InvalidLabels for a pixel that is negative or not a whole number; a float may hold one.
         """
         axes, shape = aligned(reference, predicted)
         rows = _Rows()
@@ -100,7 +101,8 @@ def aligned(one: Image, other: Image) -> tuple[str, tuple[int, ...]]:
     if axes != beside or shape != there:
         raise InvalidImage(
             f"label images of different extent cannot be compared: {one.source or one.name} has axes {one.axes!r} of "
-            f"shape {one.shape}, {other.source or other.name} has {other.axes!r} of shape {other.shape}"
+            f"shape {one.shape}, {other.source or other.name} has {other.axes!r} of shape {other.shape}; give two "
+            "of the same axes and shape"
         )
     return axes, shape
 
@@ -119,14 +121,23 @@ def _block(one: Image, other: Image, axes: str) -> list[int]:
 
 
 def _labels(image: Image, axes: str, region: Region) -> NDArray[Any]:
+    """The labels of a region, along `axes`; floats as the whole numbers that they hold."""
     parts = dict(zip(axes, region, strict=True))
-    labels = image.read(tuple(parts.get(axis, slice(0, 1)) for axis in image.axes)).reshape(lengths(region))
-    who = image.source or image.name
-    if labels.dtype.kind not in "biu":
-        raise InvalidLabels(f"{who} has dtype {labels.dtype}; the pixels of a label image are whole numbers")
-    if labels.dtype.kind == "i" and labels.size and labels.min() < 0:
-        raise InvalidLabels(f"{who} has the negative label {labels.min()}; 0 is background, objects are positive")
-    return labels
+    region = tuple(parts.get(axis, slice(0, 1)) for axis in image.axes)
+    pixels = image.read(region)
+    kind = pixels.dtype.kind
+    if kind in "if":
+        wrong = pixels < 0
+        if kind == "f":
+            wrong |= ~(pixels < BEYOND) | (pixels != np.floor(pixels))
+        if wrong.any():
+            at = np.unravel_index(wrong.argmax(), wrong.shape)
+            place = ", ".join(f"{axis}={cut.start + n}" for axis, cut, n in zip(image.axes, region, at, strict=True))
+            raise InvalidLabels(
+                f"{image.source or image.name} has the value {pixels[at]} at {place}, which is not a label; background "
+                "is 0, and the pixels of an object have its whole number above 0"
+            )
+    return (pixels.astype(np.uint64) if kind == "f" else pixels).reshape(lengths(tuple(parts.values())))
 
 
 def _counted(one: NDArray[Any], other: NDArray[Any]) -> tuple[Ids, Ids, Ints]:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Any, get_type_hints
 
 from ..components.discovery import Component, Plugin, read_plugin
-from ..components.options import build, options_of
+from ..components.options import options_of
 from ..components.registry import registry
-from ..components.resolve import component, configuration
+from ..components.resolve import component, configuration, made
 from ..errors import TilewrightError
 from .kit import Kit
 
@@ -109,13 +109,13 @@ class PluginTests(Kit):
             target = one.spec.load()
             if not all(option.default for option in options_of(target)):
                 continue  # it cannot be made from nothing
-            made = component(one.kind, target)
-            record = json.loads(json.dumps(configuration(one.kind, made)))
+            first = component(one.kind, target)
+            record = json.loads(json.dumps(configuration(one.kind, first)))
             try:
-                again = build(target, record.get("configuration", {}), f"{one.kind} {one.spec.name!r}")
+                again = made(one.kind, target, record.get("configuration", {}))
             except TilewrightError as error:
                 raise AssertionError(f"its options do not come back from a file ({error}); use plain values") from error
-            assert again == made, f"{one.spec.name}: {made!r} comes back from a file as {again!r}; use plain values"
+            assert again == first, f"{one.spec.name}: {first!r} comes back from a file as {again!r}; use plain values"
 
 
 def _read(plugin: str) -> Plugin:

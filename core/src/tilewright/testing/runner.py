@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal
 from ..abc.traits import MergerTraits, SinkTraits
 from ..components.discovery import Component, Plugin
 from ..components.isolation import contained, describe
-from ..components.options import build, options_of, parse
-from ..components.resolve import component
+from ..components.options import options_of, parse
+from ..components.resolve import component, made
 from ..io.formats import read
 from .kit import Kit
 from .mergers import MergerTests
@@ -89,10 +89,7 @@ def _made(one: Component, texts: Mapping[str, str]) -> Callable[..., Any]:
             f"{', '.join(needed)} must be given, so there is no {one.kind} to try; say `tilewright check "
             f"{one.spec.name} {said}`, or inherit the test class of tilewright.testing and give it one"
         )
-    if not texts:
-        return component(one.kind, target)
-    made: Callable[..., Any] = build(target, given, f"{one.kind} {one.spec.name!r}")
-    return made
+    return made(one.kind, target, given) if texts else component(one.kind, target)
 
 
 def _sample(one: Component, reader: Callable[..., Any], path: Path | None) -> Sample:

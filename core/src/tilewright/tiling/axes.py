@@ -23,7 +23,8 @@ def per_axis(what: str, value: int | Sequence[int], axes: str, *, least: int = 1
     values = numbers(what, value, len(axes))
     if len(values) != len(axes):
         raise InvalidOption(f"{what} {list(values)} has {len(values)} numbers, but the axes {axes!r} need {len(axes)}")
-    return tuple(whole_number(what, number, least=least, said=list(values)) for number in values)
+    several = None if all(number is values[0] for number in values) else list(values)
+    return tuple(whole_number(what, number, least=least, said=several) for number in values)
 
 
 def for_axes(what: str, value: int | Sequence[int], axes: str, *, rest: int = 0) -> tuple[int, ...]:
@@ -41,7 +42,8 @@ def for_axes(what: str, value: int | Sequence[int], axes: str, *, rest: int = 0)
     if len(values) != count:
         fewer = f", or {count} for {spatial(axes)!r}" if count < len(axes) else ""
         raise InvalidOption(
-            f"{what} {list(values)} has {len(values)} numbers, but the axes {axes!r} need {len(axes)}{fewer}"
+            f"{what} {list(values)} has {len(values)} numbers, but the axes {axes!r} need {len(axes)}{fewer}; give as "
+            "many, or one for all"
         )
     remaining = iter(values)
     return tuple(next(remaining) if axis in SPATIAL else rest for axis in axes)

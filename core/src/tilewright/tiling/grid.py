@@ -82,9 +82,15 @@ class TileGrid:
             )
         for axis, core, halo, step in zip(self.axes, self.cores, self.halo, stride, strict=True):
             if halo < 0 or step < 1 or any(n < 1 for n in core):
-                raise InvalidOption(f"axis {axis}: core lengths must be positive, halo ≥ 0, stride ≥ 1")
+                raise InvalidOption(
+                    f"cores and the stride must be at least 1 and the halo at least 0, but along {axis} the shortest "
+                    f"core is {min(core, default=0)}, the stride {step} and the halo {halo}"
+                )
             if axis in self.separate and (halo or any(n != 1 for n in core)):
-                raise InvalidOption(f"axis {axis} never joins, so its cores have length 1 and no halo")
+                raise InvalidOption(
+                    f"nothing joins along {axis}, so cores have length 1 and no halo there, not length {max(core)} and "
+                    f"halo {halo}"
+                )
         if len(self) > MAX_TILES:
             raise InvalidOption(f"{len(self):,} tiles are more than {MAX_TILES:,}; choose larger tiles")
         starts = tuple(tuple(itertools.accumulate(core, initial=0)) for core in self.cores)
@@ -154,7 +160,7 @@ class TileGrid:
 
     def __getitem__(self, number: int) -> Tile:
         if not 0 <= number < len(self):
-            raise IndexError(f"tile {number} of {len(self)}")
+            raise IndexError(f"there is no tile {number}; the grid has {len(self)}")
         index = []
         for count in reversed(self.counts):
             number, position = divmod(number, count)

@@ -35,7 +35,9 @@ def cellpose_fn(
     if channel_axis not in (None, 0):
         raise InvalidOption(f"channel_axis must be 0 or None, not {channel_axis}: tiles have their channels first")
     if eval_options.get("stitch_threshold"):
-        raise InvalidOption("stitch_threshold would link planes within tiles alone; leave it out")
+        raise InvalidOption(
+            "stitch_threshold would link planes within tiles alone; leave it out, and link them with join_z"
+        )
     eval_options.pop("stitch_threshold", None)
     chosen = tuple(number - 1 for number in channels or () if number > 0)
     options = {"model": model, "gpu": gpu, "diameter": diameter, "do_3D": do_3D, "channels": chosen or None}
@@ -52,5 +54,7 @@ def _plain(options: dict[str, Any]) -> dict[str, Any]:
         return options | {"ranges": ((0.0, 1.0),)}
     known = {"percentile": "percentiles", "lowhigh": "ranges"}
     if not isinstance(normalize, Mapping) or not set(normalize) <= set(known):
-        raise InvalidOption(f"normalize must be True, False, or a table with percentile or lowhigh, not {normalize!r}")
+        raise InvalidOption(
+            f"normalize must be True, False, or a mapping with percentile or lowhigh, not {normalize!r}"
+        )
     return options | {known[name]: value for name, value in normalize.items() if value is not None}

@@ -79,7 +79,8 @@ class Cellpose(Options):
         count, most = image.size("c"), weights.most_channels()
         if count > most:
             raise InvalidImage(
-                f"the image has {count} channels, and this Cellpose takes at most {most}; choose them with channels"
+                f"the image has {count} channels, and this Cellpose takes at most {most}; choose them with channels "
+                "(--channels)"
             )
         ranges = self.ranges or measured(image, self.percentiles)
         fixed = dataclasses.replace(

@@ -102,7 +102,10 @@ def _check(path: Path) -> None:
         raise NotReadable(f"{path} holds no weights that PyTorch can read: {type(error).__name__}: {error}") from error
     if ("W2" in keys) != newer():
         made_for = "4" if "W2" in keys else "3 or earlier"
-        raise InvalidOption(f"{path} holds weights of Cellpose {made_for}, but {version()} is installed")
+        raise InvalidOption(
+            f"{path} holds weights of Cellpose {made_for}, but {version()} is installed; give weights for that, or "
+            "install the other"
+        )
 
 
 def _fetch(name: str) -> None:

@@ -72,7 +72,7 @@ def plan(
     wanted = _expand(chunks, axes, "chunks") or _default_chunks(axes, tile, shape)
     outer = _expand(shards, axes, "shards")
     if outer and any(s % c for s, c in zip(outer, wanted, strict=True)):
-        raise InvalidOption(f"shards {outer} are no multiples of the chunks {wanted}; give multiples, or chunks too")
+        raise InvalidOption(f"shards {outer} are not multiples of the chunks {wanted}; give multiples, or chunks too")
     laid = tuple(_lay(level, levels[0], wanted, outer) for level in levels)
     return PyramidLayout(levels=laid, block=_block(laid, tile))
 
@@ -84,7 +84,9 @@ def _expand(sizes: int | tuple[int, ...] | None, axes: str, what: str) -> tuple[
     spatial = sum(axis in SPATIAL for axis in axes)
     given = (sizes,) * spatial if isinstance(sizes, int) else sizes
     if len(given) not in (spatial, len(axes)):
-        raise InvalidOption(f"{what} {given} have {len(given)} numbers, but the labels have axes {axes!r}")
+        raise InvalidOption(
+            f"{what} {given} have {len(given)} numbers, but the labels have axes {axes!r}; give one for each"
+        )
     if min(given) < 1:
         raise InvalidOption(f"{what} {given} must be at least 1 along every axis")
     left = iter(given)

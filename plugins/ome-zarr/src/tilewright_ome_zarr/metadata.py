@@ -112,11 +112,13 @@ def read_multiscale(ome: Ome) -> Multiscale:
     """
     raw = ome.attributes.get("multiscales")
     if not (isinstance(raw, list) and raw and isinstance(raw[0], Mapping)):
-        raise InvalidImage(f"'multiscales' of {ome.where!r} is no list of mappings; repair it")
+        raise InvalidImage(f"'multiscales' of {ome.where!r} is not a list of mappings; repair it")
     found = ome.parse("Multiscale", {**raw[0], **_judged_axes(raw[0]), **_judged_datasets(raw[0])})
     axes = [axis.name for axis in found.axes]
     if not set(axes) <= set(AXES):
-        raise InvalidImage(f"{ome.where!r} has axes {', '.join(axes)}, but only t c z y x can be read")
+        raise InvalidImage(
+            f"{ome.where!r} has axes {', '.join(axes)}, but only t c z y x can be read; repair its metadata"
+        )
     return Multiscale(
         name=found.name or "",
         axes="".join(axes),

@@ -48,9 +48,11 @@ def image_of(target: Path) -> Image | None:
         try:
             opened = OmeZarrReader()(str(image))
         except TilewrightError as error:
-            raise InvalidOption(f"labels cannot be written to {str(target)!r}: {error}") from error
+            raise InvalidOption(f"labels cannot be written to {str(target)!r}: {error}; give another path") from error
         if not opened.levels:
-            raise InvalidOption(f"{str(image)!r} is a plain zarr array, which holds no labels; give an output path")
+            raise InvalidOption(
+                f"{str(image)!r} is a plain zarr array, which cannot hold labels; give an output path outside of it"
+            )
         _check_format(target.parent, opened)
         return opened
     if root := root_of(target.parent):

@@ -137,7 +137,8 @@ def _named_axes(array: AnyArray, where: str) -> str:
         return "".join(names)
     said = f"dimension names {', '.join(map(str, names))}" if names else "no dimension names"
     raise InvalidOption(
-        f"{where!r} is a plain zarr array of shape {array.shape} with {said}; pass axes, a letter of tczyx for each"
+        f"{where!r} is a plain zarr array of shape {array.shape} with {said}; pass axes, a letter of tczyx for each "
+        "(--axes)"
     )
 
 

@@ -45,7 +45,7 @@ class OmeZarrSink:
     def write(self, region: Region, labels: NDArray[Any]) -> None:
         """Fill a region of the finest level and its part of every coarser level that can be filled along.
 
-        Background is not written. ValueError for a region that is no multiple of the block: two such regions would
+        Background is not written. ValueError for a region that is not a multiple of the block: two such regions would
         share a chunk and one of them lose labels silently.
         """
         self._check(region)
@@ -87,7 +87,9 @@ class OmeZarrSink:
         shape = self.layout.levels[0].level.shape
         for part, step, length in zip(region, self.block, shape, strict=True):
             if part.start % step or (part.stop % step and part.stop != length):
-                raise ValueError(f"region {region} is no multiple of the block {self.block} of labels of shape {shape}")
+                raise ValueError(
+                    f"region {region} is not a multiple of the block {self.block} of labels of shape {shape}"
+                )
 
     def _build_rest(self) -> None:
         levels = self.layout.levels

@@ -88,7 +88,10 @@ class OmeZarrLabels:
         check_name(name)
         target = f"{image.rstrip('/')}/labels/{name}"
         if image_of(target_of(target)) is None:
-            raise InvalidOption(f"{image!r} is no OME-Zarr image that could hold labels; give an output path")
+            raise InvalidOption(
+                f"no output was given, and {image!r} is not an OME-Zarr image, which holds its labels; give an output "
+                "path"
+            )
         return target
 
     def exists(self, path: str) -> bool:

@@ -29,7 +29,7 @@ def folder_of(model: str) -> Path:
         return _pretrained(model)
     folder = Path(model).expanduser().resolve()
     if not (folder / "config.json").is_file():
-        raise InvalidOption(f"{folder} is no StarDist model: it has no config.json; {ADVICE}")
+        raise InvalidOption(f"{folder} is not a StarDist model: it has no config.json; {ADVICE}")
     _weights(folder)
     return folder
 
@@ -65,14 +65,16 @@ def _number(folder: Path, name: str) -> int:
     try:
         return int(json.loads(path.read_text("utf-8"))[name])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NotReadable(f"{path} is no StarDist configuration, {type(error).__name__}: {error}; {ADVICE}") from error
+        raise NotReadable(
+            f"{path} is not a StarDist configuration: {type(error).__name__}: {error}; {ADVICE}"
+        ) from error
 
 
 def _weights(folder: Path) -> Path:
     """The file of weights that StarDist loads: the newest of the best ones, else the newest."""
     found = [path for pattern in WEIGHTS for path in folder.glob(pattern)]
     if not found:
-        raise InvalidOption(f"{folder} holds no weights (*.h5), and a network without is untrained; {ADVICE}")
+        raise InvalidOption(f"{folder} holds no weights (*.h5), and a network without weights is untrained; {ADVICE}")
     newest = sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
     return next((path for path in newest if "best" in path.name), newest[0])
 

@@ -46,8 +46,11 @@ def _import_triton() -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Log what is printed meanwhile instead, and have TensorFlow speak of nothing less than errors."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is first imported
+    """Log what is printed meanwhile instead, and have TensorFlow's C++ write only what ends the process.
+
+    Its other errors are raised in Python too, or are none, as that a build for GPUs finds no driver.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is first imported
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that tiles at the border have other shapes
     printed = io.StringIO()
     with redirect_stdout(printed):

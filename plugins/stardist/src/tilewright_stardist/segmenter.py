@@ -161,7 +161,7 @@ class StarDist:
         if "c" in axes and image.size("c") != channels:
             raise InvalidImage(
                 f"the network of {self.model} takes {channels} channels, but the image has {image.size('c')}; choose "
-                "as many with channels"
+                "as many with channels (--channels)"
             )
         if self.limits and len(self.limits) not in (1, channels):
             raise InvalidOption(

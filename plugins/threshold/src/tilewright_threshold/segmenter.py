@@ -116,4 +116,6 @@ class Threshold:
 
     def _check_dimensions(self, ndim: int) -> None:
         if self.connectivity > ndim:
-            raise InvalidOption(f"connectivity {self.connectivity} is more than the {ndim} dimensions of the pixels")
+            raise InvalidOption(
+                f"connectivity {self.connectivity} is more than the {ndim} dimensions of the pixels; give at most that"
+            )

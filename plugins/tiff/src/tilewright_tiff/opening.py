@@ -60,7 +60,9 @@ def open_tiff(path: str) -> tifffile.TiffFile:
 def check_codec(page: tifffile.TiffPage, path: str) -> None:
     """NotReadable if a page's compression or predictor cannot be undone with what is installed, or its type is none."""
     if page.dtype is None:
-        raise NotReadable(f"{path!r} has pixels of {page.bitspersample} bits that no type holds; export it again")
+        raise NotReadable(
+            f"{path!r} has pixels of {page.bitspersample} bits, which numpy has no type for; export it with 8 or 16"
+        )
     bare = importlib.util.find_spec("imagecodecs") is None
     known = page.compression in (tifffile.TIFF.DECOMPRESSORS if not bare else STANDARD) or page.compression == 1
     if known and (page.predictor == 1 or page.predictor in tifffile.TIFF.UNPREDICTORS):

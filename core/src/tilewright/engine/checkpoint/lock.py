@@ -48,7 +48,7 @@ def claimed(folders: Sequence[Path], record: dict[str, Any], *, resume: bool) ->
     folders = tuple(dict.fromkeys(folders))
     with ExitStack() as stack:
         for folder in folders:
-            folder.parent.mkdir(exist_ok=True)  # the folder for checkpoints that a user named
+            folder.parent.mkdir(parents=True, exist_ok=True)  # what may be made was checked before
         holds = tuple(stack.enter_context(_held(folder)) for folder in folders)
         for folder in folders:
             _check_own(folder)

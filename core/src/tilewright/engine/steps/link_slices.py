@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...labels.objects import Objects, united
+from ...labels.objects import Objects
 from ...labels.pairs import count_pairs
-from ...labels.slices import links
+from ...labels.slices import chains
 from ...tiling.grid import TileGrid
 from ..checkpoint.records import LinkRecord, Recorded, keep
 from ..checkpoint.tables import Table
@@ -50,16 +50,14 @@ def link(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
     return done
 
 
-def stacked(objects: Objects, pairs: Ints, least: float) -> Objects:
+def stacked(objects: Objects, pairs: Ints, grid: TileGrid, least: float) -> Objects:
     """The objects with those of consecutive slices united that are one, by the pixels that their pieces share."""
     group = objects.group.astype(np.int64)
     area, first = np.zeros(len(group), np.int64), objects.first.copy()
     np.add.at(area, group, objects.area)
     np.minimum.at(first, group, objects.first)
-    keys, at = np.unique(group[pairs[:, 0]] * len(group) + group[pairs[:, 1]], return_inverse=True)
-    shared = np.bincount(at, weights=pairs[:, 2]).astype(np.int64)
-    lower, upper = keys // max(1, len(group)), keys % max(1, len(group))
-    same = links(lower, upper, shared, area, first, least)
-    pieces = np.flatnonzero(group != np.arange(len(group)))
-    ends = np.concatenate([pieces, lower[same]]), np.concatenate([group[pieces], upper[same]])
-    return Objects(group=united(len(group), *ends), first=objects.first, area=objects.area)
+    lower, upper = group[pairs[:, 0]], group[pairs[:, 1]]
+    axis = grid.axes.index("z")
+    z = first[lower] // math.prod(grid.shape[axis + 1 :]) % grid.shape[axis]
+    chain = chains(lower, upper, pairs[:, 2], z, area, first, least).astype(objects.group.dtype)
+    return Objects(group=chain[objects.group], first=objects.first, area=objects.area)

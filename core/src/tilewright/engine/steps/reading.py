@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...components.isolation import describe
 from ...errors import NotReadable
 from ...tiling.regions import Region
 from ..plan import Plan
@@ -44,8 +45,10 @@ def pixels_of(plan: Plan, region: Region, axes: str, what: str) -> NDArray[Any]:
     try:
         block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise NotReadable(f"{image.source or image.name} cannot be read at {what}: {reason}") from error
+        raise NotReadable(
+            f"{image.source or image.name} cannot be read at {what}: {describe(error)}; repair it, or leave such tiles "
+            "out: on_error='skip' (--on-error skip)"
+        ) from error
     plan.source.check()
     kept = [axis for axis in image.axes if axis in axes]
     block = block.reshape([n for n, axis in zip(block.shape, image.axes, strict=True) if axis in kept])

@@ -67,11 +67,11 @@ class Cluster:
         self._checks_alone = 0 if self._client.nthreads() else self._checks_alone + 1
         if not self._checks_alone:
             return
-        logger.warning("the cluster has no workers; waiting for one. A run that is stopped goes on when it is repeated")
+        logger.warning("the cluster has no workers; waiting for one. A stopped run resumes when it is re-run")
         if self._checks_alone >= CHECKS_ALONE and isinstance(self._client.cluster, LocalCluster):
             raise WorkerLost(
                 "all worker processes are gone, and none was started again; what is done is kept: make a new cluster, "
-                "or run without one, and repeat the run to go on"
+                "or run without one, and re-run the same command to resume"
             )
 
     def forget(self, shared: Parcel) -> None:

@@ -112,7 +112,7 @@ def _data(parcel: Parcel) -> bytes:
         return parcel.data
     data = parcel.file.read_bytes()
     if _digest(data) != parcel.digest:
-        raise NotReadable(f"{parcel.file} is not what the run wrote there; repeat the run to go on")
+        raise NotReadable(f"{parcel.file} is not what the run wrote there; re-run the same command to resume")
     return data
 
 
