@@ -61,3 +61,82 @@ class Local:
 
     def __call__(self, pixels: NDArray[Any], place: Placement | None = None) -> NDArray[Any]:
         return untiled(self, pixels, self.axes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planes:
+    """The mean of what three sets of planes say, each of windows that overlap and are averaged by a taper."""
+
+    level: float = 0.0
+    batch: int = 4
+    axes: str = "zyx"
+    halo: int = 3
+
+    @property
+    def predictions(self) -> Mapping[str, Prediction]:
+        return {"sums": Prediction(channels=2)}
+
+    def windows(self, image: Image, budget: int) -> list[Windows]:
+        return [self._set(image, axes) for axes in ("yx", "xz", "zy")]
+
+    def _set(self, image: Image, axes: str) -> Windows:
+        shape = tuple(image.size(axis) for axis in axes)
+        along = tuple(tuple(range(-2, max(-2, length - 9) + 5, 5)) for length in shape)
+        taper = tuple(float(1 + min(i, 8 - i)) for i in range(9))
+        return Windows(axes=axes, shape=shape, starts=along, size=(9, 9), taper=(taper, taper))
+
+    def predict(self, windows: Sequence[Window], which: int) -> list[dict[str, NDArray[Any]]]:
+        planes = [each.padded(each.pixels) for each in windows]
+        return [{"sums": np.stack([ndimage.uniform_filter(p.astype(float), 3), p * (which + 1.0)])} for p in planes]
+
+    def decode(self, maps: Sequence[Maps], place: Placement) -> NDArray[Any]:
+        means = sum(each["sums"].sum(axis=0, dtype=np.float64) for each in maps)
+        assert means.shape == tuple(part.stop - part.start for part in place.region)
+        labels: NDArray[Any] = ndimage.label(means > self.level)[0]
+        return labels
+
+    def __call__(self, pixels: NDArray[Any], place: Placement | None = None) -> NDArray[Any]:
+        return untiled(self, pixels, self.axes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Points:
+    """A square around every bright pixel: a table of candidates instead of maps."""
+
+    level: float = 990.0
+    batch: int = 2
+    axes: str = "yx"
+    halo: int = 4
+    context: int = 2
+    merger: str = "overlap"
+
+    @property
+    def predictions(self) -> Mapping[str, Prediction]:
+        return {"place": Prediction(dtype="int32", channels=2, rows=True), "value": Prediction(rows=True)}
+
+    def windows(self, image: Image, budget: int) -> list[Windows]:
+        shape = tuple(image.size(axis) for axis in self.axes)
+        return [
+            Windows(
+                axes="yx", shape=shape, starts=tuple(starts(n, 20, 14) for n in shape), size=(20, 20), margin=(3, 3)
+            )
+        ]
+
+    def predict(self, windows: Sequence[Window], which: int) -> list[dict[str, NDArray[Any]]]:
+        found = []
+        for each in windows:
+            at = np.argwhere(each.pixels > self.level)
+            first = [part.start for part in each.region]
+            found.append({"place": at + first, "value": each.pixels[tuple(at.T)][:, np.newaxis].astype(np.float32)})
+        return found
+
+    def decode(self, maps: Sequence[Maps], place: Placement) -> NDArray[Any]:
+        (said,) = maps
+        labels = np.zeros([part.stop - part.start for part in place.region], int)
+        order = np.lexsort((*said["place"].T[::-1], said["value"][:, 0]))  # the brightest is drawn last
+        for number, (y, x) in enumerate(said["place"][order], 1):
+            labels[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2] = number
+        return labels
+
+    def __call__(self, pixels: NDArray[Any], place: Placement | None = None) -> NDArray[Any]:
+        return untiled(self, pixels, self.axes)

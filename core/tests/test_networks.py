@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import Local
+from networks import Local, Planes, Points, starts
 from scipy import ndimage
 
-from tilewright import Grid, Image, Pipeline
+from tilewright import Grid, Image, InvalidOption, Pipeline
 
 
 def noise(shape: tuple[int, ...], seed: int = 0) -> Any:
@@ -47,3 +47,117 @@ def test_every_window_is_predicted_once(tile: int, workers: int, tmp_path: Path)
     Pipeline(segmenter=network, tiler=Grid(tile=tile, halo=4)).run(pixels, tmp_path / "labels.zarr", workers=workers)
     (windows,) = network.windows(Image(pixels, axes="yx"), 0)
     assert log.stat().st_size == len(windows.starts[0]) * len(windows.starts[1])
+
+
+def evaluated(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0
+
+
+def test_a_kept_prediction_serves_another_level_without_the_network(tmp_path: Path) -> None:
+    pixels, log = noise((90, 70)), tmp_path / "log"
+
+    def run(level: float, **options: Any) -> Any:
+        pipeline = Pipeline(segmenter=Local(log=log, level=level), tiler=Grid(tile=options.pop("tile", 30), halo=4))
+        return pipeline.run(pixels, tmp_path / "labels.zarr", overwrite=True, **options).labels.compute()
+
+    np.testing.assert_array_equal(run(500, keep_predictions=True), whole(pixels, 500))
+    count = evaluated(log)
+    np.testing.assert_array_equal(run(600), whole(pixels, 600))
+    np.testing.assert_array_equal(run(400, tile=17, workers=1), whole(pixels, 400))
+    assert evaluated(log) == count
+    pixels[0, 0] += 1  # another image
+    np.testing.assert_array_equal(run(500), whole(pixels, 500))
+    assert evaluated(log) == 2 * count
+
+
+def test_what_is_kept_stays_below_its_limit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pipeline = Pipeline(segmenter=Local(level=500), tiler=Grid(tile=30, halo=4))
+    with caplog.at_level("WARNING", "tilewright"):
+        pipeline.run(noise((200, 200)), tmp_path / "labels.zarr", keep_predictions="60kB")
+    files = list((tmp_path / "labels.zarr.predictions.tilewright" / "predictions").iterdir())
+    assert 0 < sum(file.stat().st_size for file in files) <= 60_000
+    (record,) = caplog.records
+    assert "reach 60,000 bytes" in record.getMessage()
+
+
+def test_predictions_are_kept_for_networks_alone(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="keep_predictions is for networks"):
+        Pipeline(segmenter=whole).run(noise((9, 9)), tmp_path / "labels.zarr", keep_predictions=True)
+    with pytest.raises(InvalidOption, match="or a size such as '50GB', not 'much'"):
+        Pipeline(segmenter=Local()).run(noise((9, 9)), tmp_path / "labels.zarr", keep_predictions="much")
+
+
+@pytest.mark.parametrize("options", [{}, {"processes": True}])
+def test_a_run_that_is_stopped_repeats_no_batch_that_is_done(tmp_path: Path, options: dict[str, Any]) -> None:
+    pixels, log = noise((120, 110)), tmp_path / "log"
+    pipeline = Pipeline(segmenter=Local(log=log, level=500, batch=1), tiler=Grid(tile=30, halo=4))
+
+    class Stopped(Exception):
+        pass
+
+    def stop(at: int) -> Any:
+        def progress(step: str, done: int, total: int) -> None:
+            if step == "predict" and done == at:
+                raise Stopped
+
+        return progress
+
+    for at in (5, 11, 23):
+        with pytest.raises(Stopped):
+            pipeline.run(pixels, tmp_path / "labels.zarr", progress=stop(at), workers=2, **options)
+    result = pipeline.run(pixels, tmp_path / "labels.zarr", workers=2, **options)
+    np.testing.assert_array_equal(result.labels.compute(), whole(pixels, 500))
+    (windows,) = Local().windows(Image(pixels, axes="yx"), 0)
+    assert evaluated(log) == len(windows.starts[0]) * len(windows.starts[1])
+
+
+def test_what_is_kept_of_windows_is_a_band_of_the_image(tmp_path: Path) -> None:
+    most = 0
+    folder = tmp_path / "labels.zarr.tilewright" / "predictions"
+
+    def progress(step: str, done: int, total: int) -> None:
+        nonlocal most
+        if step in ("predict", "segment") and folder.exists():
+            most = max(most, len(list(folder.iterdir())))
+
+    pixels = noise((640, 64))
+    pipeline = Pipeline(segmenter=Local(level=500, batch=1), tiler=Grid(tile=32, halo=4))
+    result = pipeline.run(pixels, tmp_path / "labels.zarr", progress=progress, workers=2)
+    across = len(starts(64, 16, 12))
+    assert result.provenance["n_predicted"] == len(starts(640, 16, 12)) * across
+    assert most <= (3 * 32 // 12 + 2 + 16 // 2 * 32 // 12) * across
+
+
+@settings(max_examples=15)
+@given(st.data())
+def test_sets_of_planes_are_summed_and_windows_that_overlap_averaged_as_in_the_whole(data: st.DataObject) -> None:
+    shape = tuple(data.draw(st.lists(st.integers(1, 20), min_size=3, max_size=3)))
+    axes = data.draw(st.sampled_from(["zyx", "xzy", "yxz"]))
+    pixels = noise(shape, data.draw(st.integers(0, 99)))
+    network = Planes(level=5500, batch=data.draw(st.integers(1, 9)))
+    expected = network(pixels.transpose([axes.index(axis) for axis in "zyx"]))
+    tile = tuple(data.draw(st.integers(2, 12)) for _ in axes)
+    result = Pipeline(segmenter=network, tiler=Grid(tile=tile)).run(Image(pixels, axes=axes), workers=2)
+    found = result.labels.compute().transpose([axes.index(axis) for axis in "zyx"])
+    np.testing.assert_array_equal(found > 0, expected > 0)
+    assert result.n_objects == expected.max()
+
+
+@settings(max_examples=15)
+@given(st.data())
+def test_a_table_of_candidates_is_cut_by_their_places(data: st.DataObject) -> None:
+    shape = tuple(data.draw(st.lists(st.integers(3, 50), min_size=2, max_size=2)))
+    pixels = np.random.default_rng(data.draw(st.integers(0, 99))).permutation(shape[0] * shape[1]).reshape(shape)
+    network = Points(level=pixels.size * 0.99, batch=data.draw(st.integers(1, 5)))
+    result = Pipeline(segmenter=network, tiler=Grid(tile=data.draw(st.integers(5, 40)))).run(pixels)
+    whole = network(pixels)
+    np.testing.assert_array_equal(result.labels.compute() > 0, whole > 0)
+    assert result.n_objects == len(np.unique(whole[whole > 0]))
+
+
+def test_planes_of_a_stack_are_windows_of_their_own() -> None:
+    pixels = noise((3, 2, 40, 30))
+    result = Pipeline(segmenter=Local(level=500), tiler=Grid(tile=20, halo=4)).run(Image(pixels, axes="tzyx"))
+    for at in np.ndindex(3, 2):
+        np.testing.assert_array_equal(result.labels.compute()[at] > 0, whole(pixels[at], 500) > 0)
+    assert result.n_objects == sum(whole(pixels[at], 500).max() for at in np.ndindex(3, 2))

@@ -76,6 +76,7 @@ class Pipeline:
         processes: bool = False,
         checkpoint_dir: str | Path | None = None,
         keep_checkpoint: bool = False,
+        keep_predictions: bool | str = False,
         empty: float | None = None,
         same_ids: bool = False,
         join_z: bool | float = False,

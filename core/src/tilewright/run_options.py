@@ -93,6 +93,13 @@ class RunOptions:
         default=False,
         metadata={"help": "Keep the checkpoint after the run; the same run then starts from its end."},
     )
+    keep_predictions: bool | str = field(
+        default=False,
+        metadata={
+            "help": "Keep all that a network says of the image beside the output, up to a size such as 50GB if one is "
+            "given. A later run with other options of decoding, such as a threshold, then calls no network."
+        },
+    )
     empty: float | None = field(
         default=None,
         metadata={"help": "Do not segment tiles in which no pixel is above this value. NaN is not above anything."},
@@ -140,7 +147,19 @@ class RunOptions:
             real_number("empty", self.empty)
         if not isinstance(self.join_z, bool) and not 0 < self.join_z <= 1:
             raise InvalidOption(f"join_z must be True, False or an IoU above 0 and up to 1, not {self.join_z!r}")
+        if isinstance(self.keep_predictions, str) and self.most_kept is None:
+            raise InvalidOption(
+                f"keep_predictions must be True, False or a size such as '50GB', not {self.keep_predictions!r}"
+            )
         if self.channel is not None and self.channels is not None:
             raise InvalidOption(f"give channel or channels, not both ({self.channel!r} and {list(self.channels)})")
         if not re.fullmatch(r"[\w.-]+", self.name) or self.name.startswith("."):
             raise InvalidOption(f"name {self.name!r} is not a name for labels; use letters, digits, '-', '_' and '.'")
+
+    @property
+    def most_kept(self) -> int | None:
+        """The bytes of predictions that are kept at most; None without a limit."""
+        if isinstance(self.keep_predictions, bool):
+            return None
+        size = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", self.keep_predictions.strip())
+        return round(float(size[1]) * 1000 ** " kMGT".index(size[2] or " ")) if size else None

@@ -83,10 +83,9 @@ def _option(option: dataclasses.Field[Any], wanted: Any) -> Callable[[Any], Any]
     given["default"] = option.default
     if get_origin(wanted) is Literal:
         return click.option(flag, type=click.Choice(get_args(wanted)), **given)
-    if kinds == {bool, float}:
-        return click.option(
-            flag, type=str, metavar="[NUMBER]", is_flag=False, flag_value="true", callback=_read, **given
-        )
+    if bool in kinds:
+        metavar = "[NUMBER]" if float in kinds else "[SIZE]"
+        return click.option(flag, type=str, metavar=metavar, is_flag=False, flag_value="true", callback=_read, **given)
     if kinds <= {int, float}:
         return click.option(flag, type=kinds.pop(), **given)
     if any(get_origin(kind) is Sequence for kind in kinds):

@@ -35,7 +35,8 @@ def clean(folder: str, delete: bool) -> None:
         size = sum(file.stat().st_size for file in checkpoint.rglob("*") if file.is_file())
         try:
             busy = not remove_idle(checkpoint) if delete else is_busy(checkpoint)
-            state = "a run is at work in it" if busy else "removed" if delete else "unfinished"
+            left = "kept predictions" if checkpoint.name.endswith(".predictions.tilewright") else "unfinished"
+            state = "a run is at work in it" if busy else "removed" if delete else left
         except AlreadyExists:
             state = "another user's"
         echo(f"{checkpoint}  {size / 1e6:,.1f} MB, {state}, for {record.get('destination', 'an unknown output')}")

@@ -5,18 +5,20 @@ from __future__ import annotations
 import datetime
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import TilewrightError
+from ..components.blame import whose
+from ..errors import InvalidOption, TilewrightError
 from ..io.destination import Destination
 from ..io.source import Source, open_source
 from ..run_options import RunOptions
 from ..storage.disk import discard, writing_to
 from ..storage.machine import cpus
-from .checkpoint.lock import Claim, claimed, empty, is_placing, note_placing
-from .fingerprint import fingerprint, identity, noting_changes
+from .checkpoint.lock import Claim, claimed, empty, is_placing, keep, note_placing, record_of
+from .checkpoint.predictions import PREDICTIONS
+from .fingerprint import fingerprint, identity, noting_changes, predictions_record
 from .forecast import Forecast, forecast
 from .plan import Plan
 from .planning import Parts, plan_of
@@ -49,6 +51,7 @@ class Execution:
             if not (options.overwrite or (options.resume and is_placing(home.beside))):
                 home.check_free()
             plan = plan_of(self.parts, opened, options, home.checkpoint, home.workdir)
+            plan = self._keeping(plan, home)
             record = fingerprint(plan, home.path)
             with (
                 writing_to(plan.checkpoint_path, Path(home.path)),
@@ -57,6 +60,8 @@ class Execution:
             ):
                 if not (options.overwrite or is_placing(home.beside)):
                     home.check_free()
+                if plan.keep_predictions:
+                    keep(home.predictions, predictions_record(plan, home.path))
                 if claim.new:
                     discard(plan.workdir)  # of a checkpoint that is gone, if it lay outside it
                 return self._claimed(plan, home, claim)
@@ -83,6 +88,17 @@ class Execution:
             writer=self.parts.writer,
             checkpoint_dir=self.options.checkpoint_dir,
         )
+
+    def _keeping(self, plan: Plan, home: Destination) -> Plan:
+        """The plan with the folder of kept predictions, if the run keeps them or an earlier one kept the same."""
+        if not plan.windows:
+            if self.options.keep_predictions:
+                who = whose("segmenter", plan.segmenter)
+                raise InvalidOption(f"keep_predictions is for networks, and {who} is not one; leave it out")
+            return plan
+        if not self.options.keep_predictions and record_of(home.predictions) != predictions_record(plan, home.path):
+            return plan
+        return replace(plan, predictions_path=home.predictions / PREDICTIONS, keep_predictions=True)
 
     def _claimed(self, plan: Plan, home: Destination, claim: Claim) -> Result:
         """The run, while it holds its checkpoint."""

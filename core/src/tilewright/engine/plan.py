@@ -42,7 +42,9 @@ class Plan:
     on_error, retries: whether a tile that fails ends the run or is left as background, and how often it is tried again.
     windows, predicts, batch: of a network (`abc.network`): its sets of windows, what it says of each, and how many go
         through it at once. Without windows the segmenter is called with the pixels of each tile.
-    predictions_path: the folder in which what it says is kept: while tiles need it, or all of it (keep_predictions).
+    predictions_path: the folder in which what it says is kept: while tiles need it, or all of it (keep_predictions), up
+        to `most_kept` bytes.
+    decode_options: those of the segmenter's options of which what it says is independent.
     basis: a number that stands for the tiles as they are recorded; joins that were made on another basis do not count.
     """
 
@@ -69,6 +71,8 @@ class Plan:
     batch: int = 1
     predictions_path: Path = Path()
     keep_predictions: bool = False
+    most_kept: int | None = None
+    decode_options: tuple[str, ...] = ()
     basis: int = 0
 
     @cached_property

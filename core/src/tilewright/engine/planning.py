@@ -83,6 +83,8 @@ def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path,
         predicts=traits.predictions,
         batch=traits.batch,
         predictions_path=checkpoint / PREDICTIONS,
+        most_kept=options.most_kept,
+        decode_options=traits.decode_options,
     )
 
 

@@ -63,7 +63,7 @@ class Run:
 
     `seconds` fills up by step; `skipped` counts the empty tiles; `failed` says why each tile failed that may. `undrawn`
     counts the pixels that a tile labelled in its own core and that are background in the result.
-    `predicted` counts the windows that went through a network.
+    `predicted` counts the windows that went through a network, `kept` the bytes of what it says that are kept.
     `source` is the plan's, which drops it once all tiles are segmented.
     """
 
@@ -74,11 +74,13 @@ class Run:
     skipped: int = 0
     undrawn: int = 0
     predicted: int = 0
+    kept: int = 0
     failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.source = self.plan.source  # the plan of later steps does without
         discard(self.plan.checkpoint_path / TRACES)  # of workers that an earlier run lost
+        self._full = False
         self._earlier: dict[str, dict[int, Place]] = {}
         for record in self.plan.checkpoint.records():
             self._earlier.setdefault(record.kind, {})[record.number] = record.place
@@ -114,11 +116,25 @@ class Run:
             else:
                 recorded[done.number] = done
                 self.report("segment", len(recorded), len(tiles), [done], plan.grid)
-            if not plan.keep_predictions:
-                for batch in over:
-                    plan.predictions.drop(batch)
+            for batch in over:
+                self._let_go(batch)
             _log_troubles([done])
         return recorded
+
+    def _let_go(self, batch: int) -> None:
+        """No tile needs a batch of predictions any more: it is kept for later runs if there is room, else removed."""
+        plan, size = self.plan, self.plan.predictions.size(batch)
+        if plan.keep_predictions and (plan.most_kept is None or self.kept + size <= plan.most_kept):
+            self.kept += size
+            return
+        plan.predictions.drop(batch)
+        if plan.keep_predictions and not self._full:
+            self._full = True
+            logger.warning(
+                "the predictions that are kept reach %s bytes; a later run will predict the rest again, unless "
+                "keep_predictions (--keep-predictions) allows more",
+                f"{plan.most_kept:,}",
+            )
 
     def _check_failures(self, tiles: int) -> None:
         """SegmenterFailed if every tile that is not empty failed: an image without objects is not the result."""

@@ -45,6 +45,11 @@ class Destination:
         """Where the writer builds its output before it is moved to the path, on the same file system."""
         return self.beside / "output"
 
+    @property
+    def predictions(self) -> Path:
+        """Where a run keeps what a network says, for runs after it, beside its checkpoint."""
+        return self.checkpoint.with_name(f"{self.checkpoint.stem}.predictions.tilewright")
+
     @classmethod
     def find(
         cls,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +19,9 @@ from .log import Checkpoint
 from .predictions import PREDICTIONS
 from .traces import TRACES
 
-__all__ = ["Claim", "claimed", "empty", "is_busy", "is_placing", "note_placing", "record_of", "remove_idle"]
+__all__ = ["Claim", "claimed", "empty", "is_busy", "is_placing", "keep", "note_placing", "record_of", "remove_idle"]
+
+logger = logging.getLogger("tilewright")
 
 RECORD = "plan.json"
 PLACING = "placing"  # in the record of a run that puts its output into place: what is there is this run's
@@ -87,6 +90,19 @@ def _plain(record: dict[str, Any]) -> dict[str, Any]:
 
 def _has_tiles(folder: Path) -> bool:
     return any(record.kind == "tile" for record in Checkpoint(folder).records())
+
+
+def keep(folder: Path, record: dict[str, Any]) -> None:
+    """Have a folder for what a network says in runs with this record; what it holds of others is removed."""
+    old = record_of(folder)
+    if old == record:
+        return
+    folder.mkdir(exist_ok=True)
+    _check_own(folder)
+    if old is not None:
+        logger.info("the predictions in %s are of another run: %s; they are replaced", folder, differences(old, record))
+        empty(folder)
+    write_whole(folder / RECORD, json.dumps(record, indent=1))
 
 
 def record_of(checkpoint: Path) -> dict[str, Any] | None:

@@ -34,14 +34,13 @@ class Predictions:
         except FileNotFoundError:
             return None
 
-    def write(self, batch: int, guard: int, arrays: Mapping[str, NDArray[Any]]) -> int:
-        """Keep the arrays of a batch; returns the bytes that they take."""
+    def write(self, batch: int, guard: int, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the arrays of a batch."""
         table, data = encode(arrays)
         self.folder.mkdir(parents=True, exist_ok=True)
         aside = self.folder / f"{batch}.{secrets.token_hex(4)}.partial"
         aside.write_bytes(b"".join([len(table).to_bytes(8, "little"), guard.to_bytes(8, "little"), table, data]))
         aside.replace(self._path(batch))
-        return HEAD + len(table) + len(data)
 
     def read(self, batch: int, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Some of the arrays of a batch. SegmenterFailed if it could not be predicted."""
@@ -62,6 +61,13 @@ class Predictions:
         """Note why a batch could not be predicted, for the tiles that need it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(self._path(batch).with_suffix(FAILED), reason)
+
+    def size(self, batch: int) -> int:
+        """The bytes of a batch's file; 0 if it is not there."""
+        try:
+            return self._path(batch).stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def drop(self, batch: int) -> None:
         """No tile needs the batch any more."""
