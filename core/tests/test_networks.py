@@ -161,3 +161,14 @@ def test_planes_of_a_stack_are_windows_of_their_own() -> None:
     for at in np.ndindex(3, 2):
         np.testing.assert_array_equal(result.labels.compute()[at] > 0, whole(pixels[at], 500) > 0)
     assert result.n_objects == sum(whole(pixels[at], 500).max() for at in np.ndindex(3, 2))
+
+
+def test_a_forecast_counts_windows_and_what_is_kept_of_them(tmp_path: Path) -> None:
+    pixels, pipeline = noise((150, 130)), Pipeline(segmenter=Local(level=500), tiler=Grid(tile=30, halo=4))
+    told = pipeline.plan(pixels)
+    pipeline.run(pixels, tmp_path / "labels.zarr", keep_predictions=True)
+    files = list((tmp_path / "labels.zarr.predictions.tilewright" / "predictions").iterdir())
+    assert told.windows == len(starts(150, 16, 12)) * len(starts(130, 16, 12))
+    assert told.batches == len(files)
+    assert told.predictions == pytest.approx(sum(file.stat().st_size for file in files), rel=0.2)
+    assert told.network > 0

@@ -61,6 +61,11 @@ def _lines(told: Forecast) -> list[str]:
         f"read:    {told.overhead:.2f} times the image's pixels",
         f"memory:  {size(told.memory)} a worker, {size(told.memory * told.workers)} for {told.workers}",
     ]
+    if told.windows:
+        kept = f"{size(told.predictions)} if they are kept (--keep-predictions)"
+        lines.append(
+            f"windows: {told.windows:,} in {told.batches:,} batches, {duration(told.network)} of the network; {kept}"
+        )
     if told.sampled:
         lines += [
             f"disk:    {size(told.checkpoint)} for the checkpoint, until the labels are written",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,8 +13,10 @@ from ..abc.traits import Traits
 from ..builtin.tilers import bytes_for
 from ..deprecation import warn_renamed
 from ..storage.machine import cpus
+from .checkpoint.predictions import PREDICTIONS
 from .checkpoint.records import Recorded
 from .plan import Plan
+from .steps.predict import predict
 from .steps.segment import segment
 
 __all__ = ["Forecast", "forecast"]
@@ -34,6 +36,9 @@ class Forecast:
         their number makes them so many times as fast. Both from `sampled` tiles spread over the image; 0 of none.
         Joining and writing come on top, mostly less than half as long again for a segmenter that is quick.
     objects: pieces of objects in all tiles; an object that lies in several counts in each of them.
+    windows, batches: of a network over the whole image; 0 for any other segmenter. predictions: bytes of all that it
+        says, which `keep_predictions` keeps; a run without it keeps a band of some rows of tiles at a time.
+    network: seconds of its windows, one batch after the other, which `seconds` has too.
     """
 
     axes: str
@@ -48,6 +53,10 @@ class Forecast:
     checkpoint: int
     objects: int
     seconds: float
+    windows: int = 0
+    batches: int = 0
+    predictions: int = 0
+    network: float = 0.0
 
     @property
     def stage(self) -> int:
@@ -59,12 +68,16 @@ class Forecast:
 def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:
     """Segment at most `sample` tiles, for some 20 s, into a temporary checkpoint, and scale up what they take.
 
-    The first one is done twice: what it loads for all is not its own time.
+    The first one, or of a network the first batch, is done twice: what it loads for all is not its own time.
     """
     grid, image = plan.grid, plan.source.opened
     with TemporaryDirectory(prefix="tilewright-") as folder:
-        done, seconds = _timed(replace(plan, checkpoint_path=Path(folder)), _spread(len(grid), sample))
-    count, each, read = workers or cpus(), len(grid) / max(1, len(done)), grid.lengths_read(plan.context)
+        here = replace(plan, checkpoint_path=Path(folder), predictions_path=Path(folder) / PREDICTIONS)
+        sampled = _sampled(here, _spread(len(grid), sample))
+    done, read = sampled.tiles, grid.lengths_read(plan.context)
+    each, count = len(grid) / max(1, len(done)), workers or cpus()
+    windows = sum(map(len, plan.batches.grids))
+    every = windows / max(1, sampled.windows)
     needs = Traits.of(plan.segmenter, image).needs(image)
     return Forecast(
         axes=grid.axes,
@@ -78,22 +91,60 @@ def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:
         sampled=len(done),
         checkpoint=round(each * sum(one.place.size for one in done)),
         objects=round(each * sum(one.objects for one in done)),
-        seconds=each * seconds / min(count, max(1, len(grid))),
+        seconds=(each * sampled.seconds + every * sampled.network) / min(count, max(1, len(grid))),
+        windows=windows,
+        batches=len(plan.batches),
+        predictions=round(every * sampled.kept),
+        network=every * sampled.network,
     )
 
 
-def _timed(plan: Plan, numbers: Sequence[int]) -> tuple[list[Recorded], float]:
-    done: list[Recorded] = []
+@dataclass
+class _Sample:
+    """What was done of a sample: tiles and the seconds of segmenting them, windows, their seconds and their bytes."""
+
+    tiles: list[Recorded] = field(default_factory=list)
+    seconds: float = 0.0
+    windows: int = 0
+    network: float = 0.0
+    kept: int = 0
+
+
+def _sampled(plan: Plan, numbers: Sequence[int]) -> _Sample:
+    sample = _Sample()
     try:
-        segment(plan, numbers[:1])
-        start = time.perf_counter()
+        if numbers and not plan.batches:
+            segment(plan, numbers[:1])
         for number in numbers:
-            done += segment(plan, [number])
-            if time.perf_counter() - start > ENOUGH:
+            if not _predicted(plan, sample, number):
                 break
-        return done, time.perf_counter() - start
+            start = time.perf_counter()
+            sample.tiles += segment(plan, [number])
+            sample.seconds += time.perf_counter() - start
+            if sample.seconds + sample.network > ENOUGH:
+                break
+        return sample
     finally:
         plan.checkpoint.close()
+
+
+def _predicted(plan: Plan, sample: _Sample, number: int) -> bool:
+    """Predict what a tile needs; whether there was time for all of it."""
+    if not plan.batches:
+        return True
+    for batch in plan.batches.meeting(plan.seen(plan.grid[number])).tolist():
+        if plan.predictions.size(batch):
+            continue
+        if not sample.windows:
+            predict(plan, batch)
+            plan.predictions.drop(batch)
+        start = time.perf_counter()
+        sample.windows += predict(plan, batch).objects
+        sample.network += time.perf_counter() - start
+        sample.kept += plan.predictions.size(batch)
+        if sample.network > ENOUGH:
+            return False
+    return True
 
 
 def _spread(total: int, count: int) -> list[int]:
