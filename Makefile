@@ -39,6 +39,7 @@ faults: $(VENV)/dev.stamp
 	$(BIN)/python -W ignore tests/faults/exactness.py --cases 2000
 	$(BIN)/python tests/faults/kill.py --rounds 50
 	$(BIN)/python tests/faults/kill.py --rounds 50 --merger overlap --writer zarr-array
+	$(BIN)/python tests/faults/kill.py --rounds 20 --segmenter network
 	$(BIN)/python tests/faults/workers.py --rounds 10
 	$(BIN)/python tests/faults/full.py
 	$(BIN)/python tests/faults/full.py --writer zarr-array

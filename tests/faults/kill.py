@@ -1,10 +1,11 @@
 """Kill a real run at random points, let the same command go on, and compare the labels bit for bit.
 
-    python tests/faults/kill.py --rounds 50 --seed 0 [--merger overlap] [--writer zarr-array]
+    python tests/faults/kill.py --rounds 50 --seed 0 [--merger overlap] [--writer zarr-array] [--segmenter network]
 
 Each round starts anew and is killed (SIGKILL) up to four times at points drawn over its whole length, so that some
 fall into segmenting, some into joining, writing and the moves at the end. Held to: the labels equal those of the whole
-image, the earlier labels are readable and listed at every kill, and no tile is segmented again but those in flight.
+image, the earlier labels are readable and listed at every kill, and no tile (or window
+of a network) is segmented again but those in flight.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Round:
     wrong: str
 
 
-def play(folder: Path, expected: NDArray[Any], chance: random.Random, length: float, parts: tuple[str, str]) -> Round:
+def play(
+    folder: Path, expected: NDArray[Any], chance: random.Random, length: float, parts: tuple[str, str, str]
+) -> Round:
     """One round in a fresh folder: kills at points drawn over the run's length, until it ends by itself."""
     kills, wrong, most = 0, [], chance.randint(1, 4)
     while True:
@@ -64,7 +67,7 @@ def play(folder: Path, expected: NDArray[Any], chance: random.Random, length: fl
     return Round(kills=kills, wrong="; ".join(wrong))
 
 
-def main(rounds: int, seed: int, parts: tuple[str, str]) -> int:
+def main(rounds: int, seed: int, parts: tuple[str, str, str]) -> int:
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
         template = Path(name) / "template"
@@ -93,5 +96,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--merger", choices=["touch", "overlap"], default="touch")
     parser.add_argument("--writer", choices=["ome-zarr", "zarr-array"], default="ome-zarr")
+    parser.add_argument("--segmenter", choices=["function", "network"], default="function")
     arguments = parser.parse_args()
-    sys.exit(main(arguments.rounds, arguments.seed, (arguments.merger, arguments.writer)))
+    parts = (arguments.merger, arguments.writer, arguments.segmenter)
+    sys.exit(main(arguments.rounds, arguments.seed, parts))

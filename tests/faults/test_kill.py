@@ -11,8 +11,10 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def test_killed_runs_go_on_to_the_same_labels() -> None:
-    command = [sys.executable, str(Path(__file__).with_name("kill.py")), "--rounds", "4", "--seed", "3"]
+@pytest.mark.parametrize("segmenter", ["function", "network"])
+def test_killed_runs_go_on_to_the_same_labels(segmenter: str) -> None:
+    script = str(Path(__file__).with_name("kill.py"))
+    command = [sys.executable, script, "--rounds", "4", "--seed", "3", "--segmenter", segmenter]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 of 4 right" in done.stdout

@@ -1,4 +1,4 @@
-"""The run that is killed: `python victim.py FOLDER [MERGER [WRITER]]`, in a process of its own.
+"""The run that is killed: `python victim.py FOLDER [MERGER [WRITER [SEGMENTER]]]`, in a process of its own.
 
 It segments FOLDER/image.ome.zarr into its own labels (or FOLDER/labels.zarr), slowly enough to be killed at any point,
 and notes every call of the segmenter in FOLDER/calls.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from stores import LEVEL, TILE
 
-from tilewright import Grid, LabelSpec, Overlap, Pipeline, Seam, Sink, Touch
+from tilewright import Grid, Image, LabelSpec, Overlap, Pipeline, Placement, Seam, Sink, Touch
+from tilewright.abc import Maps, Prediction, Window, Windows
 from tilewright.builtin.zarr_array import ZarrArray, ZarrArraySink
 from tilewright_ome_zarr.sink import OmeZarrSink
 from tilewright_ome_zarr.writer import OmeZarrLabels
@@ -36,6 +38,33 @@ class Slow:
         while Path(self.calls).with_name("hold").exists():
             time.sleep(self.seconds)
         labels: NDArray[Any] = ndimage.label(pixels > LEVEL)[0]
+        return labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowNetwork(Slow):
+    """The same as a network with a window for each tile; it marks every window, and decodes slowly."""
+
+    axes: str = "yx"
+
+    @property
+    def predictions(self) -> dict[str, Prediction]:
+        return {"pixels": Prediction(dtype="uint16")}
+
+    def windows(self, image: Image, budget: int) -> list[Windows]:
+        shape = (image.size("y"), image.size("x"))
+        return [
+            Windows(axes="yx", shape=shape, starts=tuple(tuple(range(0, n, TILE)) for n in shape), size=(TILE, TILE))
+        ]
+
+    def predict(self, windows: Sequence[Window], which: int) -> list[dict[str, NDArray[Any]]]:
+        for each in windows:
+            super().__call__(each.pixels)
+        return [{"pixels": each.padded(each.pixels)[None]} for each in windows]
+
+    def decode(self, maps: Sequence[Maps], place: Placement) -> NDArray[Any]:
+        time.sleep(self.seconds)
+        labels: NDArray[Any] = ndimage.label(maps[0]["pixels"][0] > LEVEL)[0]
         return labels
 
 
@@ -95,10 +124,10 @@ class SlowArraySink(ZarrArraySink):
         super().write(region, labels)
 
 
-def main(folder: Path, merger: str = "touch", writer: str = "ome-zarr") -> None:
-    array = writer == "zarr-array"
+def main(folder: Path, merger: str = "touch", writer: str = "ome-zarr", segmenter: str = "function") -> None:
+    array, kind = writer == "zarr-array", SlowNetwork if segmenter == "network" else Slow
     pipeline = Pipeline(
-        segmenter=Slow(calls=str(folder / "calls")),
+        segmenter=kind(calls=str(folder / "calls")),
         tiler=Grid(tile=TILE, halo=0 if merger == "touch" else 12),
         merger=SlowTouch() if merger == "touch" else SlowOverlap(),
         writer=SlowArray() if array else SlowLabels(),

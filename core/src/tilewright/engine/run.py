@@ -105,9 +105,12 @@ class Run:
 
     def _decoded(self, tiles: Sequence[int]) -> dict[int, Recorded]:
         """Have a network predict what the tiles need that are not recorded yet, and decode these."""
-        recorded, plan = self._reuse("tile", tiles), self.plan
+        recorded, plan, batches = self._reuse("tile", tiles), self.plan, 0
         ahead = Lookahead(plan, [number for number in tiles if number not in recorded])
-        batches = 0
+        logger.info("predict begins: %s batches of windows for %s tiles", f"{ahead.batches:,}", f"{len(tiles):,}")
+        if ahead.batches:
+            self.report("predict", 0, ahead.batches)
+        self.report("segment", len(recorded), len(tiles))
         for (done,) in self.crew.each(decode, plan, ahead, plan.checkpoint_path):
             over = ahead.ended(done.number)
             if batch_of(done.number) is not None:
@@ -119,6 +122,7 @@ class Run:
             for batch in over:
                 self._let_go(batch)
             _log_troubles([done])
+        logger.info("predict and segment end: %s windows went through the network", f"{self.predicted:,}")
         return recorded
 
     def _let_go(self, batch: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["duration", "unit"]
 
-UNITS = {"write": "blocks", "finish": "steps"}
+UNITS = {"predict": "batches", "write": "blocks", "finish": "steps"}
 
 
 def unit(step: str) -> str:
