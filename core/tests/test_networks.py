@@ -65,6 +65,10 @@ def test_a_kept_prediction_serves_another_level_without_the_network(tmp_path: Pa
     np.testing.assert_array_equal(run(600), whole(pixels, 600))
     np.testing.assert_array_equal(run(400, tile=17, workers=1), whole(pixels, 400))
     assert evaluated(log) == count
+    with pytest.raises(ZeroDivisionError):  # stopped with tiles of one level, and gone on with another
+        run(450, progress=lambda step, done, total: 1 // (step != "segment" or done < 2))
+    np.testing.assert_array_equal(run(550), whole(pixels, 550))
+    assert evaluated(log) == count
     pixels[0, 0] += 1  # another image
     np.testing.assert_array_equal(run(500), whole(pixels, 500))
     assert evaluated(log) == 2 * count

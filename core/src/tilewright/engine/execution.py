@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from ..storage.disk import discard, writing_to
 from ..storage.machine import cpus
 from .checkpoint.lock import Claim, claimed, empty, is_placing, keep, note_placing, record_of
 from .checkpoint.predictions import PREDICTIONS
-from .fingerprint import fingerprint, identity, noting_changes, predictions_record
+from .fingerprint import fingerprint, identity, noting_changes, of_predictions
 from .forecast import Forecast, forecast
 from .plan import Plan
 from .planning import Parts, plan_of
@@ -51,17 +53,23 @@ class Execution:
             if not (options.overwrite or (options.resume and is_placing(home.beside))):
                 home.check_free()
             plan = plan_of(self.parts, opened, options, home.checkpoint, home.workdir)
-            plan = self._keeping(plan, home)
             record = fingerprint(plan, home.path)
+            predictions = partial(of_predictions, decode_options=plan.decode_options)
+            plan = self._keeping(plan, home, predictions(record))
             with (
                 writing_to(plan.checkpoint_path, Path(home.path)),
-                claimed((home.beside, home.checkpoint), record, resume=options.resume) as claim,
+                claimed(
+                    (home.beside, home.checkpoint),
+                    record,
+                    resume=options.resume,
+                    lasting=predictions if plan.keep_predictions else None,
+                ) as claim,
                 noting_changes(plan, record),
             ):
                 if not (options.overwrite or is_placing(home.beside)):
                     home.check_free()
                 if plan.keep_predictions:
-                    keep(home.predictions, predictions_record(plan, home.path))
+                    keep(home.predictions, predictions(record))
                 if claim.new:
                     discard(plan.workdir)  # of a checkpoint that is gone, if it lay outside it
                 return self._claimed(plan, home, claim)
@@ -89,14 +97,14 @@ class Execution:
             checkpoint_dir=self.options.checkpoint_dir,
         )
 
-    def _keeping(self, plan: Plan, home: Destination) -> Plan:
+    def _keeping(self, plan: Plan, home: Destination, record: Mapping[str, Any]) -> Plan:
         """The plan with the folder of kept predictions, if the run keeps them or an earlier one kept the same."""
         if not plan.windows:
             if self.options.keep_predictions:
                 who = whose("segmenter", plan.segmenter)
                 raise InvalidOption(f"keep_predictions is for networks, and {who} is not one; leave it out")
             return plan
-        if not self.options.keep_predictions and record_of(home.predictions) != predictions_record(plan, home.path):
+        if not self.options.keep_predictions and record_of(home.predictions) != record:
             return plan
         return replace(plan, predictions_path=home.predictions / PREDICTIONS, keep_predictions=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..components.specs import Kind
 from .code_identity import behaviour
 from .plan import Plan
 
-__all__ = ["fingerprint", "identity", "noting_changes", "predictions_record"]
+__all__ = ["fingerprint", "identity", "noting_changes", "of_predictions"]
 
 _first: dict[str, str] = {}
 """By what the code of a component came to be in the course of a run of this process: what it was when the run began."""
@@ -45,17 +45,13 @@ def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
     return plain
 
 
-def predictions_record(plan: Plan, path: str) -> dict[str, Any]:
-    """The record of what a network says in a run: only a run with the same one takes it from there.
-
-    It has no options of decoding, tiles or merger. It does not need the destination, which is for people.
-    """
-    run = fingerprint(plan, path)
-    segmenter = dict(run["segmenter"])
+def of_predictions(record: Mapping[str, Any], decode_options: Sequence[str]) -> dict[str, Any]:
+    """The part of a run's record that decides what a network says in it: without tiles, merger, options of decoding."""
+    segmenter = dict(record["segmenter"])
     options = segmenter.get("configuration", {})
-    segmenter["configuration"] = {name: options[name] for name in options if name not in plan.decode_options}
+    segmenter["configuration"] = {name: options[name] for name in options if name not in decode_options}
     others = ("grid", "context", "merger", "min_size", "same_ids", "join_z")
-    return {name: value for name, value in run.items() if name not in others} | {"segmenter": segmenter}
+    return {name: value for name, value in record.items() if name not in others} | {"segmenter": segmenter}
 
 
 def identity(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:

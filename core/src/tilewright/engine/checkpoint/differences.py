@@ -34,6 +34,8 @@ def _differing(key: str, old: Any, new: Any) -> Iterator[str]:
         yield _both(key, *(value.get("name") if isinstance(value, Mapping) else "none" for value in (old, new)))
     elif key == "image":
         yield from _parts(("axes of the image", "shape of the image", "dtype of the image"), old, new)
+    elif key == "windows":
+        yield "the windows of the network lie elsewhere"
     elif key == "grid" and len(old or ()) == len(new or ()) == GRID:
         yield from _grid(old, new)
     else:

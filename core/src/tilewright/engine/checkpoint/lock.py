@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +41,19 @@ class Claim:
 
 
 @contextmanager
-def claimed(folders: Sequence[Path], record: dict[str, Any], *, resume: bool) -> Iterator[Claim]:
+def claimed(
+    folders: Sequence[Path],
+    record: dict[str, Any],
+    *,
+    resume: bool,
+    lasting: Callable[[Mapping[str, Any]], Any] | None = None,
+) -> Iterator[Claim]:
     """Hold the folders of a run, of which the last is its checkpoint; a folder is made if it is not there.
 
     OutputBusy while another run that lives holds one. AlreadyExists for a folder that tilewright did not make, that
     another user made, or that holds a link. CheckpointMismatch, which says what differs, if a run with another record
-    left tiles there; without a tile, and without `resume`, the folders are emptied.
+    left tiles there. The folders are emptied if there is no tile, without `resume`, and if what outlasts a checkpoint
+    is the same for both records, and kept elsewhere (`lasting`).
     """
     folders = tuple(dict.fromkeys(folders))
     with ExitStack() as stack:
@@ -55,7 +62,7 @@ def claimed(folders: Sequence[Path], record: dict[str, Any], *, resume: bool) ->
         holds = tuple(stack.enter_context(_held(folder)) for folder in folders)
         for folder in folders:
             _check_own(folder)
-        yield Claim(new=_take(folders, record, resume=resume), holds=holds)
+        yield Claim(new=_take(folders, record, resume=resume, lasting=lasting), holds=holds)
 
 
 @contextmanager
@@ -67,11 +74,17 @@ def _held(folder: Path) -> Iterator[Hold]:
         released(folder, taken)
 
 
-def _take(folders: Sequence[Path], record: dict[str, Any], *, resume: bool) -> bool:
+def _take(
+    folders: Sequence[Path],
+    record: dict[str, Any],
+    *,
+    resume: bool,
+    lasting: Callable[[Mapping[str, Any]], Any] | None,
+) -> bool:
     left = {folder: _plain(old) for folder in folders if (old := record_of(folder)) is not None}
     other = {folder: old for folder, old in left.items() if old != record}
     for folder, old in other.items():
-        if resume and _has_tiles(folder):
+        if resume and _has_tiles(folder) and (lasting is None or lasting(old) != lasting(record)):
             raise CheckpointMismatch(
                 f"the checkpoint in {folder} is that of another run: {differences(old, record)}. Repeat that run, or "
                 "start anew with resume=False (--no-resume on the command line), which discards it"
