@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import Local, Planes, Points, starts
 from scipy import ndimage
 
 from tilewright import Grid, Image, InvalidOption, Pipeline
+from tilewright.cli import main
 
 
 def noise(shape: tuple[int, ...], seed: int = 0) -> Any:
@@ -176,3 +178,13 @@ def test_a_forecast_counts_windows_and_what_is_kept_of_them(tmp_path: Path) -> N
     assert told.batches == len(files)
     assert told.predictions == pytest.approx(sum(file.stat().st_size for file in files), rel=0.2)
     assert told.network > 0
+
+
+def test_clean_lists_kept_predictions_and_removes_them(tmp_path: Path) -> None:
+    Pipeline(segmenter=Local(level=500)).run(noise((50, 50)), tmp_path / "labels.zarr", keep_predictions=True)
+    kept = tmp_path / "labels.zarr.predictions.tilewright"
+    listed = CliRunner().invoke(main, ["clean", str(tmp_path)]).stdout
+    assert listed.startswith(f"{kept}  ")
+    assert f"MB, kept predictions, for {tmp_path / 'labels.zarr'}" in listed
+    CliRunner().invoke(main, ["clean", str(tmp_path), "--delete"])
+    assert not kept.exists()
