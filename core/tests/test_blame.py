@@ -91,6 +91,18 @@ def test_whatever_a_component_raises_says_whose_it_is_and_what_it_was_asked(kind
     assert isinstance(caught.value, RuntimeError)
 
 
+def exhausted(*_: Any) -> Any:
+    return next(iter(()))
+
+
+@pytest.mark.parametrize("kind", ["tiler", "merger", "writer"])
+def test_an_iterator_that_ends_is_an_error_like_any_other(kind: str, tmp_path: Path) -> None:
+    parts = {"segmenter": lambda pixels: ndimage.label(pixels)[0], "tiler": Grid(tile=20), kind: exhausted}
+    with pytest.raises(ComponentFailed, match=f"{kind} '.*exhausted' raised StopIteration, while ") as caught:
+        Pipeline(**parts).run(MASK, tmp_path / "labels.zarr", workers=1)
+    assert isinstance(caught.value.__cause__, StopIteration)
+
+
 def test_a_reader_that_fails_is_named_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "image.lab").touch()
     with pytest.raises(
@@ -176,6 +188,8 @@ class Odd:
             raise InvalidOption(f"size must be odd, not {self.size}")
         if self.how == "ZeroDivisionError":
             1 / 0
+        if self.how == "StopIteration":
+            next(iter(()))
         if self.how == "ImportError":
             import a_library_that_nobody_has
         if self.how:
@@ -208,6 +222,7 @@ ODD: dict[str, tuple[type[TilewrightError], str]] = {
     "FileNotFoundError": (InvalidOption, "cannot be made with size=3, how='FileNotFoundError': FileNotFoundError: "),
     "InvalidOption": (InvalidOption, ": size must be odd, not 3.0"),
     "ZeroDivisionError": (ComponentFailed, "raised ZeroDivisionError: division by zero, while making it with size=3"),
+    "StopIteration": (ComponentFailed, "raised StopIteration, while making it with size=3"),
     "ImportError": (ComponentFailed, "raised ModuleNotFoundError: No module named 'a_library_that_nobody_has', while "),
     "no licence": (ComponentFailed, "raised SystemExit: no licence, while making it with size=3, how='no licence'"),
 }

@@ -30,6 +30,7 @@ from tilewright import (
     Grid,
     Image,
     InvalidOption,
+    NotWritable,
     Overlap,
     Pipeline,
     SegmenterFailed,
@@ -167,6 +168,8 @@ def test_a_file_that_names_an_unknown_component_or_is_missing_is_refused(tmp_pat
         Pipeline.load(tmp_path / "b.json")
     with pytest.raises(InvalidOption, match=r"must end in \.json or \.toml"):
         Pipeline(segmenter="lab").save(tmp_path / "c.txt")
+    with pytest.raises(NotWritable, match=r"cannot be saved to .*c\.json: No such file or directory; choose another"):
+        Pipeline(segmenter="lab").save(tmp_path / "missing" / "c.json")
 
 
 # Results

@@ -143,6 +143,25 @@ def test_of_two_equal_ones_before_the_chain_that_began_first_goes_on() -> None:
     assert labels[:, 0].tolist() == [[0] * 4 + [1] * 3, [2, 2, 2, 0, 1, 1, 1], [1] * 7]
 
 
+def by_value(pixels: Labels) -> Any:
+    return pixels.astype(np.int64)
+
+
+by_value.axes = "yx"  # type: ignore[attr-defined]  # likewise
+
+
+@settings(max_examples=30)
+@given(st.integers(2, 6), st.integers(2, 7), st.integers(0, 99))
+def test_with_equal_ids_in_several_slices_nothing_is_lost_and_they_stay_one_object(
+    depth: int, length: int, seed: int
+) -> None:
+    ids = np.random.default_rng(seed).integers(0, 6, (depth, 1, length))
+    pipeline = Pipeline(segmenter=by_value, tiler=Grid(tile=(1, 4, 3)))
+    labels = pipeline.run(ids, same_ids=True, join_z=0.2).labels.compute()
+    np.testing.assert_array_equal(labels > 0, ids > 0)
+    assert all(len(np.unique(labels[ids == each])) <= 1 for each in range(1, 6))
+
+
 def test_objects_too_small_in_one_slice_count_with_all_of_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(components, "min_size", 13, raising=False)
     assert Pipeline(segmenter=components).run(drifting(3, 4, 9), join_z=True).n_objects == 1

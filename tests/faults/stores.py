@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 LEVEL = 100  # pixels above it are objects
 TILE = 32
+TILES = 6  # of the image that `make_image` makes
 
 
 def make_image(folder: Path, shape: tuple[int, ...] = (64, 96), chunk: int = TILE) -> NDArray[Any]:
@@ -44,3 +45,9 @@ def labels_of(folder: Path, writer: str = "ome-zarr") -> NDArray[Any]:
     if listed != ["cells"]:
         raise RuntimeError(f"the labels listed are {listed}, not cells alone")
     return np.asarray(image["labels/cells/0"][:])
+
+
+def checkpoint_of(folder: Path) -> Path:
+    """The one checkpoint in a folder."""
+    (checkpoint,) = folder.glob("*.tilewright")
+    return checkpoint

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,6 @@ pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 RUN = [sys.executable, "-m", "tilewright.cli", "run", "image.ome.zarr", "--name", "cells", "--overwrite", "--quiet"]
 RUN += ["--segmenter", "threshold", "--set", "threshold=100", "--tile", str(TILE), "--workers", "1"]
-
-
-@pytest.fixture(autouse=True)
-def _no_calls() -> Iterator[None]:
-    CALLS.clear()
-    yield
-    CALLS.clear()
 
 
 @pytest.mark.parametrize("writer", ["ome-zarr", "zarr-array"])

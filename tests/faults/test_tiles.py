@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,6 @@ from scipy import ndimage
 from stores import TILE, labels_of, make_image
 
 from tilewright import ComponentFailed, Grid, InvalidLabels, NotReadable, Overlap, SegmenterFailed
-
-
-@pytest.fixture(autouse=True)
-def _no_calls() -> Iterator[None]:
-    CALLS.clear()
-    yield
-    CALLS.clear()
 
 
 @dataclass(frozen=True, kw_only=True)

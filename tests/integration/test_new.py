@@ -116,5 +116,6 @@ def test_four_commands_lead_from_nothing_to_labels_of_the_demos_image(tmp_path: 
     environment = Environment(tmp_path / "environment")
     said = [environment.run("bash", "-c", command, cwd=tmp_path) for command in commands]
     assert "passed" in said[2]
+    assert "agreement of tiles with the whole: 100.00%; asked for: 100.00%" in said[2]
     assert "100 objects" in said[3]
     assert open_image(tmp_path / "foo.ome.zarr").data[...].max() == 100

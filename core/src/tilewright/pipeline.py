@@ -12,7 +12,7 @@ from .components.quantities import whole_number
 from .components.resolve import component, configuration
 from .components.specs import Kind
 from .deprecation import renamed_arguments
-from .errors import InvalidOption, TilewrightError
+from .errors import InvalidOption, NotWritable, TilewrightError
 from .run_options import RENAMED, Progress, RunOptions
 
 if TYPE_CHECKING:
@@ -162,7 +162,12 @@ class Pipeline:
                 f"{path} cannot hold the options of {', '.join(lost)} as they are; "
                 + ("use .json" if Path(path).suffix == ".toml" else "only plain values can be written")
             )
-        Path(path).write_text(text, encoding="utf-8")
+        try:
+            Path(path).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise NotWritable(
+                f"the pipeline cannot be saved to {path}: {error.strerror}; choose another path"
+            ) from error
 
     @classmethod
     def load(cls, path: str | Path) -> Pipeline:

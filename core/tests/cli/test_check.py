@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +15,8 @@ from click.testing import CliRunner
 from fakes import install, offers
 
 from tilewright.cli import main
+from tilewright.components.registry import registry
+from tilewright.testing.runner import examine
 
 FINE = """
     from dataclasses import dataclass, field
@@ -185,6 +190,39 @@ def test_a_name_that_nobody_has_is_an_error(site: Path) -> None:
     code, said = checked("lab-nobody")
     assert code == 2
     assert "no plugin or component 'lab-nobody' is installed; installed are: " in said
+
+
+KIT = """
+import pytest
+from check_parts import Above
+from tilewright.testing import PluginTests, SegmenterTests
+
+class TestAbove(SegmenterTests):
+    @pytest.fixture
+    def segmenter(self):
+        return Above()
+
+class TestPackage(PluginTests):
+    @pytest.fixture
+    def plugin(self):
+        return "lab_fine"
+"""
+
+
+@pytest.mark.slow
+def test_the_command_and_pytest_ask_the_same_and_show_the_same_agreement(parts: Path, tmp_path: Path) -> None:
+    install(parts, "lab-fine", summed("segmenter", "lab-above", "check_parts:Above"))
+    (tmp_path / "test_kit.py").write_text(KIT)
+    command = [sys.executable, "-m", "pytest", "-v", "-rP", "-p", "no:cacheprovider", "test_kit.py"]
+    settings = os.environ | {"PYTHONPATH": str(parts)}
+    shown = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=True).stdout
+    (plugin,) = (plugin for plugin in registry().plugins if plugin.name == "lab_fine")
+    findings = list(examine(plugin))
+    asked = re.findall(r"::test_(\w+) PASSED", shown)
+    assert sorted(name.replace("_", " ") for name in asked) == sorted(finding.test for finding in findings)
+    assert {finding.outcome for finding in findings} == {"passed"}
+    (agreement,) = (finding.message for finding in findings if finding.message)
+    assert agreement in shown.splitlines()
 
 
 OWN = """

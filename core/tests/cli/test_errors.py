@@ -171,7 +171,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(start: Start, image: Path, tm
     hold.unlink()
     _, err = process.communicate()
     assert process.returncode == 130
-    assert err == "interrupted; repeat the command to go on with what is done\n"
+    assert err == "interrupted; re-run the same command to resume\n"
     assert not (tmp_path / "out").exists()
     done_before = calls.stat().st_size
     process = start(*command)
@@ -193,4 +193,4 @@ def test_a_second_ctrl_c_stops_at_once(start: Start, image: Path, tmp_path: Path
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 130
-    assert err == "interrupted at once; repeat the command to go on with what is done\n"
+    assert err == "interrupted at once; re-run the same command to resume\n"

@@ -41,5 +41,5 @@ def main() -> None:
     tilewright compare LABELS LABELS                 match the objects of two label images
     tilewright clean                                 what unfinished runs left behind
     tilewright new segmenter NAME                    a plugin package to start from
-    tilewright check NAME                            test a plugin, and say what to mend
+    tilewright check NAME                            test a plugin, and say what to fix
     """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 
-@click.command(short_help="Test an installed plugin, and say what to mend.")
+@click.command(short_help="Test an installed plugin, and say what to fix.")
 @click.argument("name", required=False)
 @click.option("--image", type=click.Path(exists=True, path_type=Path), help="A file to try the plugin's readers on.")
 @click.option(
@@ -38,7 +38,7 @@ __all__ = ["check"]
 )
 @debuggable
 def check(name: str | None, image: Path | None, texts: Texts) -> None:
-    """Test what a plugin promises, as tilewright.testing does, and say what to mend.
+    """Test what a plugin promises, as tilewright.testing does, and say what to fix.
 
     NAME is that of a distribution, a plugin or a component; without it all that are installed are tested. Components
     are tried with their default options, for which a model may download its weights, or with those of --set. Exit code

@@ -1,7 +1,7 @@
 """Errors and warnings as a person at a terminal wants them: one line each, and an exit code that a script can test.
 
-0 for success; 2 for what the user can mend (wrong options, unreadable images, a full disk); 130 for Ctrl-C; 1 for a
-fault of the program. `--debug` adds the traceback.
+0 for success; 2 for user errors (wrong options, unreadable images, a full disk); 130 for Ctrl-C; 1 for a fault of the
+program. `--debug` adds the traceback.
 """
 
 from __future__ import annotations

@@ -60,10 +60,10 @@ def run(image: str, output: str | None, **said: Any) -> None:
 def _run(
     pipeline: Pipeline, image: str, output: str | None, options: dict[str, Any], *, scheduler: str | None, quiet: bool
 ) -> Result:
-    again = "repeat the command" if options["resume"] else "leave --no-resume out"
+    again = "re-run the same command" if options["resume"] else "leave --no-resume out"
     with (
         connected(scheduler),
-        interruptible(f"{again} to go on with what is done"),
+        interruptible(f"{again} to resume"),
         watching(quiet=quiet),
         contextlib.redirect_stdout(sys.stderr),  # what models print; stdout is for the result
     ):
@@ -101,7 +101,7 @@ def _failed(result: Result) -> int:
     more = len(result.failed) - 10
     echo(
         f"{f'and {more:,} more: ' if more > 0 else ''}{_counted(len(result.failed), 'tile')} failed and were left as "
-        "background; repeat the command with --overwrite to do just those",
+        "background; re-run the command with --overwrite to do just those",
         err=True,
     )
     return 3

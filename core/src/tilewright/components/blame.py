@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ComponentFailed, TilewrightError
@@ -36,8 +36,9 @@ def whose(kind: Kind, thing: object) -> str:
     return f"{kind} {name_of(kind, thing)!r}{brought}"
 
 
-@contextmanager
-def blamed(kind: Kind, thing: object, doing: str, raises: type[TilewrightError] = ComponentFailed) -> Iterator[None]:
+def blamed(
+    kind: Kind, thing: object, doing: str, raises: type[TilewrightError] = ComponentFailed
+) -> AbstractContextManager[None]:
     """Run a component's code; whatever it raises becomes an error that says whose it is, with its cause.
 
     doing: what it was called for and with, as in `running prepare(Image(name='cells', …))`.
@@ -46,11 +47,21 @@ def blamed(kind: Kind, thing: object, doing: str, raises: type[TilewrightError] 
     tells a writer of its files. SystemExit and panics of extensions, which would end the process, are errors like any
     other.
     """
-    try:
-        yield
-    except (TilewrightError, KeyboardInterrupt, GeneratorExit):
-        raise
-    except BaseException as error:
-        if kind == "writer" and isinstance(error, OSError):
-            raise
-        raise raises(f"{whose(kind, thing)} raised {describe(error)}, while {doing}") from error
+    return _Blame(kind, thing, doing, raises)
+
+
+@dataclass(frozen=True)
+class _Blame(AbstractContextManager[None]):
+    """Not a generator: contextlib takes a RuntimeError that is caused by a StopIteration for Python's own."""
+
+    kind: Kind
+    thing: object
+    doing: str
+    raises: type[TilewrightError]
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None or isinstance(error, TilewrightError | KeyboardInterrupt | GeneratorExit):
+            return
+        if self.kind == "writer" and isinstance(error, OSError):
+            return
+        raise self.raises(f"{whose(self.kind, self.thing)} raised {describe(error)}, while {self.doing}") from error

@@ -34,4 +34,4 @@ def describe(error: BaseException) -> str:
         said = " ".join(str(error).split())
     except Exception:  # noqa: BLE001 - its own text is broken
         said = "(an error without a readable text)"
-    return f"{type(error).__name__}: {said}" + (f" (raised in {hooks[-1]})" if hooks else "")
+    return type(error).__name__ + (f": {said}" if said else "") + (f" (raised in {hooks[-1]})" if hooks else "")

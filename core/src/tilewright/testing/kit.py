@@ -18,7 +18,7 @@ class Kit:
 
         leave_out = {"test_twice_gives_the_same": "the GPU adds in any order, so the last bit differs"}
 
-    TypeError, as soon as the class is defined, for a name that is no test of the class and for a missing reason.
+    TypeError, as soon as the class is defined, for a name that is not a test of the class and for a missing reason.
     """
 
     leave_out: ClassVar[Mapping[str, str]] = {}
@@ -43,7 +43,7 @@ class Kit:
             if name not in tests:
                 close = difflib.get_close_matches(name, tests, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else f"its tests are: {', '.join(tests)}"
-                raise TypeError(f"{cls.__name__}.leave_out names {name!r}, which is no test of it; {hint}")
+                raise TypeError(f"{cls.__name__}.leave_out names {name!r}, which is not a test of it; {hint}")
             if not reason.strip():
                 raise TypeError(f"{cls.__name__}.leave_out gives no reason for {name!r}; say why it does not apply")
             setattr(cls, name, _left_out(reason))

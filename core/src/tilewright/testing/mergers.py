@@ -92,7 +92,7 @@ class MergerTests(Kit):
             )
             for side, column, labels in zip(("lower", "upper"), pairs.T, seam.labels, strict=False):
                 foreign = sorted(set(column.tolist()) - set(labels[labels > 0].tolist()))
-                assert not foreign, f"it pairs {foreign[0]}, which is no object of the {side} tile at this seam"
+                assert not foreign, f"it pairs {foreign[0]}, which is not an object of the {side} tile at this seam"
 
     def test_a_seam_without_objects_has_no_pairs(self, merger: Any) -> None:
         made = component("merger", merger)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...labels.objects import Objects
+from ...labels.objects import Objects, united
 from ...labels.pairs import count_pairs
 from ...labels.slices import chains
 from ...tiling.grid import TileGrid
@@ -59,5 +59,7 @@ def stacked(objects: Objects, pairs: Ints, grid: TileGrid, least: float) -> Obje
     lower, upper = group[pairs[:, 0]], group[pairs[:, 1]]
     axis = grid.axes.index("z")
     z = first[lower] // math.prod(grid.shape[axis + 1 :]) % grid.shape[axis]
-    chain = chains(lower, upper, pairs[:, 2], z, area, first, least).astype(objects.group.dtype)
-    return Objects(group=chain[objects.group], first=objects.first, area=objects.area)
+    chain = chains(lower, upper, pairs[:, 2], z, area, first, least)
+    pieces, linked = (np.flatnonzero(each != np.arange(len(group))) for each in (group, chain))
+    ends = np.concatenate([pieces, linked]), np.concatenate([group[pieces], chain[linked]])
+    return Objects(group=united(len(group), *ends), first=objects.first, area=objects.area)
