@@ -22,7 +22,7 @@ T = TypeVar("T")
 # gives up on a task after four deaths, each of which counts against all tasks that were waiting on that worker. A
 # cluster that takes workers away is not to end a run, one bad tile is.
 LOSSES = 3
-PULSE = 30.0  # seconds
+PULSE = 5.0  # seconds
 LONGEST = 4  # tiles that are named: those of the threads of one worker die together
 
 
