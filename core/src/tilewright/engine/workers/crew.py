@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from ...errors import InvalidOption, WorkerLost
 from ..checkpoint.traces import traces
 from ..steps.culprit import culprit
+from .environment import WorkerFacts
 
 __all__ = ["Crew", "Workers", "batched", "crew", "in_task"]
 
@@ -35,6 +36,10 @@ class Workers(Protocol):
     count: int
     lost: tuple[type[BaseException], ...]
 
+    @property
+    def seen(self) -> Collection[WorkerFacts]:
+        """The workers of a cluster that have done tasks."""
+
     def submit(self, work: Callable[[Any, Any], T], shared: Any, batch: Any) -> Future[T]: ...
     def share(self, plan: Any, folder: Path) -> Any:
         """Make a plan known to all; what comes back is handed to `submit`. All see the folder."""
@@ -51,6 +56,11 @@ class Crew:
 
     def __init__(self, hands: Workers) -> None:
         self._hands, self.workers = hands, hands.count
+
+    @property
+    def seen(self) -> Collection[WorkerFacts]:
+        """The workers of a cluster that have done tasks so far."""
+        return self._hands.seen
 
     def each(self, work: Callable[[Any, Any], T], plan: Any, batches: Iterable[Any], folder: Path) -> Iterator[T]:
         """Yield `work(plan, batch)` for every batch as they finish, a few for each worker under way at a time.
@@ -109,6 +119,7 @@ def _check_losses(plan: Any, batch: Sequence[int], losses: int, folder: Path, er
 
 
 class _Threads:
+    seen: Collection[WorkerFacts] = ()
     lost: tuple[type[BaseException], ...] = ()
 
     def __init__(self, pool: ThreadPoolExecutor, count: int) -> None:

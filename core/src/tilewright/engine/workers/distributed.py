@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import threading
 import time
 from collections.abc import Callable
@@ -13,8 +14,10 @@ from typing import Any, TypeVar
 
 from distributed import KilledWorker, SpecCluster
 
-from ...errors import WorkerLost
-from .transport import Parcel, do, drop, packed
+from ..._version import __version__
+from ...errors import WorkerDiffers, WorkerLost
+from .environment import WorkerFacts
+from .transport import Parcel, done_by, drop, packed
 
 __all__ = ["Cluster"]
 
@@ -23,6 +26,7 @@ T = TypeVar("T")
 logger = logging.getLogger("tilewright")
 
 PATIENCE = 5.0  # seconds that a scheduler or a worker may take to answer
+UNREADABLE = "Error during deserialization"  # in distributed's words
 CHECKS_ALONE = 4  # after which a cluster whose workers ended is given up: one that starts a worker does not list it yet
 
 
@@ -34,14 +38,16 @@ class Cluster:
     lost: tuple[type[BaseException], ...] = (CancelledError, KilledWorker)
 
     def __init__(self, client: Any) -> None:  # a `distributed.Client`, which is not typed
+        self.seen: set[WorkerFacts] = set()
         self._client, self._address = client, getattr(client.scheduler, "address", "an unknown address")
         self._checks_alone, self._silent_since, self._trouble = 0, 0.0, ""
         self.count = self._threads() or 1
 
     def submit(self, work: Callable[[Any, Any], T], shared: Parcel, batch: Any) -> Future[T]:
         """Not by the client's own executor: a task that fails while it is gathered never ends its future there."""
+        data = pickle.dumps((done_by, (work, shared, batch)))
         try:
-            task, future = self._client.submit(do, work, shared, batch, pure=False), Future[T]()
+            task, future = self._client.submit(_task, data, f"tilewright {__version__}", pure=False), Future[T]()
         except Exception:
             self._check_scheduler()
             raise
@@ -58,14 +64,26 @@ class Cluster:
 
     async def _settle(self, task: Any, future: Future[Any]) -> None:
         try:
-            result = await self._client.gather(task, asynchronous=True)
+            result, worker = await self._client.gather(task, asynchronous=True)
+            if isinstance(worker, str):
+                raise WorkerDiffers(worker)
+            self.seen.add(worker)
         except BaseException as error:  # noqa: BLE001 - whatever it is, whoever waits for the future has to know
             self._note_silence()
             if future.set_running_or_notify_cancel():
-                future.set_exception(error)
+                future.set_exception(self._in_plain_words(error))
         else:
             if future.set_running_or_notify_cancel():
                 future.set_result(result)
+
+    def _in_plain_words(self, error: BaseException) -> BaseException:
+        """WorkerDiffers for a scheduler that cannot read what it is sent; any other error as it is."""
+        if not (isinstance(error, RuntimeError) and UNREADABLE in str(error)):
+            return error
+        return WorkerDiffers(
+            f"the dask scheduler at {self._address} cannot read the run's tasks ({error.__cause__ or error}); use the "
+            "same versions of Python, dask and cloudpickle for it, for the workers and here"
+        )
 
     def share(self, plan: Any, folder: Path) -> Parcel:
         return packed(plan, folder)
@@ -137,3 +155,25 @@ class Cluster:
     def _tell(self, name: str) -> None:
         with suppress(Exception):  # the client may be closed by then: its workers forget more than this
             self._client.run(drop, name, on_error="ignore")
+
+
+def _task(data: bytes, needed: str) -> tuple[Any, Any]:
+    """Do a task: what comes of it, and which worker did it; None and a text if the worker cannot read the task."""
+    # It is sent as code, because neither a scheduler nor a worker without tilewright could import it, and dask ends a
+    # worker that cannot read its task without a word. So it has no names from this module.
+    import pickle
+    import socket
+    import sys
+
+    from distributed import get_worker
+
+    try:
+        done_by, arguments = pickle.loads(data)
+    except (ImportError, AttributeError) as error:
+        worker = f"worker {get_worker().address} on {socket.gethostname()}"
+        return None, f"{worker} ({sys.executable}) cannot load {needed}, which the run needs: {error}; install it there"
+    result: tuple[Any, Any] = done_by(*arguments)
+    return result
+
+
+_task.__module__ = "__main__"  # of which pickles keep the code
