@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,7 +30,7 @@ def run(folder: Path, address: str, workers: int, progress: Callable[..., None] 
         return pipeline.run(folder / "image.ome.zarr", folder / "out.zarr", progress=progress)
 
 
-def test_the_scheduler_needs_no_tilewright(tmp_path: Path) -> None:
+def test_the_scheduler_needs_no_tilewright_and_the_workers_are_in_the_provenance(tmp_path: Path) -> None:
     pixels = make_image(tmp_path)
     with ExitStack() as stack:
         _, address = stack.enter_context(scheduler(tmp_path, variables=without("tilewright", tmp_path)))
@@ -37,6 +38,12 @@ def test_the_scheduler_needs_no_tilewright(tmp_path: Path) -> None:
             stack.enter_context(worker(tmp_path, address, name))
         result = run(tmp_path, address, 2)
     np.testing.assert_array_equal(result.labels.compute(), components(pixels))
+    host = os.uname().nodename
+    (alike,) = result.provenance["workers"]
+    assert alike["count"] == 2
+    assert alike["names"] == [f"first on {host}", f"second on {host}"]
+    assert {"tilewright", "tilewright_threshold", "tilewright_ome_zarr"} <= set(alike["versions"])
+    assert alike["versions"]["tilewright"] == result.provenance["tilewright"]
 
 
 @pytest.mark.parametrize(
