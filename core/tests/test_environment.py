@@ -21,6 +21,7 @@ from tilewright.engine.workers.environment import needed_by
 from tilewright.engine.workers.transport import packed
 from tilewright.io.source import open_source
 from tilewright.run_options import RunOptions
+from tilewright.storage.lock import hold
 
 OPENING = """
 import pickle, sys
@@ -80,12 +81,52 @@ def test_a_process_with_other_code_of_a_plugin_refuses_and_names_both(parcel: Pa
 
 def test_a_process_without_a_plugin_says_which(parcel: Path, site: Path) -> None:
     (site / "lab_spots.py").unlink()
-    assert "has no lab_spots 1.0, which the run needs; install it there" in opening(parcel).stderr
+    assert "has no lab_spots 1.0, which the run needs and process " in opening(parcel).stderr
 
 
 def test_a_process_that_does_not_see_the_checkpoint_says_so(parcel: Path, tmp_path: Path) -> None:
     (tmp_path / "checkpoint").rmdir()
-    assert "does not see" in opening(parcel).stderr
+    expected = f"does not see the checkpoint '{tmp_path / 'checkpoint'}' as process {os.getpid()} on "
+    done = opening(parcel)
+    assert expected in done.stderr
+    assert "nothing (No such file or directory) there, a folder here; use a file system" in done.stderr
+
+
+def located(tmp_path: Path, source: Any) -> Path:
+    """A plan whose folders are held, as those of a run are, on its way to another process."""
+    checkpoint, output = tmp_path / "checkpoint", tmp_path / "output"
+    for folder in (checkpoint, output):
+        folder.mkdir()
+        hold(folder)
+    plan = plan_of(Pipeline(segmenter=np.sign), open_source(source), RunOptions(), checkpoint, output / "workdir")
+    path = tmp_path / "parcel"
+    path.write_bytes(pickle.dumps(packed(plan, checkpoint)))
+    return path
+
+
+@pytest.mark.parametrize("what", ["checkpoint", "output"])
+def test_another_folder_of_the_same_name_is_not_the_runs(what: str, tmp_path: Path) -> None:
+    parcel = located(tmp_path, np.eye(8))
+    assert opening(parcel).stdout == "as planned\n"
+    (tmp_path / what).rename(tmp_path / "elsewhere")
+    (tmp_path / what).mkdir()
+    assert f"does not see the {what} '{tmp_path / what}' as process {os.getpid()} on " in opening(parcel).stderr
+
+
+@pytest.mark.parametrize("change", ["longer", "other", "missing"])
+def test_a_process_that_sees_another_image_file_says_both(change: str, tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    image = tmp_path / "image.tif"
+    tifffile.imwrite(image, np.eye(8, dtype="u1"))
+    parcel, content = located(tmp_path, image), image.read_bytes()
+    assert opening(parcel).stdout == "as planned\n"
+    if change == "missing":
+        image.unlink()
+    else:
+        image.write_bytes(content + b"x" if change == "longer" else content[:-1] + b"\xff")
+    done = opening(parcel)
+    assert f"does not see the image '{image}' as process " in done.stderr
+    assert ("nothing (No such file" if change == "missing" else "there, a file of 320 bytes") in done.stderr
 
 
 def test_only_plugins_and_the_users_own_modules_are_compared(tmp_path: Path) -> None:

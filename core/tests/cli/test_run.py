@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
 import tomllib
 from pathlib import Path
 from typing import Any, cast
@@ -274,9 +275,17 @@ def test_a_run_on_a_cluster_gives_the_same_labels(invoke: Invoke, image: Path, t
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere"])
 def test_a_wrong_address_is_said_within_the_time_limit(address: str) -> None:
-    expected = f"no dask scheduler answers at '{address}'"
+    expected = f"no dask scheduler answers at '{address}' within 0.5 s .* re-run the same command"
     with pytest.raises(InvalidOption, match=expected), connected(address, timeout=0.5):
         pass
+
+
+def test_what_answers_but_is_not_a_scheduler_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        expected = f"no dask scheduler answers at '{address}' .*what answers there is not a scheduler"
+        with pytest.raises(InvalidOption, match=expected), connected(address, timeout=0.5):
+            pass
 
 
 @pytest.mark.parametrize(("said", "why"), [(["--join-z"], "has axes 'yx'"), (["--join-z", "2"], "up to 1, not 2.0")])

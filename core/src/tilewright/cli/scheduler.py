@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator
 
 from ..errors import InvalidOption
@@ -10,6 +12,8 @@ from .errors import one_line
 from .terminal import echo
 
 __all__ = ["connected"]
+
+SLACK = 1.0  # seconds: a connection that fails by itself has a reason, which one that is cut off has not
 
 
 @contextlib.contextmanager
@@ -23,19 +27,29 @@ def connected(address: str | None, *, timeout: float = 10) -> Iterator[None]:
         yield
         return
     from distributed import Client
-    from distributed.comm.addressing import parse_address, parse_host_port
 
     try:
-        protocol, location = parse_address(address)
-        if protocol in ("tcp", "tls"):
-            parse_host_port(location)  # a client that fails over it would fail once more when it is collected
+        asyncio.run(_asked(address, timeout))
         client = Client(address, timeout=timeout)  # type: ignore[no-untyped-call]  # it is not typed
-    except (OSError, ValueError) as error:
+    except Exception as error:  # whatever comes from a stranger's port
+        reason = one_line(error) or "what answers there is not a scheduler"
         raise InvalidOption(
-            f"no dask scheduler answers at {address!r} ({one_line(error)}); start one with 'dask scheduler', "
-            "or leave --scheduler out to run on this machine"
+            f"no dask scheduler answers at {address!r} within {timeout:g} s ({reason}); start one with 'dask "
+            "scheduler', or leave --scheduler out to run on this machine, and re-run the same command"
         ) from error
+    for library in ("distributed", "distributed.client", "tornado"):  # the run itself says what is lost
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     with client:
         if not client.nthreads():  # type: ignore[no-untyped-call]  # likewise
             echo(f"the scheduler at {address} has no workers yet; the run waits for some", err=True)
         yield
+
+
+async def _asked(address: str, timeout: float) -> None:
+    """Have a scheduler say who it is: a client itself waits for ever for an answer of something else on that port."""
+    from distributed import Security, rpc
+
+    arguments = Security().get_connection_args("client")  # type: ignore[no-untyped-call]  # likewise
+    asked = rpc(address, timeout=timeout, connection_args=arguments)  # type: ignore[no-untyped-call]  # likewise
+    async with asyncio.timeout(timeout + SLACK), asked as scheduler:
+        await scheduler.identity()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from .._version import __version__
@@ -14,8 +14,11 @@ from ..components.specs import Kind
 from .plan import Plan
 from .planning import Parts
 from .run import Outcome, Run
+from .workers.environment import WorkerFacts
 
 __all__ = ["pipeline_record", "provenance_of"]
+
+NAMED = 16  # workers of equal versions: the record does not grow with the cluster
 
 
 def pipeline_record(parts: Parts, plan: Plan, writer: Callable[..., Any]) -> dict[str, Any]:
@@ -42,6 +45,7 @@ def provenance_of(
         "source": run.source.path,
         "channels": run.source.channels,
         "tiles": {"axes": grid.axes, "largest": grid.largest, "halo": grid.halo, "count": len(grid)},
+        "workers": _workers(run.crew.seen),
         "join_z": run.plan.join_z,
         **({"n_predicted": run.predicted} if run.plan.windows else {}),
         "n_skipped": run.skipped,
@@ -53,3 +57,16 @@ def provenance_of(
     }
     plain: dict[str, Any] = printable_values(record)
     return plain
+
+
+def _workers(seen: Collection[WorkerFacts]) -> list[dict[str, Any]]:
+    """The workers of a cluster that did tasks, those with equal versions together; a few of each are named."""
+    versions: dict[str, dict[str, str]] = {}
+    for each in seen:  # once for each set of packages that a step needs
+        versions.setdefault(each.name, {}).update(each.versions)
+    alike: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for name, packages in sorted(versions.items()):
+        alike.setdefault(tuple(sorted(packages.items())), []).append(name)
+    return [
+        {"versions": dict(packages), "count": len(names), "names": names[:NAMED]} for packages, names in alike.items()
+    ]

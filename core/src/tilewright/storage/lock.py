@@ -26,7 +26,7 @@ from typing import Any
 from ..errors import AlreadyExists, OutputBusy
 from .machine import is_alive, this_process
 
-__all__ = ["Hold", "held", "hold", "leave", "released"]
+__all__ = ["LOCK", "Hold", "held", "hold", "leave", "released"]
 
 LOCK = "lock"
 BEAT, LEASE = 1.5, 15.0  # seconds: a holder of another machine that is not seen to touch its file for LEASE is dead

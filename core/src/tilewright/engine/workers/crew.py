@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from ...errors import InvalidOption, WorkerLost
 from ..checkpoint.traces import traces
 from ..steps.culprit import culprit
+from .environment import WorkerFacts
 
 __all__ = ["Crew", "Workers", "batched", "crew", "in_task"]
 
@@ -22,7 +23,7 @@ T = TypeVar("T")
 # gives up on a task after four deaths, each of which counts against all tasks that were waiting on that worker. A
 # cluster that takes workers away is not to end a run, one bad tile is.
 LOSSES = 3
-PULSE = 30.0  # seconds
+PULSE = 5.0  # seconds
 LONGEST = 4  # tiles that are named: those of the threads of one worker die together
 
 
@@ -34,6 +35,10 @@ class Workers(Protocol):
 
     count: int
     lost: tuple[type[BaseException], ...]
+
+    @property
+    def seen(self) -> Collection[WorkerFacts]:
+        """The workers of a cluster that have done tasks."""
 
     def submit(self, work: Callable[[Any, Any], T], shared: Any, batch: Any) -> Future[T]: ...
     def share(self, plan: Any, folder: Path) -> Any:
@@ -51,6 +56,11 @@ class Crew:
 
     def __init__(self, hands: Workers) -> None:
         self._hands, self.workers = hands, hands.count
+
+    @property
+    def seen(self) -> Collection[WorkerFacts]:
+        """The workers of a cluster that have done tasks so far."""
+        return self._hands.seen
 
     def each(self, work: Callable[[Any, Any], T], plan: Any, batches: Iterable[Any], folder: Path) -> Iterator[T]:
         """Yield `work(plan, batch)` for every batch as they finish, a few for each worker under way at a time.
@@ -113,6 +123,7 @@ def _check_losses(plan: Any, batch: Sequence[int], losses: int, folder: Path, er
 
 
 class _Threads:
+    seen: Collection[WorkerFacts] = ()
     lost: tuple[type[BaseException], ...] = ()
 
     def __init__(self, pool: ThreadPoolExecutor, count: int) -> None:

@@ -1,19 +1,23 @@
-"""The workers of a `distributed` client, any of which may die at any time."""
+"""The workers of a `distributed` client, any of which may die at any time, and so may their scheduler."""
 
 from __future__ import annotations
 
 import logging
+import pickle
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from distributed import KilledWorker, LocalCluster
+from distributed import KilledWorker, SpecCluster
 
-from ...errors import WorkerLost
-from .transport import Parcel, do, drop, packed
+from ..._version import __version__
+from ...errors import WorkerDiffers, WorkerLost
+from .environment import WorkerFacts
+from .transport import Parcel, done_by, drop, packed
 
 __all__ = ["Cluster"]
 
@@ -21,57 +25,119 @@ T = TypeVar("T")
 
 logger = logging.getLogger("tilewright")
 
-PATIENCE = 5.0  # seconds
-CHECKS_ALONE = 4  # after which a cluster of this machine is given up: a process starts in far less
+PATIENCE = 5.0  # seconds that a scheduler or a worker may take to answer
+UNREADABLE = "Error during deserialization"  # in distributed's words
+CHECKS_ALONE = 4  # after which a cluster whose workers ended is given up: one that starts a worker does not list it yet
 
 
 class Cluster:
     """The workers of a client."""
 
-    # Cancelled is what became of a task whose inputs were lost; KilledWorker is one that was there when workers died.
+    # Cancelled is what became of a task whose inputs or scheduler were lost; KilledWorker is one that was there when
+    # workers died.
     lost: tuple[type[BaseException], ...] = (CancelledError, KilledWorker)
 
     def __init__(self, client: Any) -> None:  # a `distributed.Client`, which is not typed
-        self._client = client
-        self.count = sum(client.nthreads().values()) or 1
-        self._checks_alone = 0
+        self.seen: set[WorkerFacts] = set()
+        self._client, self._address = client, getattr(client.scheduler, "address", "an unknown address")
+        self._checks_alone, self._silent_since, self._trouble = 0, 0.0, ""
+        self.count = self._threads() or 1
 
     def submit(self, work: Callable[[Any, Any], T], shared: Parcel, batch: Any) -> Future[T]:
         """Not by the client's own executor: a task that fails while it is gathered never ends its future there."""
-        task, future = self._client.submit(do, work, shared, batch, pure=False), Future[T]()
+        data = pickle.dumps((done_by, (work, shared, batch)))
+        try:
+            task, future = self._client.submit(_task, data, f"tilewright {__version__}", pure=False), Future[T]()
+        except Exception:
+            self._check_scheduler()
+            raise
         self._client.loop.add_callback(self._settle, task, future)
         future.add_done_callback(lambda done: self._give_up(task) if done.cancelled() else None)
         return future
 
     def _give_up(self, task: Any) -> None:
-        self._client.loop.add_callback(task.cancel, asynchronous=True)
+        async def cancel() -> None:
+            with suppress(Exception):  # without a scheduler there is nothing to cancel
+                await task.cancel(asynchronous=True)
+
+        self._client.loop.add_callback(cancel)
 
     async def _settle(self, task: Any, future: Future[Any]) -> None:
         try:
-            result = await self._client.gather(task, asynchronous=True)
+            result, worker = await self._client.gather(task, asynchronous=True)
+            if isinstance(worker, str):
+                raise WorkerDiffers(worker)
+            self.seen.add(worker)
         except BaseException as error:  # noqa: BLE001 - whatever it is, whoever waits for the future has to know
+            self._note_silence()
             if future.set_running_or_notify_cancel():
-                future.set_exception(error)
+                future.set_exception(self._in_plain_words(error))
         else:
             if future.set_running_or_notify_cancel():
                 future.set_result(result)
+
+    def _in_plain_words(self, error: BaseException) -> BaseException:
+        """WorkerDiffers for a scheduler that cannot read what it is sent; any other error as it is."""
+        if not (isinstance(error, RuntimeError) and UNREADABLE in str(error)):
+            return error
+        return WorkerDiffers(
+            f"the dask scheduler at {self._address} cannot read the run's tasks ({error.__cause__ or error}); use the "
+            "same versions of Python, dask and cloudpickle for it, for the workers and here"
+        )
 
     def share(self, plan: Any, folder: Path) -> Parcel:
         return packed(plan, folder)
 
     def check(self) -> None:
-        """Say so if there is no worker at all. WorkerLost on a cluster of this machine that starts none again.
-
-        Any other cluster may get workers from its queue at any time, and is waited for.
-        """
-        self._checks_alone = 0 if self._client.nthreads() else self._checks_alone + 1
-        if not self._checks_alone:
-            return
-        logger.warning("the cluster has no workers; waiting for one. A stopped run resumes when it is re-run")
-        if self._checks_alone >= CHECKS_ALONE and isinstance(self._client.cluster, LocalCluster):
+        """Log a scheduler that does not answer, or a cluster without workers. WorkerLost if that is for good."""
+        self._check_scheduler()
+        threads = self._threads()
+        self._checks_alone = self._checks_alone + 1 if threads == 0 else 0
+        silent = f"the dask scheduler at {self._address} does not answer"
+        self._log_trouble({None: silent, 0: "the cluster has no workers"}.get(threads, ""))
+        if self._checks_alone and self._is_deserted():
             raise WorkerLost(
-                "all worker processes are gone, and none was started again; what is done is kept: make a new cluster, "
-                "or run without one, and re-run the same command to resume"
+                f"all workers of the cluster at {self._address} are gone, and none is asked for; what is done is kept: "
+                "scale the cluster up, or run without one, and re-run the same command to resume"
+            )
+
+    def _log_trouble(self, trouble: str) -> None:
+        """Log a trouble once, until it is over."""
+        if trouble and trouble != self._trouble:
+            logger.warning("%s; waiting. A run that is stopped resumes when the same command is run again", trouble)
+        self._trouble = trouble
+
+    def _is_deserted(self) -> bool:
+        """Whether nobody starts workers any more, as far as this process knows: others may come from a queue."""
+        cluster = self._client.cluster
+        if not isinstance(cluster, SpecCluster) or getattr(cluster, "_adaptive", None) is not None:
+            return False
+        return not cluster.plan or (not cluster.workers and self._checks_alone >= CHECKS_ALONE)
+
+    def _threads(self) -> int | None:
+        """The number of threads that all workers have; None if the scheduler does not answer."""
+        try:
+            ask = self._client.scheduler.ncores
+            found: dict[str, int] = self._client.sync(ask, workers=None, callback_timeout=PATIENCE)
+        except (OSError, AttributeError):  # it is gone, or the client has closed
+            return None
+        return sum(found.values())
+
+    def _note_silence(self) -> None:
+        """Note since when there is no connection to the scheduler."""
+        if self._client.status == "running":
+            self._silent_since = 0.0
+        elif not self._silent_since:
+            self._silent_since = time.monotonic()
+
+    def _check_scheduler(self) -> None:
+        """WorkerLost once the client has given up; it tries to connect again as long as its timeout says."""
+        self._note_silence()
+        if self._client.status in ("closing", "closed"):
+            raise WorkerLost(
+                f"the dask scheduler at {self._address} is gone, and did not come back within "
+                f"{time.monotonic() - self._silent_since:.0f} s; what is done is kept: start a scheduler and workers, "
+                "or run without, and re-run the same command to resume"
             )
 
     def forget(self, shared: Parcel) -> None:
@@ -79,12 +145,35 @@ class Cluster:
 
         A worker that has just died is not told, and is waited for no longer than PATIENCE.
         """
-        telling = threading.Thread(target=self._tell, args=(shared.name,), daemon=True)
-        telling.start()
-        telling.join(PATIENCE)
+        if self._client.status == "running":
+            telling = threading.Thread(target=self._tell, args=(shared.name,), daemon=True)
+            telling.start()
+            telling.join(PATIENCE)
         if shared.file:
             shared.file.unlink(missing_ok=True)
 
     def _tell(self, name: str) -> None:
         with suppress(Exception):  # the client may be closed by then: its workers forget more than this
             self._client.run(drop, name, on_error="ignore")
+
+
+def _task(data: bytes, needed: str) -> tuple[Any, Any]:
+    """Do a task: what comes of it, and which worker did it; None and a text if the worker cannot read the task."""
+    # It is sent as code, because neither a scheduler nor a worker without tilewright could import it, and dask ends a
+    # worker that cannot read its task without a word. So it has no names from this module.
+    import pickle
+    import socket
+    import sys
+
+    from distributed import get_worker
+
+    try:
+        done_by, arguments = pickle.loads(data)
+    except (ImportError, AttributeError) as error:
+        worker = f"worker {get_worker().address} on {socket.gethostname()}"
+        return None, f"{worker} ({sys.executable}) cannot load {needed}, which the run needs: {error}; install it there"
+    result: tuple[Any, Any] = done_by(*arguments)
+    return result
+
+
+_task.__module__ = "__main__"  # of which pickles keep the code

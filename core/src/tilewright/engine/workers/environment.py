@@ -15,9 +15,12 @@ from typing import Any, NamedTuple
 from ..._version import __version__
 from ...components.registry import registry
 from ...errors import WorkerDiffers
+from ...storage.lock import LOCK
 from ...storage.machine import INSTALLED
 
-__all__ = ["Needed", "check_worker", "needed_by", "worker_name"]
+__all__ = ["Needed", "WorkerFacts", "check_worker", "facts", "needed_by", "worker_name"]
+
+BEGIN = 2**16  # bytes
 
 
 class Package(NamedTuple):
@@ -29,19 +32,57 @@ class Package(NamedTuple):
     place: str
 
 
+class Place(NamedTuple):
+    """A folder or file that workers must see: what it is to the run, a path that tells it from its like, its state."""
+
+    what: str
+    path: str
+    mark: str
+    state: str
+
+
 class Needed(NamedTuple):
-    """What workers need. folders: what they must see, which are all local paths."""
+    """What workers need, and the process that planned the run, which has it."""
 
     packages: tuple[Package, ...]
-    folders: tuple[str, ...]
+    places: tuple[Place, ...]
+    planner: str
+
+
+class WorkerFacts(NamedTuple):
+    """A worker of a cluster that was checked: its name and host, and its versions of what the run needs."""
+
+    name: str
+    versions: tuple[tuple[str, str], ...]
 
 
 def needed_by(shared: Any, folder: Path) -> Needed:
-    """What workers need for a plan, or for what holds one: its components' code, its checkpoint and its source."""
-    source = getattr(shared, "source", None)
-    paths = [str(folder), *([source.path] if source and source.path and Path(source.path).exists() else [])]
+    """What workers need for a plan, or for what holds one: its components' code, its folders and its source."""
+    plan = getattr(shared, "plan", shared)
     names = dict.fromkeys(("tilewright", *filter(_is_ours_to_check, map(_package_of, _parts(shared)))))
-    return Needed(packages=tuple(filter(None, map(_package, names))), folders=tuple(paths))
+    places = [_held("checkpoint", folder), _held("output", plan.workdir.parent)]
+    path = plan.source.path
+    if path and Path(path).exists():
+        places.append(Place("image", path, path, _state(path)))
+    return Needed(tuple(filter(None, map(_package, names))), tuple(places), worker_name())
+
+
+def _held(what: str, folder: Path) -> Place:
+    """A folder of the run, by the file that names its holder: another machine may have a folder of that name."""
+    mark = str(next(folder.glob(f"{LOCK}/*"), folder))
+    return Place(what, str(folder), mark, _state(mark))
+
+
+def _state(path: str) -> str:
+    """What this process sees at a path; of a file its size and the begin of its content."""
+    try:
+        if Path(path).is_dir():
+            return "a folder"
+        with Path(path).open("rb") as file:
+            begin = hashlib.blake2b(file.read(BEGIN), digest_size=4).hexdigest()
+            return f"a file of {os.fstat(file.fileno()).st_size:,} bytes (its begin has the digest {begin})"
+    except OSError as error:
+        return f"nothing ({error.strerror})"
 
 
 def check_worker(needed: Needed) -> None:
@@ -49,18 +90,32 @@ def check_worker(needed: Needed) -> None:
     for package in needed.packages:
         here = _package(package.name)
         if here is None:
-            raise WorkerDiffers(f"{worker_name()} has no {_named(package)}, which the run needs; install it there")
+            raise WorkerDiffers(
+                f"{worker_name()} has no {_named(package)}, which the run needs and {needed.planner} has; install it "
+                "there"
+            )
         if here.digest != package.digest:
             raise WorkerDiffers(
                 f"{worker_name()} has {_named(here)} in {here.place}, but the run was planned with the code of "
                 f"{_named(package)} in {package.place}; install the same version on all workers, and start them again"
             )
-    for folder in needed.folders:
-        if not Path(folder).exists():
+    for place in needed.places:
+        state = _state(place.mark)
+        if state != place.state:
             raise WorkerDiffers(
-                f"{worker_name()} does not see {folder!r}; use a file system that all workers share (checkpoint_dir, "
-                "for the checkpoint)"
+                f"{worker_name()} does not see the {place.what} {place.path!r} as {needed.planner} does: {state} "
+                f"there, {place.state} here; use a file system that all workers share (checkpoint_dir, for the "
+                "checkpoint)"
             )
+
+
+def facts(needed: Needed) -> WorkerFacts:
+    """What is known of this worker of a cluster once it is checked."""
+    from distributed import get_worker
+
+    here = filter(None, (_package(package.name) for package in needed.packages))
+    versions = tuple((package.name, package.version) for package in here if package.version)
+    return WorkerFacts(f"{get_worker().name} on {socket.gethostname()}", versions)
 
 
 def worker_name() -> str:

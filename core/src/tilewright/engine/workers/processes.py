@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -15,6 +15,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from .environment import WorkerFacts
 from .transport import Parcel, do, packed
 
 __all__ = ["Processes", "local_processes"]
@@ -25,6 +26,7 @@ T = TypeVar("T")
 class Processes:
     """Processes of this machine, each in a pool of its own: a death takes no other task along."""
 
+    seen: Collection[WorkerFacts] = ()
     lost: tuple[type[BaseException], ...] = (BrokenProcessPool,)
 
     def __init__(self, count: int) -> None:

@@ -13,9 +13,9 @@ import cloudpickle  # type: ignore[import-untyped]  # it ships no types
 
 from ...errors import InvalidOption, NotReadable
 from ..checkpoint.traces import note, traced
-from .environment import Needed, check_worker, needed_by
+from .environment import Needed, WorkerFacts, check_worker, facts, needed_by
 
-__all__ = ["Parcel", "do", "drop", "opened", "packed"]
+__all__ = ["Parcel", "do", "done_by", "drop", "opened", "packed"]
 
 T = TypeVar("T")
 
@@ -85,6 +85,11 @@ def do(work: Callable[[Any, Any], T], parcel: Parcel, batch: Sequence[int], *, o
         plan = opened(parcel, only=only)
         note(work.__name__, batch)
         return work(plan, batch)
+
+
+def done_by(work: Callable[[Any, Any], T], parcel: Parcel, batch: Sequence[int]) -> tuple[T, WorkerFacts]:
+    """Do a task, and tell which worker did it."""
+    return do(work, parcel, batch), facts(parcel.needed)
 
 
 def opened(parcel: Parcel, *, only: bool = False) -> Any:
