@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,8 +60,7 @@ def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path,
     grid = _grid(parts.tiler, image, traits)
     _check_halo(grid, merger, joining)
     dimensions = len(grid.axes)
-    windows = _windows(segmenter, image, traits, parts.tiler) if traits.predictions else ()
-    return Plan(
+    plan = Plan(
         source=source,
         grid=grid,
         segmenter=segmenter,
@@ -79,12 +79,19 @@ def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path,
         join_z=chosen_iou(options.join_z, grid),
         on_error=options.on_error,
         retries=options.retries,
-        windows=windows,
+    )
+    return _with_network(plan, traits, parts.tiler, options) if traits.predictions else plan
+
+
+def _with_network(plan: Plan, traits: Traits, tiler: Any, options: RunOptions) -> Plan:
+    return replace(
+        plan,
+        windows=_windows(plan.segmenter, plan.source.opened, traits, tiler),
         predicts=traits.predictions,
         batch=traits.batch,
-        predictions_path=checkpoint / PREDICTIONS,
-        most_kept=options.most_kept,
         decode_options=traits.decode_options,
+        predictions_path=plan.checkpoint_path / PREDICTIONS,
+        most_kept=options.most_kept,
     )
 
 
