@@ -6,7 +6,7 @@ import logging
 import pickle
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +16,7 @@ from distributed import KilledWorker, SpecCluster
 
 from ..._version import __version__
 from ...errors import WorkerDiffers, WorkerLost
+from ..lookahead import batch_of
 from .environment import WorkerFacts
 from .transport import Parcel, done_by, drop, packed
 
@@ -26,6 +27,7 @@ T = TypeVar("T")
 logger = logging.getLogger("tilewright")
 
 PATIENCE = 5.0  # seconds that a scheduler or a worker may take to answer
+GPU = "GPU"  # the name that dask's own pages give to this resource of a worker
 UNREADABLE = "Error during deserialization"  # in distributed's words
 CHECKS_ALONE = 4  # after which a cluster whose workers ended is given up: one that starts a worker does not list it yet
 
@@ -41,13 +43,20 @@ class Cluster:
         self.seen: set[WorkerFacts] = set()
         self._client, self._address = client, getattr(client.scheduler, "address", "an unknown address")
         self._checks_alone, self._silent_since, self._trouble = 0, 0.0, ""
-        self.count = self._threads() or 1
+        self.count, self._has_gpus = self._threads() or 1, False
 
     def submit(self, work: Callable[[Any, Any], T], shared: Parcel, batch: Any) -> Future[T]:
-        """Not by the client's own executor: a task that fails while it is gathered never ends its future there."""
+        """Not by the client's own executor: a task that fails while it is gathered never ends its future there.
+
+        Where some workers have the resource GPU, only they predict windows.
+        """
+        where = {"resources": {GPU: 1}} if self._has_gpus and batch_of(batch[0]) is not None else {}
         data = pickle.dumps((done_by, (work, shared, batch)))
         try:
-            task, future = self._client.submit(_task, data, f"tilewright {__version__}", pure=False), Future[T]()
+            task, future = (
+                self._client.submit(_task, data, f"tilewright {__version__}", pure=False, **where),
+                Future[T](),
+            )
         except Exception:
             self._check_scheduler()
             raise
@@ -86,6 +95,7 @@ class Cluster:
         )
 
     def share(self, plan: Any, folder: Path) -> Parcel:
+        self._has_gpus = any(GPU in worker["resources"] for worker in self._workers().values())
         return packed(plan, folder)
 
     def check(self) -> None:
@@ -122,6 +132,14 @@ class Cluster:
         except (OSError, AttributeError):  # it is gone, or the client has closed
             return None
         return sum(found.values())
+
+    def _workers(self) -> Mapping[str, Any]:
+        """What the scheduler knows of its workers; nothing if it does not answer."""
+        try:
+            found: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        except (OSError, AttributeError, KeyError):
+            return {}
+        return found
 
     def _note_silence(self) -> None:
         """Note since when there is no connection to the scheduler."""
