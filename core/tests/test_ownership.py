@@ -72,25 +72,26 @@ def test_a_copy_of_100_pixels_may_lose_30_or_10_if_neither_its_core_nor_another_
 
 
 @pytest.mark.parametrize(
-    ("margin", "agreeing", "beyond", "cut"),
+    ("margin", "agreeing", "seen", "beyond", "cut"),
     [
-        (20, True, 300, False),  # two tiles saw this cell alike; a third one fused it with something larger
-        (20, False, 300, True),
-        (11, True, 300, True),  # so near its tile's edge its mask may end short
-        (11, True, 0, False),
-        (20, False, 0, False),
+        (20, True, 300, 300, False),  # two tiles saw this cell alike; a third one fused it with something larger
+        (20, False, 300, 300, True),
+        (20, False, 400, 300, False),  # a cell beside a fibre, of which it would be a small part
+        (11, True, 400, 300, True),  # so near its tile's edge its mask may end short
+        (11, True, 300, 0, False),
+        (20, False, 300, 0, False),
     ],
 )
 def test_a_part_of_what_goes_on_beyond_its_tile_is_cut_off_if_it_is_near_the_edge_or_like_no_other(
-    margin: int, agreeing: bool, beyond: int, cut: bool
+    margin: int, agreeing: bool, seen: int, beyond: int, cut: bool
 ) -> None:
     copies = Copies(
-        area=np.array([100, 100, 400 + beyond]),
+        area=np.array([100, 100, seen + beyond]),
         core_area=np.array([60, 0, 300]),
         margin=np.array([margin, margin, 0]),
         known=np.ones(3, bool),
     )
-    pairs = np.array([[0, 1, 90 if agreeing else 1, 100, 100], [0, 2, 90, 100, 400], [1, 2, 90, 100, 400]]).T
+    pairs = np.array([[0, 1, 90 if agreeing else 1, 100, 100], [0, 2, 90, 100, seen], [1, 2, 90, 100, seen]]).T
     evidence = Evidence(**dict(zip(("lower", "upper", "shared", "seen_lower", "seen_upper"), pairs, strict=True)))
     assert decide(copies, evidence, Rule()).links.tolist() == [[0, 2]] * cut
 

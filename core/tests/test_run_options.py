@@ -68,6 +68,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("checkpoint_dir", 3, "text, a path or None"),
     ("make_parents", "yes", "True or False"),
     ("keep_checkpoint", 0, "True or False"),
+    ("keep_predictions", 5, "True, False or text"),
+    ("keep_predictions", "much", "True, False or a size such as '50GB'"),
     ("empty", "3", "a number or None"),
     ("empty", True, "a number or None"),
     ("empty", math.nan, "a number"),
