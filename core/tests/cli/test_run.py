@@ -151,6 +151,14 @@ def test_channels_levels_and_axes_reach_the_run(invoke: Invoke, tmp_path: Path) 
     assert result_of(as_slices)["n_objects"] == 1
 
 
+def test_options_of_the_reader_need_no_name_of_it(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    done = invoke(
+        "run", image, tmp_path / "out", *PARTS, "--reader-set", "axes=zx", "--save-pipeline", tmp_path / "p.json"
+    )
+    assert done.exit_code == 0
+    assert json.loads((tmp_path / "p.json").read_text())["reader"]["configuration"] == {"axes": "zx"}
+
+
 def test_labels_that_are_there_stay_without_overwrite(invoke: Invoke, image: Path, tmp_path: Path) -> None:
     run = ("run", image, tmp_path / "out", *PARTS)
     assert invoke(*run).exit_code == 0
@@ -168,9 +176,10 @@ def test_labels_that_are_there_stay_without_overwrite(invoke: Invoke, image: Pat
         (("--set", "threshold=high"), "threshold must be a number, not 'high'"),
         (("--set", "threshold"), "'threshold' is not of the form OPTION=VALUE, such as sigma=2"),
         (
-            ("--reader-set", "axes=yx"),
-            "--reader-set sets options of a reader, but none is named; name it with --reader",
+            ("--merger-set", "a=1"),
+            "--merger-set sets options of a merger, but none is named; name it with --merger",
         ),
+        (("--reader-set", "axis=yx"), "did you mean 'axes'?"),
         (("--tile", "a"), "tile must be a whole number"),
         (("--tile", "1,2,3"), "tile [1, 2, 3] has 3 numbers"),
         (("--segmenter", "lab-component"), "did you mean 'lab-components'?"),

@@ -377,3 +377,21 @@ def test_any_json_as_metadata_is_read_or_refused_as_an_invalid_image(value: Any)
         ome = Ome(version=version, attributes={"multiscales": [value]}, where="image")
         with contextlib.suppress(InvalidImage):
             assert read_multiscale(ome).datasets
+
+
+@VERSIONS
+def test_several_multiscales_of_one_group_are_listed_and_chosen_by_number(make, version: str) -> None:
+    path = make.image(version=version, axes="yx", levels=2)
+    group = zarr.open_group(path, mode="r+")
+    attributes = dict(group.attrs)
+    listed = attributes.get("ome", attributes)["multiscales"]
+    coarse = {**listed[0], "name": "coarse", "datasets": listed[0]["datasets"][1:]}
+    listed.append(coarse)
+    group.attrs.put(attributes)
+    with pytest.warns(UserWarning, match=r"holds 2 images, and the first \(multiscale=0: pixels\) is read"):
+        assert OmeZarrReader()(path).shape == (61, 87)
+    image = OmeZarrReader(multiscale=1)(path)
+    assert (image.shape, image.name) == ((31, 44), "coarse")
+    assert image.images == ("multiscale=0: pixels", "multiscale=1: coarse")
+    with pytest.raises(InvalidOption, match=r"multiscale 2 does not exist; .* has 0 to 1"):
+        OmeZarrReader(multiscale=2)(path)

@@ -146,14 +146,14 @@ def slide(path: Path, base: NDArray[Any], mpp: str = "|MPP = 0.4990") -> None:
 def test_a_slide_has_its_pyramid_pixel_size_and_colours_as_channels(tmp_path: Path) -> None:
     base = pixels(1203, 1001, 3, dtype="u1")
     slide(tmp_path / "a.svs", base)
-    image = TiffReader()(str(tmp_path / "a.svs"))
+    image = TiffReader(series=0)(str(tmp_path / "a.svs"))
     assert (image.axes, image.shape, image.format) == ("cyx", (3, 1203, 1001), "svs")
     assert image.channels == ("red", "green", "blue")
     assert image.spacing == {"y": 0.499, "x": 0.499}
     assert [level.shape for level in image.levels] == [(3, 1203, 1001), (3, 301, 251)]
     assert image.levels[1].scale == (1.0, 4 * 0.499, 4 * 0.499)
     np.testing.assert_array_equal(image.data[1:3, 5:900:3, 7], base[5:900:3, 7, 1:3].T)
-    coarse = TiffReader(level=1)(str(tmp_path / "a.svs"))
+    coarse = TiffReader(series=0, level=1)(str(tmp_path / "a.svs"))
     assert coarse.levels == image.levels[1:]
     assert coarse.spacing == {"y": 4 * 0.499, "x": 4 * 0.499}
     np.testing.assert_array_equal(coarse.data[...], base[::4, ::4].transpose(2, 0, 1))
@@ -364,10 +364,10 @@ def test_images_of_one_ome_tiff_have_their_own_metadata(tmp_path: Path) -> None:
         tif.write(pixels(50, 60), metadata={"axes": "YX", "Name": "two", "PhysicalSizeX": 2.0, "PhysicalSizeY": 2.0})
     found = [TiffReader(series=i)(str(path)) for i in range(2)]
     assert [(i.name, i.shape, i.spacing["x"]) for i in found] == [("one", (30, 40), 1.0), ("two", (50, 60), 2.0)]
-    with pytest.raises(InvalidOption, match=r"series 2 does not exist; .* has 0 \(one \(30, 40\)\), 1"):
+    with pytest.raises(InvalidOption, match=r"series 2 does not exist; .* has series=0: one, yx 30 × 40; series=1"):
         TiffReader(series=2)(str(path))
     with pytest.raises(InvalidOption, match=r"level 1 does not exist; .* has levels 0 to 0"):
-        TiffReader(level=1)(str(path))
+        TiffReader(series=0, level=1)(str(path))
 
 
 def test_uncompressed_planes_are_mapped_wherever_they_lie(tmp_path: Path, monkeypatch) -> None:

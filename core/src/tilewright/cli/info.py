@@ -12,13 +12,15 @@ import click
 
 from .choices import settings
 from .errors import debuggable
-from .parts import Texts, part_of
+from .parts import Texts, reader_for
 from .terminal import echo
 
 if TYPE_CHECKING:
     from ..image import Image
 
 __all__ = ["info", "product", "size"]
+
+LISTED = 100  # images that a person is shown
 
 
 @click.command(short_help="Show what IMAGE holds.")
@@ -35,7 +37,7 @@ def info(path: str, reader: str | None, reader_set: Texts, level: int | None, ax
     from ..components.resolve import component
     from ..io.formats import choose_reader, read
 
-    said = part_of("reader", reader, reader_set)
+    said = reader_for(path, reader, reader_set)
     chosen = choose_reader(path) if said is None else component("reader", said)
     opener = ReaderTraits.with_options(chosen, level=level, axes=axes)
     facts = _facts(opener, read(opener, path), path)
@@ -60,6 +62,7 @@ def _facts(reader: Any, image: Image, path: str) -> dict[str, Any]:
         "units": dict(image.units),
         "channels": list(image.channels),
         "levels": [dataclasses.asdict(level) for level in image.levels],
+        "images": list(image.images),
         "labels": None if labels is None else [str(name) for name in labels(path)],
         "bytes": math.prod(image.shape) * image.dtype.itemsize,
     }
@@ -80,9 +83,16 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         "spacing": ", ".join(f"{a} {step:g} {units.get(a, '')}".rstrip() for a, step in facts["spacing"].items()),
         "channels": ", ".join(facts["channels"]),
         "levels": ", ".join(product(level["shape"]) for level in facts["levels"]),
+        "images": _listed(facts["images"]),
         "labels": ", ".join(facts["labels"] or ()),
     }
     return [f"{key:<9}{value}" for key, value in told.items() if value]
+
+
+def _listed(images: list[str]) -> str:
+    """The images at the source, a line each."""
+    more = [f"and {len(images) - LISTED:,} more; --json lists all"] if len(images) > LISTED else []
+    return "\n         ".join([*images[:LISTED], *more])
 
 
 def product(lengths: Iterable[int]) -> str:

@@ -13,7 +13,7 @@ from ..errors import InvalidOption
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
 
-__all__ = ["Texts", "part_of", "pipeline_of", "setting"]
+__all__ = ["Texts", "part_of", "pipeline_of", "reader_for", "setting"]
 
 Texts = Mapping[str, str]
 
@@ -25,8 +25,8 @@ def setting(kind: Kind) -> str:
     return "--set" if kind == "segmenter" else f"--{kind}-set"
 
 
-def pipeline_of(said: Mapping[str, Any]) -> Pipeline:
-    """The pipeline of what the command `run` was told.
+def pipeline_of(said: Mapping[str, Any], image: str) -> Pipeline:
+    """The pipeline of what the command `run` was told, for an image.
 
     Parts and options said one by one override those of the pipeline file. Options of a file's part are kept as long
     as the part is of the same name.
@@ -36,8 +36,9 @@ def pipeline_of(said: Mapping[str, Any]) -> Pipeline:
     base = Pipeline.load(said["pipeline"]).to_dict() if said["pipeline"] else {}
     if not said["segmenter"] and not base:
         raise click.UsageError(f"Missing option '--segmenter' (or '--pipeline'). {_installed_segmenters()}")
-    others = [kind for kind in KINDS if kind != "tiler"]
+    others = [kind for kind in KINDS if kind not in ("reader", "tiler")]
     parts: Record = {kind: part_of(kind, said[kind], said[f"{kind}_set"], base.get(kind)) for kind in others}
+    parts["reader"] = reader_for(image, said["reader"], said["reader_set"], base.get("reader"))
     parts["tiler"] = _tiler(said, base.get("tiler"))
     return Pipeline.from_dict({kind: part for kind, part in parts.items() if part is not None})
 
@@ -60,6 +61,16 @@ def part_of(kind: Kind, name: str | None, texts: Texts, base: Record | None = No
     target = registry().load(kind, chosen)
     with blamed(kind, target, "reading the types of its options"):
         return {"name": chosen, "configuration": {**kept, **parse(target, texts)}}
+
+
+def reader_for(image: str, name: str | None, texts: Texts, base: Record | None = None) -> Record | None:
+    """The record of the reader; options without a name are of the one that fits the image."""
+    from ..components.resolve import name_of
+    from ..io.formats import choose_reader
+
+    if texts and not (name or base):
+        name = name_of("reader", choose_reader(image))
+    return part_of("reader", name, texts, base)
 
 
 def _tiler(said: Mapping[str, Any], base: Record | None) -> Record | None:

@@ -38,7 +38,7 @@ def plan(image: str, sample: int, as_json: bool, **said: Any) -> None:
     \b
     tilewright plan cells.ome.zarr --segmenter threshold --tile 1024 --halo 32
     """
-    echo(foretold(pipeline_of(said), image, run_options(said), sample, as_json=as_json))
+    echo(foretold(pipeline_of(said, image), image, run_options(said), sample, as_json=as_json))
 
 
 def foretold(pipeline: Pipeline, image: str, options: Mapping[str, Any], sample: int = 8, *, as_json: bool) -> str:

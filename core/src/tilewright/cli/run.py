@@ -45,7 +45,7 @@ def run(image: str, output: str | None, **said: Any) -> None:
         raise click.UsageError(
             "--workers and --processes are for this machine, and --scheduler has its own workers; leave them out"
         )
-    options, pipeline = run_options(said), pipeline_of(said)
+    options, pipeline = run_options(said), pipeline_of(said, image)
     if said["save_pipeline"]:
         pipeline.save(said["save_pipeline"])
     if said["dry_run"]:

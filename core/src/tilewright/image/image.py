@@ -67,6 +67,8 @@ class Image:
     spacing: pixel size by axis, in `units`; an axis that is left out has spacing 1 and no unit.
     channels: the names by index along `c`; empty if they have none.
     levels: the source's pyramid from this resolution down, this one first; empty if it has none.
+    images: every image at the source, for people, as `series=1: overview, yx 64 × 64`: the reader's option that chooses
+        it, and what it is; empty if there is this one alone.
     source, format: the path that it was read from and its format (`"ome-zarr 0.5"`); empty for an array in memory.
 
     InvalidImage if the axes do not fit the data, or if a spacing is not a positive number.
@@ -85,6 +87,7 @@ class Image:
     channels: tuple[str, ...] = ()
     name: str = "image"
     levels: tuple[Level, ...] = ()
+    images: tuple[str, ...] = ()
     source: str = ""
     format: str = ""
 

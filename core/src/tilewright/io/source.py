@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,25 +23,31 @@ from .formats import choose_reader, read
 
 __all__ = ["Source", "chosen_channels", "identity_of", "open_source"]
 
+SILENCING = threading.Lock()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """Where the pixels come from: a path with the reader that opens it again in each worker, or an image as it is.
 
     channels: None to leave the image as it is; a number picks one channel and drops `c`; a tuple keeps `c`.
+    elsewhere: it was opened by another process, which has passed on what the reader warns of.
     """
 
     path: str = ""
     reader: Callable[[str], Image] | None = None
     image: Image | None = None
     channels: int | tuple[int, ...] | None = None
+    elsewhere: bool = False
 
     @cached_property
     def whole(self) -> Image:
         """The image with all of its channels, opened once in each process."""
-        image = self.image if self.reader is None else read(self.reader, self.path)
-        assert image is not None
-        return image
+        if self.reader is None:
+            assert self.image is not None
+            return self.image
+        with _silenced() if self.elsewhere else nullcontext():
+            return read(self.reader, self.path)
 
     @cached_property
     def opened(self) -> Image:
@@ -67,7 +76,16 @@ class Source:
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("opened", "whole")}
+        kept = {name: value for name, value in vars(self).items() if name not in ("opened", "whole")}
+        return kept | {"elsewhere": True}
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Without warnings of users' concern. Threads take turns, because what is silenced is the whole process."""
+    with SILENCING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def open_source(source: Any, *, reader: Any = None, level: int | None = None, axes: str | None = None) -> Source:

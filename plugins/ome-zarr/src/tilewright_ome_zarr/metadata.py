@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import zarr
 
 from tilewright.abc import AXES
-from tilewright.errors import InvalidImage
+from tilewright.errors import InvalidImage, InvalidOption
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -58,13 +58,17 @@ class Dataset:
 
 @dataclass(frozen=True, kw_only=True)
 class Multiscale:
-    """The first multiscale image of a group."""
+    """A multiscale image of a group.
+
+    several: the names of all multiscale images of the group, if there is more than one.
+    """
 
     name: str
     axes: str
     units: Mapping[str, str]
     datasets: tuple[Dataset, ...]
     channels: tuple[str | None, ...]
+    several: tuple[str, ...] = ()
 
 
 def read_ome(group: zarr.Group, where: str) -> Ome | None:
@@ -104,16 +108,19 @@ def _check_version(version: str, where: str) -> None:
         )
 
 
-def read_multiscale(ome: Ome) -> Multiscale:
-    """The first multiscale of an image group's metadata.
+def read_multiscale(ome: Ome, number: int = 0) -> Multiscale:
+    """A multiscale of an image group's metadata, 0 the first.
 
     Units and paths are taken as they are, also those that the spec does not recommend. InvalidImage for an axis other
-    than t c z y x.
+    than t c z y x; InvalidOption for a number that the group does not have.
     """
-    raw = ome.attributes.get("multiscales")
-    if not (isinstance(raw, list) and raw and isinstance(raw[0], Mapping)):
+    listed = ome.attributes.get("multiscales")
+    if not (isinstance(listed, list) and listed and all(isinstance(each, Mapping) for each in listed)):
         raise InvalidImage(f"'multiscales' of {ome.where!r} is not a list of mappings; repair it")
-    found = ome.parse("Multiscale", {**raw[0], **_judged_axes(raw[0]), **_judged_datasets(raw[0])})
+    if not 0 <= number < len(listed):
+        raise InvalidOption(f"multiscale {number} does not exist; {ome.where!r} has 0 to {len(listed) - 1}")
+    raw = listed[number]
+    found = ome.parse("Multiscale", {**raw, **_judged_axes(raw), **_judged_datasets(raw)})
     axes = [axis.name for axis in found.axes]
     if not set(axes) <= set(AXES):
         raise InvalidImage(
@@ -122,12 +129,13 @@ def read_multiscale(ome: Ome) -> Multiscale:
     return Multiscale(
         name=found.name or "",
         axes="".join(axes),
-        units=_units(raw[0]["axes"]),
+        units=_units(raw["axes"]),
         datasets=tuple(
             _dataset(entry["path"], parsed.coordinateTransformations, found.coordinateTransformations or ())
-            for entry, parsed in zip(raw[0]["datasets"], found.datasets, strict=True)
+            for entry, parsed in zip(raw["datasets"], found.datasets, strict=True)
         ),
         channels=_channels(ome.attributes.get("omero")),
+        several=tuple(str(each.get("name") or "") for each in listed) if len(listed) > 1 else (),
     )
 
 

@@ -46,7 +46,7 @@ def image_of(target: Path) -> Image | None:
     if target.parent.name == "labels" and is_node(image):
         check_name(target.name)
         try:
-            opened = OmeZarrReader()(str(image))
+            opened = OmeZarrReader(multiscale=0)(str(image))
         except TilewrightError as error:
             raise InvalidOption(f"labels cannot be written to {str(target)!r}: {error}; give another path") from error
         if not opened.levels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -24,8 +25,9 @@ class OmeZarrReader:
     """Open one image of an OME-Zarr store (0.4 in zarr v2, 0.5 in zarr v3), or a plain zarr array.
 
     The path may be the store's root, any image or array inside it, or a URL that fsspec opens. Of a plate, a labels
-    group or another collection, `image` names the one to read; without it InvalidOption lists them. NotReadable if
-    there is nothing that can be read; InvalidImage if the metadata contradicts itself or leads out of the store.
+    group or another collection, `image` names the one to read; without it InvalidOption lists them. Of several
+    multiscales in one group, with no `multiscale` chosen, the first is read and a warning says so. NotReadable if there
+    is nothing that can be read; InvalidImage if the metadata contradicts itself or leads out of the store.
     """
 
     level: int = field(default=0, metadata={"help": "Resolution level to read, 0 the finest."})
@@ -34,6 +36,9 @@ class OmeZarrReader:
     )
     image: str | None = field(
         default=None, metadata={"help": "Image to read, as its path inside the store: A/1/0 or labels/cells."}
+    )
+    multiscale: int | None = field(
+        default=None, metadata={"help": "Which of several multiscales of that image, 0 the first; or the first."}
     )
 
     def __call__(self, path: str) -> Image:
@@ -44,7 +49,7 @@ class OmeZarrReader:
         ome = read_ome(node, where)
         if ome is None or "multiscales" not in ome.attributes:
             raise not_one_image(where, ome)
-        return self._multiscale(ome, read_multiscale(ome))
+        return self._multiscale(ome, read_multiscale(ome, self.multiscale or 0))
 
     def labels(self, path: str) -> tuple[str, ...]:
         """The names of the label images that belong to the image."""
@@ -84,9 +89,22 @@ class OmeZarrReader:
             channels=_channel_names(found, arrays[0].shape),
             name=found.name or _folder_name(where),
             levels=levels,
+            images=self._several(found, where),
             source=where,
             format=f"ome-zarr {ome.version}",
         )
+
+    def _several(self, found: Multiscale, where: str) -> tuple[str, ...]:
+        """All multiscales of the group, with a warning if none was chosen."""
+        images = tuple(f"multiscale={i}: {name or 'without a name'}" for i, name in enumerate(found.several))
+        if images and self.multiscale is None:
+            warnings.warn(
+                f"{where!r} holds {len(images):,} images, and the first ({images[0]}) is read; choose another with the "
+                "reader's option multiscale (--reader-set multiscale=1)",
+                UserWarning,
+                stacklevel=2,
+            )
+        return images
 
 
 def label_names(path: str) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from .lazy import Arranged
 from .omexml import OmeImage, read_files, read_images
 from .opening import check_codec, open_tiff, readable
 from .pages import Planes, open_level
+from .series import described, series_of
 from .spacing import spacing_of
 
 __all__ = ["TiffReader", "without_suffix"]
@@ -33,13 +34,14 @@ class TiffReader:
     """Open one series of a TIFF file, at one level of its pyramid.
 
     A series is what tifffile finds: an image of an OME-TIFF (over all its files), an ImageJ stack, the slide, label or
-    macro picture of a slide scanner's file. Axes come in the order `t c z y x`; colour samples are channels. Pixel
+    macro picture of a slide scanner's file; or a position of an acquisition. Of several, with no `series` chosen, the
+    first is read and a warning says so. Axes come in the order `t c z y x`; colour samples are channels. Pixel
     sizes are in micrometres, t in seconds. NotReadable if the file cannot be read; InvalidImage if it does not say
     what its dimensions are or is not to be trusted; InvalidOption for a series or level that does not exist. A file
     that seems to hold less than it should, such as one that was cut off, is read with a warning.
     """
 
-    series: int = field(default=0, metadata={"help": "Image of the file to read, 0 the first."})
+    series: int | None = field(default=None, metadata={"help": "Image of the file to read, 0 the first; or the first."})
     level: int = field(default=0, metadata={"help": "Resolution level to read, 0 the finest."})
     axes: str | None = field(
         default=None, metadata={"help": "Axes that overrule the file's, a letter of tczyx for each of its dimensions."}
@@ -48,6 +50,13 @@ class TiffReader:
     def __call__(self, path: str) -> Image:
         with complaints() as said:
             image = self._opened(path)
+        if image.images and self.series is None:
+            warnings.warn(
+                f"{path!r} holds {len(image.images):,} images, and the first ({image.images[0]}) is read; choose "
+                "another with the reader's option series (--reader-set series=1)",
+                UserWarning,
+                stacklevel=2,
+            )
         if said:
             warnings.warn(
                 f"{path!r} may be cut off or damaged ({'; '.join(said[:3])}): what is left has axes {image.axes!r} and "
@@ -67,8 +76,10 @@ class TiffReader:
             raise
 
     def _image(self, tif: tifffile.TiffFile, path: str) -> Image:
-        series = self._chosen(tif, path)
-        ome = _ome_of(tif, series, self.series)
+        found = series_of(tif)
+        images = tuple(f"series={i}: {described(each)}" for i, each in enumerate(found)) if len(found) > 1 else ()
+        series = self._chosen(found, images, path)
+        ome = _ome_of(tif, series, self.series or 0)
         arrangement = arrange(series.axes, series.shape, self.axes, path)
         if self.axes is None and ome:
             arrangement = _with_label_axes(arrangement, ome.axes)
@@ -87,6 +98,7 @@ class TiffReader:
             channels=channel_names(tif, series, arrangement, ome),
             name=(ome.name if ome else "") or Path(without_suffix(path)).name,
             levels=levels if len(series.levels) > 1 else (),
+            images=images,
             source=path,
             format=FORMATS.get(series.kind, series.kind),
         )
@@ -99,14 +111,15 @@ class TiffReader:
             tif.close()  # the mapping needs no handle
         return Arranged(source, arrangement, path, tif.close, files)
 
-    def _chosen(self, tif: tifffile.TiffFile, path: str) -> tifffile.TiffPageSeries:
-        found = tif.series
+    def _chosen(
+        self, found: Sequence[tifffile.TiffPageSeries], images: Sequence[str], path: str
+    ) -> tifffile.TiffPageSeries:
         if not found:
             raise NotReadable(f"{path!r} holds no image that can be read; export it again")
-        if not 0 <= self.series < len(found):
-            listed = ", ".join(f"{i} ({each.name or each.axes} {each.shape})" for i, each in enumerate(found[:10]))
+        if not 0 <= (self.series or 0) < len(found):
+            listed = "; ".join(images[:10]) or f"one image, {described(found[0])}"
             raise InvalidOption(f"series {self.series} does not exist; {path!r} has {listed}")
-        return found[self.series]
+        return found[self.series or 0]
 
 
 def _warn_of_colours(page: tifffile.TiffPage, path: str) -> None:

@@ -1,0 +1,158 @@
+"""Files with several images: they are listed, one is chosen, and a run that chooses none says which it takes."""
+
+from __future__ import annotations
+
+import json
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from click.testing import CliRunner
+from numpy.typing import NDArray
+
+from tilewright import Pipeline
+from tilewright.cli import main
+from tilewright_tiff.reader import TiffReader
+
+HEADER = 162  # bytes of a page of Micro-Manager: 13 tags, behind which its pixels lie
+ASCII, SHORT, LONG = 2, 3, 4
+
+
+def two_images(path: Path) -> Path:
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        tif.write(np.zeros((64, 64), "u1"), metadata={"axes": "YX", "Name": "overview"})
+        tif.write(np.eye(90, dtype="u1")[None].repeat(5, 0), metadata={"axes": "ZYX", "Name": "stack"})
+    return path
+
+
+def pages_of_two_sizes(path: Path) -> Path:
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(np.zeros((64, 64), "u1"), metadata=None)
+        tif.write(np.eye(90, dtype="u1"), metadata=None)
+    return path
+
+
+def shaped(path: Path) -> Path:
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(np.zeros((64, 64), "u1"), metadata={"axes": "YX"})
+        tif.write(np.eye(90, dtype="u1")[None].repeat(5, 0), metadata={"axes": "ZYX"})
+    return path
+
+
+def micro_manager(path: Path, stack: NDArray[Any], *, xml: str = "") -> Path:
+    """A stack (position, t, z, c, y, x) as Micro-Manager 2 writes it: an index of its planes in front."""
+    counts = dict(zip(("Positions", "Frames", "Slices", "Channels"), stack.shape[:4], strict=True))
+    said = {**counts, "MicroManagerVersion": "2.0.0", "TimeFirst": False, "SlicesFirst": False, "Prefix": "a"}
+    summary, text = json.dumps(said).encode(), (xml or "ImageJ=1.53").encode() + b"\0"
+    height, width = stack.shape[4:]
+    start = 40 + len(summary) + len(text) + 4
+    size = HEADER + height * width * 2
+    index, pages = b"", b""
+    for number, place in enumerate(np.ndindex(stack.shape[:4])):
+        at = start + number * size
+        tags = [(256, LONG, 1, width), (257, LONG, 1, height), (258, SHORT, 1, 16), (259, SHORT, 1, 1)]
+        tags += [(262, SHORT, 1, 1), (270, ASCII, len(text), 40 + len(summary)), (273, LONG, 1, at + HEADER)]
+        tags += [(277, SHORT, 1, 1), (278, LONG, 1, height), (279, LONG, 1, height * width * 2)]
+        tags += [(296, SHORT, 1, 1), (305, ASCII, 2, 0), (51123, ASCII, len(summary), 40)]
+        following = at + size if number + 1 < stack[..., 0, 0].size else 0
+        pages += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+        pages += struct.pack("<I", following) + stack[place].astype("<u2").tobytes()
+        position, t, z, c = place
+        index += struct.pack("<5I", c, z, t, position, at)
+    end = start + len(pages)
+    head = struct.pack("<2sHI", b"II", 42, start) + struct.pack("<II", 54773648, end) + bytes(16)
+    head += struct.pack("<II", 2355492, len(summary)) + summary + text + bytes(4)
+    path.write_bytes(head + pages + struct.pack("<II", 3453623, len(index) // 20) + index)
+    return path
+
+
+def positions_in_xml(stack: NDArray[Any]) -> str:
+    """OME-XML with an image for each position; t is its slowest dimension."""
+    count, t, z, c, y, x = stack.shape
+    images = "".join(
+        f'<Image ID="Image:{p}" Name="well {p}"><Pixels ID="Pixels:{p}" DimensionOrder="XYCZT" Type="uint16" '
+        f'SizeX="{x}" SizeY="{y}" SizeZ="{z}" SizeC="{c}" SizeT="{t}" PhysicalSizeX="0.5" PhysicalSizeY="0.5">'
+        f'<TiffData IFD="{p * t * z * c}" PlaneCount="{t * z * c}"/></Pixels></Image>'
+        for p in range(count)
+    )
+    return f'<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">{images}</OME>'
+
+
+STACK = np.random.default_rng(0).integers(0, 200, (3, 2, 4, 1, 20, 30)).astype("u2")
+
+
+@pytest.mark.parametrize("make", [two_images, pages_of_two_sizes, shaped])
+def test_the_images_of_a_file_are_listed_and_one_that_nobody_chose_is_named(make: Any, tmp_path: Path) -> None:
+    path = make(tmp_path / "a.ome.tif" if make is two_images else tmp_path / "a.tif")
+    with pytest.warns(UserWarning, match=r"holds 2 images, and the first \(series=0: .*yx 64 × 64\) is read") as warned:
+        image = TiffReader()(str(path))
+    assert len(warned) == 1
+    assert image.shape == (64, 64)
+    assert [text.partition(":")[0] for text in image.images] == ["series=0", "series=1"]
+    assert image.images[1].endswith("90 × 90")
+    for series, rows in ((0, 64), (1, 90)):
+        assert TiffReader(series=series)(str(path)).shape[-1] == rows  # a warning would be an error
+
+
+def test_a_file_with_one_image_lists_none(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.zeros((3, 20, 30), "u1"), metadata={"axes": "ZYX"})
+    assert TiffReader()(str(tmp_path / "a.ome.tif")).images == ()
+
+
+@pytest.mark.filterwarnings("default")
+def test_info_lists_the_images_and_a_run_says_which_it_takes(tmp_path: Path) -> None:
+    path = two_images(tmp_path / "a.ome.tif")
+    listed = CliRunner().invoke(main, ["info", str(path)])
+    assert "images   series=0: overview, yx 64 × 64\n         series=1: stack, zyx 5 × 90 × 90\n" in listed.stdout
+    facts = json.loads(CliRunner().invoke(main, ["info", str(path), "--json"]).stdout)
+    assert facts["images"] == ["series=0: overview, yx 64 × 64", "series=1: stack, zyx 5 × 90 × 90"]
+    run = ["run", str(path), str(tmp_path / "out.ome.tif"), "--segmenter", "threshold", "--quiet"]
+    (line,) = CliRunner().invoke(main, run).stderr.splitlines()
+    assert line.startswith("warning: ")
+    assert "holds 2 images, and the first (series=0: overview, yx 64 × 64) is read" in line
+    assert "--reader-set series=1" in line
+    chosen = CliRunner().invoke(main, [*run, "--overwrite", "--reader-set", "series=1"])
+    assert (chosen.exit_code, chosen.stderr) == (0, "")
+    assert TiffReader()(str(tmp_path / "out.ome.tif")).axes == "zyx"
+
+
+@pytest.mark.slow
+def test_workers_say_nothing_that_the_run_has_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = two_images(tmp_path / "a.ome.tif")
+    with pytest.warns(UserWarning, match="holds 2 images"):
+        Pipeline(segmenter="threshold", tiler={"name": "grid", "configuration": {"tile": 32}}).run(
+            path, tmp_path / "out.ome.tif", processes=True, workers=2
+        )
+    assert capfd.readouterr().err == ""
+
+
+def test_a_position_of_micro_manager_is_an_image_and_never_z(tmp_path: Path) -> None:
+    path = micro_manager(tmp_path / "a_MMStack.tif", STACK)
+    with pytest.warns(UserWarning, match=r"holds 3 images, and the first \(series=0: position 0, tzyx 2 × 4 × 20 × 30"):
+        TiffReader()(str(path))
+    for position in range(3):
+        image = TiffReader(series=position)(str(path))
+        assert image.axes == "tzyx"
+        np.testing.assert_array_equal(image.data[...], STACK[position, :, :, 0])
+
+
+def test_the_own_ome_xml_of_micro_manager_comes_first(tmp_path: Path) -> None:
+    path = micro_manager(tmp_path / "a_MMStack.ome.tif", STACK, xml=positions_in_xml(STACK))
+    for position in range(3):
+        image = TiffReader(series=position)(str(path))
+        assert (image.axes, image.name, image.format) == ("tzyx", f"well {position}", "ome-tiff")
+        assert image.spacing == {"y": 0.5, "x": 0.5}
+        assert image.images[position] == f"series={position}: well {position}, tzyx 2 × 4 × 20 × 30"
+        np.testing.assert_array_equal(image.data[...], STACK[position, :, :, 0])
+
+
+def test_one_position_of_micro_manager_is_the_image(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        image = TiffReader()(str(micro_manager(tmp_path / "a_MMStack.tif", STACK[:1])))
+    assert (image.axes, image.images) == ("tzyx", ())
+    np.testing.assert_array_equal(image.data[...], STACK[0, :, :, 0])
