@@ -14,6 +14,8 @@ __all__ = ["complaints"]
 
 # Its words for pixels or tags that are not there. What else it logs is of no consequence: a date in no calendar.
 LOSS = re.compile(r"invalid (page|value) offset|corrupt|missing|zeroed|out of range")
+LACKING = re.compile(r"OME series is missing (\d+) frames\. Missing data are zeroed")
+LACKING_IN_WORDS = r"the XML says \1 planes more than the pages are, and those are read as 0"
 
 
 @contextlib.contextmanager
@@ -38,6 +40,6 @@ class _Listening(logging.Handler):
         self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = re.sub(r"<[^>]*>\s*", "", one_line(record.getMessage()))
-        if record.thread == self._thread and LOSS.search(text) and text not in self.heard:
+        text = LACKING.sub(LACKING_IN_WORDS, re.sub(r"<[^>]*>\s*", "", one_line(record.getMessage())))
+        if record.thread == self._thread and LOSS.search(record.getMessage()) and text not in self.heard:
             self.heard.append(text)

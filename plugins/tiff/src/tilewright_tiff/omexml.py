@@ -20,7 +20,6 @@ __all__ = [
     "files_of",
     "metadata_file",
     "parse",
-    "read_files",
     "read_images",
     "seen_from",
     "without_files",
@@ -56,6 +55,9 @@ class OmeImage:
     """One `Image`: its name, pixels along each of `XYZCT`, spacing in µm and s by lower-case axis, channel names.
 
     axes: those of the labels that this project's writer put into the file, if some have length 1; else empty.
+    page: where its planes begin in the file that holds the XML; None if no file is said to hold any, or another one.
+    listed: whether any file is said to hold its planes.
+    type, samples: the name of the pixels' type, and how many samples a pixel of a channel has.
     """
 
     name: str
@@ -63,6 +65,15 @@ class OmeImage:
     spacing: dict[str, float] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
     axes: str = ""
+    page: int | None = None
+    listed: bool = False
+    type: str = ""
+    samples: int = 1
+
+    @property
+    def planes(self) -> int:
+        """How many planes of one sample it has."""
+        return self.sizes["Z"] * self.sizes["C"] * self.sizes["T"]
 
 
 def parse(text: str, where: str) -> ElementTree.Element | None:
@@ -85,17 +96,11 @@ def parse(text: str, where: str) -> ElementTree.Element | None:
     return root
 
 
-def read_images(text: str) -> list[OmeImage]:
-    """What XML that `parse` has let through says of each image that has pixels."""
-    root = ElementTree.fromstring(text)
+def read_images(root: ElementTree.Element, file: str) -> list[OmeImage]:
+    """What XML that `parse` has let through says of each image that has pixels, as seen from a file of that name."""
     axes = root.findtext(f".//{{*}}MapAnnotation[@Namespace='{NAMESPACE}']/{{*}}Value/{{*}}M[@K='{AXES_KEY}']", "")
     found = ((image, image.find("{*}Pixels")) for image in root.findall("{*}Image"))
-    return [_image(image, pixels, axes) for image, pixels in found if pixels is not None]
-
-
-def read_files(text: str) -> list[str]:
-    """The files that such XML names as those that hold the planes."""
-    return list(files_of(ElementTree.fromstring(text)).values())
+    return [_image(image, pixels, axes, file) for image, pixels in found if pixels is not None]
 
 
 def files_of(root: ElementTree.Element) -> dict[str, str]:
@@ -142,7 +147,7 @@ def _planes(root: ElementTree.Element) -> Iterator[int]:
             yield int(min(abs(end - start) / (abs(step) or 1.0), 2.0**62))
 
 
-def _image(image: ElementTree.Element, pixels: ElementTree.Element, axes: str) -> OmeImage:
+def _image(image: ElementTree.Element, pixels: ElementTree.Element, axes: str, file: str) -> OmeImage:
     said = pixels.attrib
     lengths = {axis: _physical(said, f"PhysicalSize{axis.upper()}", "µm", LENGTHS) for axis in "zyx"}
     lengths["t"] = _physical(said, "TimeIncrement", "s", TIMES)
@@ -152,7 +157,20 @@ def _image(image: ElementTree.Element, pixels: ElementTree.Element, axes: str) -
         spacing={axis: size for axis, size in lengths.items() if size is not None},
         channels=tuple(channel.attrib.get("Name", "").strip() for channel in pixels.findall("{*}Channel")),
         axes=axes,
+        page=_first_page(pixels, file),
+        listed=pixels.find("{*}TiffData") is not None,
+        type=said.get("Type", ""),
+        samples=next((_whole(each.attrib.get("SamplesPerPixel")) or 1 for each in pixels.iterfind("{*}Channel")), 1),
     )
+
+
+def _first_page(pixels: ElementTree.Element, file: str) -> int | None:
+    data = pixels.find("{*}TiffData")
+    if data is None:
+        return None
+    uuid = data.find("{*}UUID")
+    here = uuid is None or uuid.attrib.get("FileName", file) == file
+    return _whole(data.attrib.get("IFD")) if here else None
 
 
 def _physical(said: dict[str, str], name: str, default: str, units: dict[str, float]) -> float | None:

@@ -37,8 +37,8 @@ def readable(what: str, hint: str = "repair or export it again") -> Iterator[Non
         raise NotReadable(f"{what} ({type(error).__name__}: {one_line(error)}); {hint}") from error
 
 
-def open_tiff(path: str) -> tifffile.TiffFile:
-    """Open a TIFF file, or one of an OME-TIFF series together with the XML that lies beside it.
+def open_tiff(path: str) -> tuple[tifffile.TiffFile, ElementTree.Element | None]:
+    """Open a TIFF file, or one of an OME-TIFF series together with the XML that lies beside it, which is returned too.
 
     The path may be any file of the series or its `.companion.ome`. A renamed OME-TIFF that only ever named itself is
     read as if it kept its name. NotReadable if it is no TIFF or a file of the series is missing, in whose place there
@@ -78,26 +78,27 @@ def one_line(said: object) -> str:
     return text if len(text) <= 200 else text[:199] + "…"
 
 
-def _with_metadata(tif: tifffile.TiffFile, path: str) -> tifffile.TiffFile:
+def _with_metadata(tif: tifffile.TiffFile, path: str) -> tuple[tifffile.TiffFile, ElementTree.Element | None]:
     """The file as it is, or opened again with the XML that makes its series whole."""
     root = parse(tif.ome_metadata, path) if tif.is_ome and tif.ome_metadata else None
     if root is None:
-        return tif
+        return tif, None
     text = ""
     if master := metadata_file(root):
         text = _metadata_of(Path(path).parent / master)
-        _check_files(_understood(text, master), path)
+        root = _understood(text, master)
+        _check_files(root, path)
     elif _renamed(root, path):
         text = without_files(root)
     else:
         _check_files(root, path)
     if not text:
-        return tif
+        return tif, root
     tif.close()
-    return tifffile.TiffFile(path, omexml=text)
+    return tifffile.TiffFile(path, omexml=text), root
 
 
-def _series_of(companion: str) -> tifffile.TiffFile:
+def _series_of(companion: str) -> tuple[tifffile.TiffFile, ElementTree.Element]:
     text = _metadata_of(Path(companion))
     root = _understood(text, companion)
     names = list(files_of(root).values())
@@ -105,7 +106,8 @@ def _series_of(companion: str) -> tifffile.TiffFile:
         raise NotReadable(f"{companion!r} names no TIFF files; open one of the TIFF files instead")
     _check_files(root, companion)
     first = Path(companion).parent / names[0]
-    return tifffile.TiffFile(first, omexml=text if first.name == names[0] else seen_from(root, Path(names[0]).parent))
+    text = text if first.name == names[0] else seen_from(root, Path(names[0]).parent)
+    return tifffile.TiffFile(first, omexml=text), root
 
 
 def _understood(text: str, where: str) -> ElementTree.Element:

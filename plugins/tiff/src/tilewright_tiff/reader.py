@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree
 
 import tifffile
 
@@ -17,8 +18,9 @@ from tilewright.errors import InvalidOption, NotReadable
 from .axes import LABEL_AXES, Arrangement, arrange
 from .channels import channel_names
 from .complaints import complaints
+from .contradictions import check_agreement, warn_of_differences
 from .lazy import Arranged
-from .omexml import OmeImage, read_files, read_images
+from .omexml import OmeImage, files_of, read_images
 from .opening import check_codec, open_tiff, readable
 from .pages import Planes, open_level
 from .series import described, series_of
@@ -67,19 +69,21 @@ class TiffReader:
         return image
 
     def _opened(self, path: str) -> Image:
-        tif = open_tiff(path)
+        tif, xml = open_tiff(path)
         try:
             with readable(f"{path!r} cannot be opened as TIFF"):
-                return self._image(tif, path)
+                return self._image(tif, xml, path)
         except BaseException:
             tif.close()
             raise
 
-    def _image(self, tif: tifffile.TiffFile, path: str) -> Image:
+    def _image(self, tif: tifffile.TiffFile, xml: ElementTree.Element | None, path: str) -> Image:
+        said = [image for image in read_images(xml, tif.filename) if image.listed] if xml is not None else []
         found = series_of(tif)
+        check_agreement(tif, found, said, path, axes=self.axes is not None)
         images = tuple(f"series={i}: {described(each)}" for i, each in enumerate(found)) if len(found) > 1 else ()
         series = self._chosen(found, images, path)
-        ome = _ome_of(tif, series, self.series or 0)
+        ome = _ome_of(series, self.series or 0, said)
         arrangement = arrange(series.axes, series.shape, self.axes, path)
         if self.axes is None and ome:
             arrangement = _with_label_axes(arrangement, ome.axes)
@@ -88,10 +92,12 @@ class TiffReader:
             raise InvalidOption(f"level {self.level} does not exist; {path!r} has levels 0 to {last}")
         check_codec(series.levels[self.level].keyframe, path)
         _warn_of_colours(series.keyframe, path)
+        if ome is not None:
+            warn_of_differences(series, ome, path)
         spacing = spacing_of(tif, series.keyframe, ome)
         levels = _levels(series, arrangement, spacing)[self.level :]
         return Image(
-            data=self._arranged(tif, series, arrangement, path),
+            data=self._arranged(tif, series, arrangement, _files(tif, xml, path)),
             axes=arrangement.axes,
             spacing={a: s for a, s in zip(arrangement.axes, levels[0].scale, strict=True) if a in spacing},
             units={a: "second" if a == "t" else "micrometer" for a in arrangement.axes if a in spacing},
@@ -104,9 +110,14 @@ class TiffReader:
         )
 
     def _arranged(
-        self, tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, arrangement: Arrangement, path: str
+        self,
+        tif: tifffile.TiffFile,
+        series: tifffile.TiffPageSeries,
+        arrangement: Arrangement,
+        files: tuple[str, ...],
     ) -> Array:
-        files, source = _files(tif, series, path), open_level(series, self.level, path)
+        path = files[0]
+        source = open_level(series, self.level, path)
         if isinstance(source, Planes):
             tif.close()  # the mapping needs no handle
         return Arranged(source, arrangement, path, tif.close, files)
@@ -133,19 +144,17 @@ def _warn_of_colours(page: tifffile.TiffPage, path: str) -> None:
     warnings.warn(f"in {path!r} {says}, and pixels are read as they are stored; {cure}", UserWarning, stacklevel=2)
 
 
-def _files(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, path: str) -> tuple[str, ...]:
-    """The file, and all others of its series, as far as its metadata names them."""
-    names = read_files(tif.ome_metadata) if series.kind == "ome" and tif.ome_metadata else []
+def _files(tif: tifffile.TiffFile, xml: ElementTree.Element | None, path: str) -> tuple[str, ...]:
+    """The file, and all others that its metadata names."""
+    names = files_of(xml).values() if xml is not None else ()
     folder = Path(tif.filehandle.path).parent
-    return (path, *sorted({os.path.normpath(folder / name) for name in names}))
+    return (path, *sorted({os.path.normpath(folder / name) for name in names if name}))
 
 
-def _ome_of(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, number: int) -> OmeImage | None:
+def _ome_of(series: tifffile.TiffPageSeries, number: int, images: Sequence[OmeImage]) -> OmeImage | None:
     """The metadata of a series: those at its place if their shape is its own, else the first of its shape."""
-    text = tif.ome_metadata
-    if series.kind != "ome" or not text:
+    if series.kind != "ome":
         return None
-    images = read_images(text)  # opening it has parsed it already
     sizes = dict(zip(series.axes, series.shape, strict=True))  # tifffile leaves out those of length 1
     fitting = [i for i in images if all(i.sizes[axis] == sizes.get(axis, 1) for axis in "XY")]
     here = images[number : number + 1]
