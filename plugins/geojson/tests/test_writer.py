@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from tilewright import Pipeline
 from tilewright.abc import LabelSpec
 from tilewright.errors import InvalidOption
 from tilewright_geojson import writer
@@ -218,6 +219,27 @@ def test_labels_of_a_coarse_level_lie_on_the_finest(tmp_path: Path) -> None:
     assert feature["geometry"]["coordinates"] == [[[90, 40], [150, 40], [150, 80], [90, 80], [90, 40]]]
     assert feature["properties"]["area"] == 2400
     assert feature["properties"]["measurements"]["Area µm^2"] == pytest.approx(200 * 2.0 * 1.5)
+
+
+def test_the_finest_level_is_that_of_the_image_which_the_reader_chose(tmp_path: Path) -> None:
+    """The levels of both images are called 0 and 1, as an image inside of image 1 would be."""
+    scales = [{"type": "scale", "scale": [1.0, 1.0]}], [{"type": "scale", "scale": [4.0, 4.0]}]
+    datasets = [{"path": str(i), "coordinateTransformations": scale} for i, scale in enumerate(scales)]
+    axes = [{"name": axis, "type": "space"} for axis in "yx"]
+    for number, length in enumerate((400, 40)):
+        image = zarr.open_group(tmp_path / "slides.zarr" / str(number), mode="w")
+        image.create_array("0", data=np.eye(length, dtype="u1"))
+        image.create_array("1", data=np.eye(length // 4, dtype="u1"))
+        image.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
+    zarr.open_group(tmp_path / "slides.zarr", mode="a")
+    reader = {"name": "ome-zarr", "configuration": {"image": "1"}}
+    result = Pipeline(segmenter=diagonal, reader=reader).run(tmp_path / "slides.zarr", tmp_path / "o.geojson", level=1)
+    (feature,) = collection_of(result.path)["features"]
+    assert feature["properties"]["area"] == 10 * 16
+
+
+def diagonal(pixels: NDArray[Any]) -> NDArray[Any]:
+    return (pixels > 0).astype(np.uint8)
 
 
 def test_no_objects_are_an_empty_collection(tmp_path: Path) -> None:

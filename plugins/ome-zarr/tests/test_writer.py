@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import zarr
 
+from tilewright import Pipeline
 from tilewright.abc import Level
 from tilewright.errors import InvalidImage, InvalidOption
 from tilewright_ome_zarr.reader import OmeZarrReader, label_names
@@ -377,3 +378,21 @@ def test_large_ids_keep_their_value(make, spec_of) -> None:
     sink.write((slice(0, 8), slice(0, 8)), np.full((8, 8), 2**40, "u8"))
     sink.finish({})
     assert (np.asarray(sink.read()[...]) == 2**40).all()
+
+
+@VERSIONS
+@pytest.mark.parametrize("chosen", ["A/1/0", "A/2/1"])
+def test_labels_of_an_image_that_the_reader_chose_are_those_of_that_image(make, version: str, chosen: str) -> None:
+    path = make.plate(version)
+    parts = {"segmenter": bright, "reader": {"name": "ome-zarr", "configuration": {"image": chosen}}}
+    result = Pipeline(**parts).run(path, channel=0)
+    assert str(result.path) == f"{path}/{chosen}/labels/labels"
+    assert label_names(f"{path}/{chosen}") == ("labels",)
+    assert Pipeline(**parts).run(path, f"{path}/A/1/1/labels/others", channel=0).n_objects == 1
+    for destroyed in (path, f"{path}/{chosen}", f"{path}/{chosen}/0", f"{path}/A"):
+        with pytest.raises(InvalidOption, match=r"would overwrite the image|lies inside the zarr store|would replace"):
+            Pipeline(**parts).run(path, destroyed, channel=0, overwrite=True)
+
+
+def bright(pixels: Any) -> Any:
+    return (pixels >= 0).astype(np.uint8)

@@ -24,7 +24,8 @@ class LabelSpec:
     spacing, units: by axis, as in `Image`.
     levels: the image's pyramid from the segmented resolution down, without `c`; empty if it has none.
     tile: the shape of the largest tile core. Chunks that divide it are written without being read again.
-    image, image_format: the path that the image was read from, and its format; empty for an array in memory.
+    image, image_format: where the image lies, and its format; empty for an array in memory.
+    source: the path that the run's reader was given: not `image`, where an option of the reader chose one of several.
     workdir: a folder for this run alone, on the destination's file system. A writer builds its output in it, and moves
         the output into place in `finish`. The folder survives a kill, and the resumed run finds in it what had been
         written. It is removed after `finish`.
@@ -41,6 +42,7 @@ class LabelSpec:
     tile: tuple[int, ...] = ()
     image: str = ""
     image_format: str = ""
+    source: str = ""
 
 
 class Sink(Protocol):

@@ -134,7 +134,9 @@ def _scale(spec: LabelSpec, provenance: Mapping[str, Any]) -> tuple[float, float
     record = provenance.get("pipeline", {}).get("reader")
     if not record or not record.get("configuration", {}).get("level"):
         return 1, 1
-    finest = open_image(spec.image, reader={**record, "configuration": {**record["configuration"], "level": 0}})
+    finest = open_image(
+        spec.source or spec.image, reader={**record, "configuration": {**record["configuration"], "level": 0}}
+    )
     down, across = (_ratio(finest.size(axis), n) for axis, n in zip("yx", spec.shape[-2:], strict=True))
     return across, down
 

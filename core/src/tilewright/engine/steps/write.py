@@ -43,6 +43,7 @@ def label_spec(plan: Plan, source: Source, dtype: np.dtype[np.unsignedinteger[An
         tile=grid.largest,
         image=image.source,
         image_format=image.format,
+        source=source.path,
     )
 
 
