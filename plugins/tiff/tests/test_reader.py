@@ -332,11 +332,44 @@ def stopping(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 @pytest.mark.parametrize("companion", [False, True])
-def test_a_series_with_a_missing_file_is_refused_instead_of_zeroed(tmp_path: Path, companion: bool) -> None:
-    files = multi_file(tmp_path, pixels(3, 60, 70), companion=companion)
+def test_of_a_set_with_missing_files_the_planes_that_are_there_are_read(tmp_path: Path, companion: bool) -> None:
+    data = pixels(3, 60, 70)
+    files = multi_file(tmp_path, data, companion=companion)
     files[1].unlink()
-    with pytest.raises(NotReadable, match=r"file 'c1\.ome\.tif' is missing"):
-        TiffReader()(str(files[0]))
+    for path in (files[0], files[2], *tmp_path.glob("*.companion.ome")):
+        with pytest.warns(UserWarning, match=r"set of files, of which are missing: c1\.ome\.tif;") as warned:
+            image = TiffReader()(str(path))
+        assert len(warned) == 1
+        assert (image.axes, image.channels) == ("cyx", ("stain 0", "stain 1", "stain 2"))
+        for channel in (0, 2):
+            np.testing.assert_array_equal(image.select(channel)[...], data[channel])
+        for lost in (1, slice(0, 2), slice(None)):
+            with pytest.raises(NotReadable, match=r"lies in missing files \(c1\.ome\.tif\)"):
+                image.data[lost]
+
+
+def test_a_run_on_the_only_file_of_a_set_needs_its_own_planes_alone(tmp_path: Path) -> None:
+    data = pixels(3, 60, 70)
+    first, *others = multi_file(tmp_path, data, companion=False)
+    for other in others:
+        other.unlink()
+    pipeline = Pipeline(segmenter={"name": "threshold", "configuration": {"threshold": 100}})
+    with pytest.warns(UserWarning, match=r"are missing: c1\.ome\.tif, c2\.ome\.tif;"):
+        assert pipeline.run(first, tmp_path / "labels.ome.tif", channel="stain 0").n_objects > 0
+    with pytest.warns(UserWarning, match="are missing"), pytest.raises(NotReadable, match="missing files"):
+        pipeline.run(first, tmp_path / "others.ome.tif", channel="stain 2")
+
+
+@pytest.mark.parametrize("companion", [False, True])
+def test_a_set_of_which_nothing_is_left_is_refused(tmp_path: Path, companion: bool) -> None:
+    first, second = multi_file(tmp_path, pixels(2, 60, 70), companion=companion)
+    second.unlink()
+    first.rename(tmp_path / "renamed.ome.tif")
+    (path,) = tmp_path.glob("*.companion.ome") if companion else [tmp_path / "renamed.ome.tif"]
+    text = tifffile.tiffcomment(tmp_path / "renamed.ome.tif")
+    tifffile.tiffcomment(tmp_path / "renamed.ome.tif", text.replace(' UUID="urn:uuid:0"', "", 1))
+    with pytest.raises(NotReadable, match=r"set whose file 'c0\.ome\.tif' is missing"):
+        TiffReader()(str(path))
 
 
 def test_a_companion_that_is_missing_is_said(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from xml.etree import ElementTree
@@ -17,12 +17,14 @@ __all__ = [
     "NAMESPACE",
     "TIMES",
     "OmeImage",
+    "as_seen_from",
     "files_of",
     "metadata_file",
     "parse",
     "read_images",
-    "seen_from",
+    "text_of",
     "without_files",
+    "without_planes",
 ]
 
 # In micrometres (schema 2016-06, "UnitsLength"). `pixel` and `reference frame` are no lengths.
@@ -115,18 +117,29 @@ def metadata_file(root: ElementTree.Element) -> str | None:
     return None if only is None else only.attrib.get("MetadataFile")
 
 
-def without_files(root: ElementTree.Element) -> str:
-    """The XML with all planes in the file that holds it."""
+def without_files(root: ElementTree.Element) -> None:
+    """Have the XML say that all planes are in the file that holds it."""
     for data in root.iterfind(".//{*}TiffData"):
         for uuid in data.findall("{*}UUID"):
             data.remove(uuid)
-    return ElementTree.tostring(root, encoding="unicode")
 
 
-def seen_from(root: ElementTree.Element, folder: PurePath) -> str:
-    """The XML with the files named as they are called from a folder beside it, whose files tifffile is given."""
+def without_planes(root: ElementTree.Element, files: Collection[str]) -> None:
+    """Leave out of the XML where the planes of some files are; how many there are stays."""
+    for pixels in root.iterfind(".//{*}Pixels"):
+        for data in pixels.findall("{*}TiffData"):
+            uuid = data.find("{*}UUID")
+            if uuid is not None and uuid.attrib.get("FileName", "") in files:
+                pixels.remove(data)
+
+
+def as_seen_from(root: ElementTree.Element, folder: PurePath) -> None:
+    """Have the XML name files as they are called from a folder beside it, whose files tifffile is given."""
     for uuid in root.iterfind(".//{*}TiffData/{*}UUID"):
         uuid.set("FileName", os.path.relpath(uuid.attrib.get("FileName", ""), folder))
+
+
+def text_of(root: ElementTree.Element) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 

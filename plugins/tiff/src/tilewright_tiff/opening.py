@@ -6,16 +6,17 @@ import contextlib
 import importlib.util
 import logging
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePath
 from xml.etree import ElementTree
 
 import tifffile
 
 from tilewright.errors import NotReadable, TilewrightError
 
-from .omexml import files_of, metadata_file, parse, seen_from, without_files
+from .omexml import as_seen_from, files_of, metadata_file, parse, text_of, without_files, without_planes
 
-__all__ = ["check_codec", "one_line", "open_tiff", "readable"]
+__all__ = ["Opened", "check_codec", "one_line", "open_tiff", "readable"]
 
 # tifffile logs what it thinks of a file. Nobody who has not set up logging is to read that beside our one line.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -37,18 +38,27 @@ def readable(what: str, hint: str = "repair or export it again") -> Iterator[Non
         raise NotReadable(f"{what} ({type(error).__name__}: {one_line(error)}); {hint}") from error
 
 
-def open_tiff(path: str) -> tuple[tifffile.TiffFile, ElementTree.Element | None]:
-    """Open a TIFF file, or one of an OME-TIFF series together with the XML that lies beside it, which is returned too.
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A TIFF file that is open, and the OME-XML of it or of its set; `missing` are the files of the set that lack."""
 
-    The path may be any file of the series or its `.companion.ome`. A renamed OME-TIFF that only ever named itself is
-    read as if it kept its name. NotReadable if it is no TIFF or a file of the series is missing, in whose place there
-    would be zeros; InvalidImage for XML that is not trusted (see `omexml.parse`).
+    tif: tifffile.TiffFile
+    xml: ElementTree.Element | None = None
+    missing: tuple[str, ...] = ()
+
+
+def open_tiff(path: str) -> Opened:
+    """Open a TIFF file, or one of an OME-TIFF set together with the XML that lies beside it.
+
+    The path may be any file of the set or its `.companion.ome`. A renamed OME-TIFF that only ever named itself is read
+    as if it kept its name. NotReadable if it is no TIFF or all files that hold its planes are missing; InvalidImage for
+    XML that is not trusted (see `omexml.parse`).
     """
     if "://" in path:
         raise NotReadable(f"{path!r} is a URL, but TIFF files are read from this machine only; copy it here first")
     with readable(f"{path!r} cannot be opened as TIFF"):
         if path.lower().endswith(COMPANION):
-            return _series_of(path)
+            return _set_of(path)
         tif = tifffile.TiffFile(path)
         try:
             return _with_metadata(tif, path)
@@ -78,36 +88,35 @@ def one_line(said: object) -> str:
     return text if len(text) <= 200 else text[:199] + "…"
 
 
-def _with_metadata(tif: tifffile.TiffFile, path: str) -> tuple[tifffile.TiffFile, ElementTree.Element | None]:
-    """The file as it is, or opened again with the XML that makes its series whole."""
-    root = parse(tif.ome_metadata, path) if tif.is_ome and tif.ome_metadata else None
+def _with_metadata(tif: tifffile.TiffFile, path: str) -> Opened:
+    """The file as it is, or opened again with the XML that makes its set whole, or that leaves out what is missing."""
+    root = own = parse(tif.ome_metadata, path) if tif.is_ome and tif.ome_metadata else None
     if root is None:
-        return tif, None
-    text = ""
+        return Opened(tif=tif)
     if master := metadata_file(root):
-        text = _metadata_of(Path(path).parent / master)
-        root = _understood(text, master)
-        _check_files(root, path)
-    elif _renamed(root, path):
-        text = without_files(root)
+        root = _understood(_metadata_of(_beside(path, master)), master)
+    missing: tuple[str, ...] = ()
+    if root is own and _renamed(root, path):
+        without_files(root)
     else:
-        _check_files(root, path)
-    if not text:
-        return tif, root
+        missing = _missing(root, path)
+        without_planes(root, missing)
+        if root is own and not missing:
+            return Opened(tif=tif, xml=root)
     tif.close()
-    return tifffile.TiffFile(path, omexml=text), root
+    return Opened(tif=tifffile.TiffFile(path, omexml=text_of(root)), xml=root, missing=missing)
 
 
-def _series_of(companion: str) -> tuple[tifffile.TiffFile, ElementTree.Element]:
-    text = _metadata_of(Path(companion))
-    root = _understood(text, companion)
-    names = list(files_of(root).values())
-    if not names:
+def _set_of(companion: str) -> Opened:
+    root = _understood(_metadata_of(Path(companion)), companion)
+    if not files_of(root):
         raise NotReadable(f"{companion!r} names no TIFF files; open one of the TIFF files instead")
-    _check_files(root, companion)
-    first = Path(companion).parent / names[0]
-    text = text if first.name == names[0] else seen_from(root, Path(names[0]).parent)
-    return tifffile.TiffFile(first, omexml=text), root
+    missing = _missing(root, companion)
+    without_planes(root, missing)
+    first = next(iter(files_of(root).values()))
+    as_seen_from(root, PurePath(first).parent)
+    tif = tifffile.TiffFile(Path(companion).parent / first, omexml=text_of(root))
+    return Opened(tif=tif, xml=root, missing=missing)
 
 
 def _understood(text: str, where: str) -> ElementTree.Element:
@@ -124,10 +133,18 @@ def _renamed(root: ElementTree.Element, path: str) -> bool:
     return len(names) == 1 and root.attrib.get("UUID") not in files and not (Path(path).parent / names.pop()).exists()
 
 
-def _check_files(root: ElementTree.Element, path: str) -> None:
-    for uuid, name in files_of(root).items():
-        if uuid != root.attrib.get("UUID") and not (Path(path).parent / name).is_file():
-            raise NotReadable(f"{path!r} is part of a series whose file {name!r} is missing; put it beside the others")
+def _missing(root: ElementTree.Element, path: str) -> tuple[str, ...]:
+    """The files of a set that are not beside this one. NotReadable if these are all that hold planes."""
+    files = files_of(root)
+    here = {uuid for uuid, name in files.items() if uuid == root.attrib.get("UUID") or _beside(path, name).is_file()}
+    missing = tuple(dict.fromkeys(name for uuid, name in files.items() if uuid not in here))
+    if missing and not here:
+        raise NotReadable(f"{path!r} is part of a set whose file {missing[0]!r} is missing; put it beside the others")
+    return missing
+
+
+def _beside(path: str, name: str) -> Path:
+    return Path(path).parent / name
 
 
 def _metadata_of(path: Path) -> str:

@@ -19,7 +19,7 @@ from tilewright.errors import NotReadable
 from .pieces import Page
 from .retiling import Retiled
 
-__all__ = ["Planes", "open_level"]
+__all__ = ["Incomplete", "Planes", "open_level"]
 
 LARGE = 2**24  # bytes of one strip or tile, decoded, above which not every window shall decode it again
 
@@ -85,6 +85,24 @@ class Planes:
         numbers = np.arange(len(self._planes)).reshape(self.shape[:leading])[region[:leading]]
         planes = np.stack([self._planes[number][region[leading:]] for number in numbers.flat])
         return planes.reshape(numbers.shape + planes.shape[1:])
+
+
+class Incomplete:
+    """An array some of whose planes are in files that are missing: NotReadable where one of these is looked at."""
+
+    def __init__(self, source: Array, series: tifffile.TiffPageSeries, missing: Sequence[str]) -> None:
+        self._source, self._missing = source, missing
+        self.shape, self.dtype, self.chunks = source.shape, source.dtype, getattr(source, "chunks", None)
+        leading = self.shape[: len(self.shape) - len(series.keyframe.shape)]
+        self._present = np.array([page is not None for page in series.pages]).reshape(leading)
+
+    def __getitem__(self, region: Any) -> NDArray[Any]:
+        if not self._present[region[: self._present.ndim]].all():
+            raise NotReadable(
+                f"what is asked for lies in missing files ({', '.join(self._missing[:3])}); put them back"
+            )
+        block: NDArray[Any] = np.asarray(self._source[region])
+        return block
 
 
 def _in_one_piece(page: Page) -> bool:

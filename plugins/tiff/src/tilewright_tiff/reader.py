@@ -21,8 +21,8 @@ from .complaints import complaints
 from .contradictions import check_agreement, warn_of_differences
 from .lazy import Arranged
 from .omexml import OmeImage, files_of, read_images
-from .opening import check_codec, open_tiff, readable
-from .pages import Planes, open_level
+from .opening import Opened, check_codec, open_tiff, readable
+from .pages import Incomplete, Planes, open_level
 from .series import described, series_of
 from .spacing import spacing_of
 
@@ -51,7 +51,7 @@ class TiffReader:
 
     def __call__(self, path: str) -> Image:
         with complaints() as said:
-            image = self._opened(path)
+            image, missing = self._opened(path)
         if image.images and self.series is None:
             warnings.warn(
                 f"{path!r} holds {len(image.images):,} images, and the first ({image.images[0]}) is read; choose "
@@ -59,7 +59,15 @@ class TiffReader:
                 UserWarning,
                 stacklevel=2,
             )
-        if said:
+        if missing:
+            more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
+            warnings.warn(
+                f"{path!r} is part of a set of files, of which are missing: {', '.join(missing[:3])}{more}; what lies "
+                "in them cannot be read, so put them beside the others",
+                UserWarning,
+                stacklevel=2,
+            )
+        elif said:
             warnings.warn(
                 f"{path!r} may be cut off or damaged ({'; '.join(said[:3])}): what is left has axes {image.axes!r} and "
                 f"shape {image.shape}; compare it with the original",
@@ -68,16 +76,18 @@ class TiffReader:
             )
         return image
 
-    def _opened(self, path: str) -> Image:
-        tif, xml = open_tiff(path)
+    def _opened(self, path: str) -> tuple[Image, tuple[str, ...]]:
+        """The image, and the files of its set that are missing."""
+        opened = open_tiff(path)
         try:
             with readable(f"{path!r} cannot be opened as TIFF"):
-                return self._image(tif, xml, path)
+                return self._image(opened, path), opened.missing
         except BaseException:
-            tif.close()
+            opened.tif.close()
             raise
 
-    def _image(self, tif: tifffile.TiffFile, xml: ElementTree.Element | None, path: str) -> Image:
+    def _image(self, opened: Opened, path: str) -> Image:
+        tif, xml = opened.tif, opened.xml
         said = [image for image in read_images(xml, tif.filename) if image.listed] if xml is not None else []
         found = series_of(tif)
         check_agreement(tif, found, said, path, axes=self.axes is not None)
@@ -97,7 +107,7 @@ class TiffReader:
         spacing = spacing_of(tif, series.keyframe, ome)
         levels = _levels(series, arrangement, spacing)[self.level :]
         return Image(
-            data=self._arranged(tif, series, arrangement, _files(tif, xml, path)),
+            data=self._arranged(opened, series, arrangement, _files(tif, xml, path)),
             axes=arrangement.axes,
             spacing={a: s for a, s in zip(arrangement.axes, levels[0].scale, strict=True) if a in spacing},
             units={a: "second" if a == "t" else "micrometer" for a in arrangement.axes if a in spacing},
@@ -110,17 +120,15 @@ class TiffReader:
         )
 
     def _arranged(
-        self,
-        tif: tifffile.TiffFile,
-        series: tifffile.TiffPageSeries,
-        arrangement: Arrangement,
-        files: tuple[str, ...],
+        self, opened: Opened, series: tifffile.TiffPageSeries, arrangement: Arrangement, files: tuple[str, ...]
     ) -> Array:
         path = files[0]
         source = open_level(series, self.level, path)
         if isinstance(source, Planes):
-            tif.close()  # the mapping needs no handle
-        return Arranged(source, arrangement, path, tif.close, files)
+            opened.tif.close()  # the mapping needs no handle
+        if opened.missing:
+            source = Incomplete(source, series.levels[self.level], opened.missing)
+        return Arranged(source, arrangement, path, opened.tif.close, files)
 
     def _chosen(
         self, found: Sequence[tifffile.TiffPageSeries], images: Sequence[str], path: str
