@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +185,13 @@ def test_a_zarr_array_in_a_rectilinear_grid_is_segmented(tmp_path: Path) -> None
         array[:] = mask
         labels = Pipeline(segmenter=lambda pixels: ndimage.label(pixels)[0], tiler=Grid(tile=25)).run(array).labels
     np.testing.assert_array_equal(np.asarray(labels), ndimage.label(mask)[0])
+
+
+@pytest.mark.parametrize("codec", [None, GzipCodec(level=2)])
+def test_a_pipe_in_place_of_a_chunk_is_an_error_and_nobody_waits_for_it(tmp_path: Path, codec: Any) -> None:
+    array = zarr.create_array(tmp_path / "a", shape=(4,), chunks=(2,), dtype="u1", compressors=codec)
+    array[...] = 1
+    (tmp_path / "a" / "c" / "0").unlink()
+    os.mkfifo(tmp_path / "a" / "c" / "0")
+    with pytest.raises((ValueError, RuntimeError, EOFError)):
+        direct(array)[(slice(0, 4),)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -178,6 +179,21 @@ def test_a_path_that_does_not_exist_is_said_before_any_reader_is_asked(offer: Of
     offer({"suffixes": (".scan",), "sniff": breaks})
     with pytest.raises(NotReadable, match=r"missing\.scan' does not exist; check the path$"):
         open_image(tmp_path / "missing.scan")
+
+
+def _device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(("make", "said"), [(os.mkfifo, "a pipe"), (_device, "a device")])
+def test_nobody_waits_for_what_is_neither_a_file_nor_a_folder(
+    offer: Offer, tmp_path: Path, make: Callable[[Path], None], said: str
+) -> None:
+    offer({"suffixes": (".scan",), "sniff": anything})
+    make(tmp_path / "a.scan")
+    for reader in (None, "first", third):
+        with pytest.raises(NotReadable, match=f"is {said}, not a file; give a file or a folder"):
+            open_image(tmp_path / "a.scan", reader=reader)
 
 
 def test_a_format_that_nobody_reads_is_refused_with_the_readers_there_are(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import zarr
 
+from tilewright import NotReadable
 from tilewright.abc import changed_hierarchy, root_of
 
 KILLED = """
@@ -95,3 +96,11 @@ def test_the_root_is_the_outermost_group_across_small_gaps(tmp_path: Path) -> No
     assert root_of(path / "labels" / "cells") == path
     assert root_of(path / "x" / "y" / "z" / "cells") is None
     assert root_of(tmp_path) is None
+
+
+def test_metadata_that_is_larger_than_any_is_refused_unread(tmp_path: Path) -> None:
+    root = store(tmp_path / "a.zarr", 3)
+    with (root / "zarr.json").open("wb") as file:
+        file.truncate(8 * 2**30)
+    with pytest.raises(NotReadable, match="metadata has at most"), changed_hierarchy(root, root / "a" / "b"):
+        pass

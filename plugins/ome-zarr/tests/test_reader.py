@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -395,3 +396,54 @@ def test_several_multiscales_of_one_group_are_listed_and_chosen_by_number(make, 
     assert image.images == ("multiscale=0: pixels", "multiscale=1: coarse")
     with pytest.raises(InvalidOption, match=r"multiscale 2 does not exist; .* has 0 to 1"):
         OmeZarrReader(multiscale=2)(path)
+
+
+def sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(8 * 2**30)
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make_it", [sparse, os.mkfifo, device, Path.mkdir])
+@pytest.mark.parametrize("name", ["zarr.json", "0/zarr.json", ".zattrs", "0/.zarray"])
+def test_what_is_no_file_of_metadata_is_refused_and_nobody_waits_for_it(make, make_it: Any, name: str) -> None:
+    path = make.image(version="0.4" if "/." in f"/{name}" else "0.5", levels=1)
+    file = Path(path) / name
+    file.unlink()
+    make_it(file)
+    with pytest.raises((NotReadable, InvalidImage), match=r"not a file of metadata|metadata has at most"):
+        OmeZarrReader()(path)
+
+
+@VERSIONS
+def test_metadata_is_bounded_in_depth_and_in_levels(make, version: str) -> None:
+    path = make.image(version=version, levels=1)
+    group = zarr.open_group(path, mode="r+")
+    attributes = dict(group.attrs)
+    datasets = attributes.get("ome", attributes)["multiscales"][0]["datasets"]
+    datasets *= 20_000
+    group.attrs.put(attributes)
+    with pytest.raises(InvalidImage, match="lists 20,000 levels, more than 100"):
+        OmeZarrReader()(path)
+    file = Path(path) / (".zattrs" if version == "0.4" else "zarr.json")
+    inside = "[" * 100_000 + "]" * 100_000
+    whole = {"zarr_format": 3, "node_type": "group", "attributes": "deep"} if version == "0.5" else {"deep": "deep"}
+    file.write_text(json.dumps(whole).replace('"deep"}', inside + "}"))
+    with pytest.raises(NotReadable, match="RecursionError"):
+        OmeZarrReader()(path)
+
+
+@VERSIONS
+def test_thousands_of_wells_and_images_are_no_reason_to_wait(make, version: str) -> None:
+    path = make.plate(version, wells=2)
+    group = zarr.open_group(path, mode="r+")
+    attributes = dict(group.attrs)
+    plate = attributes.get("ome", attributes)["plate"]
+    plate["columns"] = [{"name": str(n + 1)} for n in range(20_000)]
+    plate["wells"] = [{"path": f"A/{n + 1}", "rowIndex": 0, "columnIndex": n} for n in range(20_000)]
+    group.attrs.put(attributes)
+    with pytest.raises(InvalidOption, match=r"choose .* image: A/1/0, A/1/1, A/2/0, A/2/1$"):
+        OmeZarrReader()(path)

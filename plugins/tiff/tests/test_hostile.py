@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import os
 import struct
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from click.testing import CliRunner
 
-from tilewright.errors import TilewrightError
+from tilewright.cli import main
+from tilewright.errors import NotReadable, TilewrightError
 from tilewright_tiff.reader import TiffReader
 
+from .test_series import micro_manager
+
 Entry = tuple[int, int, int, int]  # tag, type, count, value or offset
-SHORT, LONG = 3, 4
+ASCII, SHORT, LONG = 2, 3, 4
 WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, ROWS, COUNTS = 256, 257, 258, 259, 262, 273, 278, 279
-SUBIFDS = 330
+DESCRIPTION, SUBIFDS = 270, 330
 
 
 def directory(entries: Sequence[Entry], following: int) -> bytes:
@@ -232,7 +238,7 @@ def test_files_that_are_something_else_are_refused_in_one_line(tmp_path: Path) -
     (tmp_path / "c.companion.ome").write_text("<nothing")
     assert "no OME-XML that can be parsed" in opened_or_refused(tmp_path / "c.companion.ome")
     assert "there is no file" in opened_or_refused(tmp_path / "missing.tif")
-    assert "cannot be opened as TIFF" in opened_or_refused(tmp_path)
+    assert "is not a regular file" in opened_or_refused(tmp_path)
 
 
 def test_what_tifffile_logs_of_a_broken_file_is_not_beside_the_one_line(tmp_path: Path) -> None:
@@ -242,3 +248,170 @@ def test_what_tifffile_logs_of_a_broken_file_is_not_beside_the_one_line(tmp_path
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+
+
+# Files beside the file, and what metadata claims
+
+BINARY = '<OME UUID="urn:uuid:1"><BinaryOnly MetadataFile="m.companion.ome" UUID="u"/></OME>'
+
+
+def sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(8 * 2**30)
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+STRANGE = {"sparse": sparse, "pipe": pipe, "device": device, "folder": Path.mkdir}
+ONLY_FILES = {name: make for name, make in STRANGE.items() if name != "sparse"}
+
+
+@pytest.mark.parametrize("make", STRANGE.values(), ids=STRANGE)
+def test_a_companion_that_is_no_file_of_metadata_is_refused(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "m.companion.ome")
+    assert "m.companion.ome' " in ome(tmp_path / "a.ome.tif", BINARY)
+    assert "m.companion.ome' " in opened_or_refused(tmp_path / "m.companion.ome")
+
+
+@pytest.mark.parametrize("make", ONLY_FILES.values(), ids=ONLY_FILES)
+def test_a_tiff_that_holds_the_metadata_of_a_set_is_held_to_the_same(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    make(tmp_path / "m.ome.tif")
+    assert "m.ome.tif" in ome(tmp_path / "a.ome.tif", BINARY.replace("m.companion.ome", "m.ome.tif"))
+
+
+@pytest.mark.parametrize("make", ONLY_FILES.values(), ids=ONLY_FILES)
+def test_what_is_no_file_is_missing_in_a_set_and_nobody_waits_for_it(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    make(tmp_path / "b.ome.tif")
+    data = '<TiffData IFD="0"><UUID FileName="b.ome.tif">urn:uuid:2</UUID></TiffData>'
+    assert "whose file 'b.ome.tif' is missing" in ome(tmp_path / "a.ome.tif", xml(data))
+    own = '<TiffData IFD="0" PlaneCount="1"><UUID FileName="a.ome.tif">urn:uuid:1</UUID></TiffData>'
+    both = xml(own + data.replace("<TiffData", '<TiffData FirstT="1" PlaneCount="1"'), t="2")
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.zeros((20, 20), "u1"), description=both, metadata=None)
+    with pytest.warns(UserWarning, match=r"are missing: b\.ome\.tif"):
+        image = TiffReader()(str(tmp_path / "a.ome.tif"))
+    with pytest.raises(NotReadable, match="missing files"):
+        image.data[1]
+
+
+@pytest.mark.parametrize("make", ONLY_FILES.values(), ids=ONLY_FILES)
+def test_what_is_no_file_is_never_opened(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "a.tif")
+    assert "is not a regular file" in opened_or_refused(tmp_path / "a.tif")
+    for command in (["info"], ["info", "--reader", "tiff"]):
+        done = CliRunner().invoke(main, [*command, str(tmp_path / "a.tif")])
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<OME>" + " " * 2**26 + "</OME>", "at most"),
+        ("<OME>" + "<a/>" * 2**21 + "</OME>", "at most"),
+        ("<OME>" * 60 + "</OME>" * 60, "more than 50 elements in each other"),
+    ],
+    ids=["large", "wide", "deep"],
+)
+def test_xml_is_bounded_in_size_count_and_depth(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "m.companion.ome").write_text(text)
+    assert said in ome(tmp_path / "a.ome.tif", BINARY)
+
+
+def test_tags_that_claim_more_than_a_file_of_metadata_has_are_not_read(tmp_path: Path) -> None:
+    offsets = [*[e for e in page() if e[0] != OFFSETS], (OFFSETS, LONG, 2**30, 8)]
+    (tmp_path / "a.tif").write_bytes(tiff(offsets))
+    with (tmp_path / "a.tif").open("r+b") as file:
+        file.truncate(8 * 2**30)
+    assert "has tags of more than 268,435,456 bytes" in opened_or_refused(tmp_path / "a.tif")
+
+
+def test_a_page_of_thousands_of_levels_is_refused(tmp_path: Path) -> None:
+    levels = np.full(20_000, 72 + 4 * 20_000, "<u4").tobytes()
+    pixels = bytes(64) + levels
+    (tmp_path / "a.tif").write_bytes(tiff([*page(offset=8), (SUBIFDS, LONG, 20_000, 72)], pixels=pixels))
+    assert "levels, more than 100" in opened_or_refused(tmp_path / "a.tif")
+
+
+def test_pages_of_thousands_of_sizes_are_refused_where_nothing_arranges_them(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(tiff(*(page(1 + i % 200, 1 + i // 200, offset=8) for i in range(20_000))))
+    assert "holds 20,000 images of unlike pages" in opened_or_refused(tmp_path / "a.tif")
+    text = b'{"shape": [8, 8]}\0'
+    shaped = [*page(offset=8 + len(text)), (DESCRIPTION, ASCII, len(text), 8)]
+    (tmp_path / "b.tif").write_bytes(tiff(*[shaped] * 20_000, pixels=text + bytes(64)))
+    assert "holds 20,000 images of unlike pages" in opened_or_refused(tmp_path / "b.tif")
+
+
+def test_thousands_of_images_that_xml_arranges_are_listed(tmp_path: Path) -> None:
+    images = "".join(
+        f'<Image ID="Image:{i}" Name="{i}"><Pixels ID="Pixels:{i}" DimensionOrder="XYZCT" Type="uint8" SizeX="8" '
+        f'SizeY="8" SizeZ="1" SizeC="1" SizeT="1"><TiffData IFD="{i}" PlaneCount="1"/></Pixels></Image>'
+        for i in range(2000)
+    )
+    text = f"<OME>{images}</OME>".encode() + b"\0"
+    first = [*page(offset=8 + len(text)), (DESCRIPTION, ASCII, len(text), 8)]
+    data = tiff(first, *[page(offset=8 + len(text))] * 1999, pixels=text + bytes(64))
+    (tmp_path / "a.ome.tif").write_bytes(data)
+    assert len(TiffReader(series=1999)(str(tmp_path / "a.ome.tif")).images) == 2000
+
+
+# Micro-Manager
+
+
+def index(*entries: tuple[dict[str, object], str]) -> bytes:
+    """An NDTiff.index of planes."""
+    parts = ((json.dumps(axes).encode(), name.encode()) for axes, name in entries)
+    plane = struct.pack("<IiiiiIii", 0, 8, 8, 0, 0, 0, 0, 0)
+    return b"".join(struct.pack("<I", len(a)) + a + struct.pack("<I", len(n)) + n + plane for a, n in parts)
+
+
+def ndtiff(path: Path) -> None:
+    head = struct.pack("<2sHI6I", b"II", 42, 32, 483729, 2, 2355492, 2, int.from_bytes(b"{}\0\0", "little"), 0)
+    tags = [*page(offset=8), (51123, ASCII, 2, 24)]
+    path.write_bytes(head + directory(tags, 0))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (index(({"time": 0}, "../secret.tif")), "leads out of its folder, to '../secret.tif'"),
+        (index(({"time": 0}, "/etc/hostname")), "leads out of its folder, to '/etc/hostname'"),
+        (index(({"time": 0}, "a.tif"), ({"time": 2**31}, "a.tif")), "claims 2,147,483,649 planes"),
+        (index(({"time": 0}, "pipe.tif")), "would be a part of a stack, but is not a file"),
+    ],
+)
+def test_an_index_that_leads_elsewhere_or_claims_too_much_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "data").mkdir()
+    tifffile.imwrite(tmp_path / "secret.tif", np.zeros((8, 8), "u1"))
+    os.mkfifo(tmp_path / "data" / "pipe.tif")
+    ndtiff(tmp_path / "data" / "a.tif")
+    (tmp_path / "data" / "NDTiff.index").write_bytes(content)
+    assert said in opened_or_refused(tmp_path / "data" / "a.tif")
+
+
+@pytest.mark.parametrize("make", STRANGE.values(), ids=STRANGE)
+def test_an_index_that_is_no_file_of_metadata_is_refused(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    ndtiff(tmp_path / "a.tif")
+    make(tmp_path / "NDTiff.index")
+    assert "NDTiff.index' " in opened_or_refused(tmp_path / "a.tif")
+
+
+def test_a_stack_of_micro_manager_is_held_to_its_own_files_and_to_bearable_claims(tmp_path: Path) -> None:
+    stack = np.zeros((1, 2, 1, 1, 8, 8), "u2")
+    path = micro_manager(tmp_path / "a_MMStack.tif", stack)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b'"Frames": 2', b'"Frames": 9') + bytes(0))
+    assert opened_or_refused(path) == ""
+    path.write_bytes(data.replace(b'"Frames": 2, "Slices": 1', b'"Frames": 99999999999999'))
+    assert "claims 99,999,999,999,999 planes" in opened_or_refused(path)
+    path.write_bytes(data)
+    os.mkfifo(tmp_path / "a_MMStack_1.tif")
+    assert "would be a part of a stack, but is not a file" in opened_or_refused(path)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from ..image import AXES, SPATIAL, Array, Image, Level, Region
 from ..storage.arrays import direct
+from ..storage.disk import check_metadata
 from ..storage.hierarchy import changed_hierarchy, is_node, root_of
 from ..storage.machine import cpus
 from ..storage.replace import check_replaceable, place_folder, recover, replace_folder
@@ -69,6 +70,7 @@ __all__ = [
     "Writer",
     "WriterTraits",
     "changed_hierarchy",
+    "check_metadata",
     "check_replaceable",
     "common",
     "cpus",

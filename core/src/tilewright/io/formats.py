@@ -15,6 +15,7 @@ from ..components.resolve import component
 from ..components.specs import FormatSpec
 from ..errors import InvalidOption, NotReadable, UnknownComponent
 from ..image import Image
+from ..storage.disk import check_kind
 
 __all__ = ["choose_reader", "choose_writer", "open_image", "read"]
 
@@ -31,7 +32,12 @@ def open_image(path: str | Path, *, reader: Any = None) -> Image:
 
 
 def read(reader: Callable[[str], Image], path: str) -> Image:
-    """The image that a reader opens. InvalidOption if it returns something else."""
+    """The image that a reader opens. InvalidOption if it returns something else.
+
+    NotReadable for a pipe or a device, which no reader is to wait for.
+    """
+    if "://" not in path and Path(path).exists():
+        check_kind(Path(path))
     with blamed("reader", reader, f"opening {path!r}", NotReadable):
         image: object = reader(path)
     if not isinstance(image, Image):
@@ -51,6 +57,8 @@ def choose_reader(path: str) -> Callable[[str], Image]:
     remote = "://" in path
     if not remote and not Path(path).exists():
         raise NotReadable(f"{path!r} does not exist; check the path")
+    if not remote:
+        check_kind(Path(path))
     first = b"" if remote else _first_bytes(Path(path))
     known = registry().components("reader")
     groups = _by_suffix(known, path)

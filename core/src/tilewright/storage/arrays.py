@@ -257,8 +257,11 @@ def _stretches(region: Any, shape: tuple[int, ...]) -> Region | None:
 
 
 def _content(file: str) -> bytes:
-    """The bytes of a file, in few calls, because each releases the interpreter's lock and waits for it again."""
-    opened = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    """The bytes of a file, in few calls, because each releases the interpreter's lock and waits for it again.
+
+    A pipe or a device in its place has none, and nobody waits for them.
+    """
+    opened = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         size = os.fstat(opened).st_size
         data = os.read(opened, size)

@@ -11,10 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import NotWritable, TilewrightError
+from ..errors import NotReadable, NotWritable, TilewrightError
 
-__all__ = ["discard", "file_state", "read_whole", "write_whole", "writing_to"]
+__all__ = ["check_kind", "check_metadata", "discard", "file_state", "read_whole", "write_whole", "writing_to"]
 
+METADATA = 2**26  # bytes of the largest file of metadata that is read
+KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a folder",
+}
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -81,6 +89,25 @@ def read_whole(file: Path) -> str:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(file))
         return text.read()
+
+
+def check_kind(path: Path) -> None:
+    """NotReadable for what is there but is neither a file nor a folder: a pipe or a device may be read for ever."""
+    kind = stat.S_IFMT(path.stat().st_mode)
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):
+        raise NotReadable(f"{str(path)!r} is {KINDS.get(kind, 'a special file')}, not a file; give a file or a folder")
+
+
+def check_metadata(file: Path, most: int = METADATA) -> None:
+    """NotReadable for a file of metadata that is not a regular file, or that is too large to be metadata."""
+    state = file.stat()
+    kind = stat.S_IFMT(state.st_mode)
+    if kind != stat.S_IFREG:
+        raise NotReadable(f"{str(file)!r} is {KINDS.get(kind, 'a special file')}, not a file of metadata; remove it")
+    if state.st_size > most:
+        raise NotReadable(
+            f"{str(file)!r} has {state.st_size:,} bytes, but metadata has at most {most:,}; export it again"
+        )
 
 
 def file_state(path: str | Path) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from .disk import read_whole, write_whole
+from .disk import check_metadata, read_whole, write_whole
 from .lock import held
 
 __all__ = ["changed_hierarchy", "is_node", "root_of"]
@@ -109,5 +109,6 @@ def _consolidate(file: Path) -> None:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    check_metadata(file)
     content: dict[str, Any] = json.loads(file.read_bytes())
     return content

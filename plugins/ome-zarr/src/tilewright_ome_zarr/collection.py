@@ -17,6 +17,7 @@ from .store import inside, is_remote, open_node
 __all__ = ["listed_labels", "not_one_image"]
 
 LISTED = 10  # images named in a message; a plate may have thousands
+WELLS = 100  # in which they are looked for
 
 
 def not_one_image(path: str, ome: Ome | None) -> TilewrightError:
@@ -53,9 +54,12 @@ def _contents(path: str, ome: Ome | None) -> tuple[str, Iterator[str]]:
 
 def _fields_of_plate(path: str, ome: Ome) -> Iterator[str]:
     plate = ome.parse("PlateDef", ome.attributes["plate"])
-    for well in plate.wells:
+    for well in plate.wells[:WELLS]:
         where = inside(path, well.path)
-        node = open_node(where)
+        try:
+            node = open_node(where)
+        except NotReadable:  # a well that is listed and was not imaged
+            continue
         inner = read_ome(node, where) if isinstance(node, zarr.Group) else None
         if inner and "well" in inner.attributes:
             yield from (f"{well.path}/{field}" for field in _fields_of_well(inner))

@@ -18,6 +18,7 @@ __all__ = ["KINDS", "Dataset", "Multiscale", "Ome", "first_fault", "read_ome"]
 
 KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 VERSIONS = ("0.4", "0.5")
+LEVELS = 100  # each is an array that has to be opened, and a pyramid of 64 levels has a base of 2**64 pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,11 +116,15 @@ def read_multiscale(ome: Ome, number: int = 0) -> Multiscale:
     than t c z y x; InvalidOption for a number that the group does not have.
     """
     listed = ome.attributes.get("multiscales")
-    if not (isinstance(listed, list) and listed and all(isinstance(each, Mapping) for each in listed)):
+    if not (isinstance(listed, list) and listed):
         raise InvalidImage(f"'multiscales' of {ome.where!r} is not a list of mappings; repair it")
     if not 0 <= number < len(listed):
         raise InvalidOption(f"multiscale {number} does not exist; {ome.where!r} has 0 to {len(listed) - 1}")
     raw = listed[number]
+    if not isinstance(raw, Mapping):
+        raise InvalidImage(f"'multiscales' of {ome.where!r} is not a list of mappings; repair it")
+    if isinstance(levels := raw.get("datasets"), list) and len(levels) > LEVELS:
+        raise InvalidImage(f"{ome.where!r} lists {len(levels):,} levels, more than {LEVELS}; repair its metadata")
     found = ome.parse("Multiscale", {**raw, **_judged_axes(raw), **_judged_datasets(raw)})
     axes = [axis.name for axis in found.axes]
     if not set(axes) <= set(AXES):
@@ -135,8 +140,12 @@ def read_multiscale(ome: Ome, number: int = 0) -> Multiscale:
             for entry, parsed in zip(raw["datasets"], found.datasets, strict=True)
         ),
         channels=_channels(ome.attributes.get("omero")),
-        several=tuple(str(each.get("name") or "") for each in listed) if len(listed) > 1 else (),
+        several=tuple(map(_name, listed)) if len(listed) > 1 else (),
     )
+
+
+def _name(raw: Any) -> str:
+    return str(raw.get("name") or "") if isinstance(raw, Mapping) else ""
 
 
 def _judged_axes(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import zarr
 from zarr.errors import ContainsArrayError, GroupNotFoundError
 
-from tilewright.abc import root_of
+from tilewright.abc import check_metadata, root_of
 from tilewright.errors import InvalidImage, NotReadable
 
 __all__ = ["AnyArray", "Node", "inside", "is_remote", "one_line", "open_node"]
@@ -18,8 +19,9 @@ Node = zarr.Group | AnyArray
 
 # What zarr and fsspec raise on missing, foreign or corrupt metadata: `[]` in a zarr.json is an AttributeError or a
 # TypeError, an array without a data type a KeyError, a fill value that the data type cannot hold an OverflowError, a
-# URL whose driver is not installed an ImportError.
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, ImportError)
+# URL whose driver is not installed an ImportError, a thousand lists in each other a RecursionError.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, ImportError, RecursionError)
+METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
 
 def is_remote(path: str) -> bool:
@@ -52,8 +54,12 @@ def _contains(path: str, target: str) -> bool:
 def open_node(path: str) -> Node:
     """Open a group or array for reading, with its own metadata: a consolidated copy may be stale.
 
-    NotReadable, in one line, if there is none or its metadata cannot be understood.
+    NotReadable, in one line, if there is none, or its metadata cannot be understood or is not in files of some size.
     """
+    if not is_remote(path):
+        for name in METADATA:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                check_metadata(Path(path) / name)
     try:
         try:
             return zarr.open_group(path, mode="r", use_consolidated=False)

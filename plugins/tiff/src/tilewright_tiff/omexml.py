@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import overload
 from xml.etree import ElementTree
 
 from tilewright.errors import InvalidImage
@@ -15,13 +16,15 @@ __all__ = [
     "AXES_KEY",
     "LENGTHS",
     "NAMESPACE",
+    "PLANES",
     "TIMES",
     "OmeImage",
+    "OmeImages",
     "as_seen_from",
     "files_of",
+    "leads_out",
     "metadata_file",
     "parse",
-    "read_images",
     "text_of",
     "without_files",
     "without_planes",
@@ -47,6 +50,7 @@ LENGTHS = {
 }
 NAMESPACE = "tilewright"  # of the map annotation that holds what was run
 AXES_KEY = "label axes"  # its entry for axes of length 1: OME-XML has a size for each axis, also for one that is absent
+LARGEST, TAGS, DEPTH = 2**26, 2**21, 50  # characters, tags, and elements in each other of a document
 PLANES = 2**22  # what a file may claim: tifffile keeps a list of all of them
 # In seconds ("UnitsTime").
 TIMES = {"d": 86_400.0, "h": 3600.0, "min": 60.0, "s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
@@ -57,8 +61,7 @@ class OmeImage:
     """One `Image`: its name, pixels along each of `XYZCT`, spacing in µm and s by lower-case axis, channel names.
 
     axes: those of the labels that this project's writer put into the file, if some have length 1; else empty.
-    page: where its planes begin in the file that holds the XML; None if no file is said to hold any, or another one.
-    listed: whether any file is said to hold its planes.
+    page: where its planes begin in the file that is read; None if they begin in another one.
     type, samples: the name of the pixels' type, and how many samples a pixel of a channel has.
     """
 
@@ -68,7 +71,6 @@ class OmeImage:
     channels: tuple[str, ...] = ()
     axes: str = ""
     page: int | None = None
-    listed: bool = False
     type: str = ""
     samples: int = 1
 
@@ -86,23 +88,56 @@ def parse(text: str, where: str) -> ElementTree.Element | None:
     """
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise InvalidImage(f"the OME-XML of {where!r} defines a document type or entities; it is not opened")
+    if len(text) > LARGEST or text.count("<") > TAGS:
+        raise InvalidImage(
+            f"the OME-XML of {where!r} has {len(text):,} characters and {text.count('<'):,} tags, but may have at most "
+            f"{LARGEST:,} and {TAGS:,}; it is not opened"
+        )
     try:
         root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError):
         return None
+    _check_depth(root, where)
     for name in _named_files(root):
-        if PurePath(name).is_absolute() or ".." in PurePath(name.replace("\\", "/")).parts or "\0" in name:
+        if leads_out(name):
             raise InvalidImage(f"the OME-XML of {where!r} leads out of its folder, to {name!r}; it is not opened")
     if (planes := max(_planes(root), default=0)) > PLANES:
         raise InvalidImage(f"the OME-XML of {where!r} claims {planes:,} planes, more than {PLANES:,}; it is not opened")
     return root
 
 
-def read_images(root: ElementTree.Element, file: str) -> list[OmeImage]:
-    """What XML that `parse` has let through says of each image that has pixels, as seen from a file of that name."""
-    axes = root.findtext(f".//{{*}}MapAnnotation[@Namespace='{NAMESPACE}']/{{*}}Value/{{*}}M[@K='{AXES_KEY}']", "")
-    found = ((image, image.find("{*}Pixels")) for image in root.findall("{*}Image"))
-    return [_image(image, pixels, axes, file) for image, pixels in found if pixels is not None]
+def leads_out(name: str) -> bool:
+    """Whether the name of a file leads out of the folder in which it is said."""
+    return PurePath(name).is_absolute() or ".." in PurePath(name.replace("\\", "/")).parts or "\0" in name
+
+
+class OmeImages(Sequence[OmeImage]):
+    """What XML that `parse` has let through says of each image whose planes some file holds.
+
+    Each is read when it is asked for, because there may be thousands. file: the name of the file that is read.
+    """
+
+    def __init__(self, root: ElementTree.Element, file: str) -> None:
+        self._axes = root.findtext(
+            f".//{{*}}MapAnnotation[@Namespace='{NAMESPACE}']/{{*}}Value/{{*}}M[@K='{AXES_KEY}']", ""
+        )
+        self._file = file
+        found = ((image, image.find("{*}Pixels")) for image in root.findall("{*}Image"))
+        self._found = [
+            (i, pixels) for i, pixels in found if pixels is not None and pixels.find("{*}TiffData") is not None
+        ]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @overload
+    def __getitem__(self, number: int) -> OmeImage: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[OmeImage]: ...
+    def __getitem__(self, number: int | slice) -> OmeImage | list[OmeImage]:
+        if isinstance(number, slice):
+            return [_image(*each, self._axes, self._file) for each in self._found[number]]
+        return _image(*self._found[number], self._axes, self._file)
 
 
 def files_of(root: ElementTree.Element) -> dict[str, str]:
@@ -127,10 +162,11 @@ def without_files(root: ElementTree.Element) -> None:
 def without_planes(root: ElementTree.Element, files: Collection[str]) -> None:
     """Leave out of the XML where the planes of some files are; how many there are stays."""
     for pixels in root.iterfind(".//{*}Pixels"):
-        for data in pixels.findall("{*}TiffData"):
-            uuid = data.find("{*}UUID")
-            if uuid is not None and uuid.attrib.get("FileName", "") in files:
-                pixels.remove(data)
+        pixels[:] = [child for child in pixels if not any(uuid.get("FileName") in files for uuid in _uuids(child))]
+
+
+def _uuids(data: ElementTree.Element) -> list[ElementTree.Element]:
+    return data.findall("{*}UUID") if data.tag.endswith("TiffData") else []
 
 
 def as_seen_from(root: ElementTree.Element, folder: PurePath) -> None:
@@ -146,6 +182,17 @@ def text_of(root: ElementTree.Element) -> str:
 def _named_files(root: ElementTree.Element) -> Iterator[str]:
     yield from files_of(root).values()
     yield metadata_file(root) or ""
+
+
+def _check_depth(root: ElementTree.Element, where: str) -> None:
+    inside, depth = [root], 0
+    while inside:
+        depth += 1
+        if depth > DEPTH:
+            raise InvalidImage(
+                f"the OME-XML of {where!r} has more than {DEPTH} elements in each other; it is not opened"
+            )
+        inside = [child for element in inside for child in element]
 
 
 def _planes(root: ElementTree.Element) -> Iterator[int]:
@@ -171,7 +218,6 @@ def _image(image: ElementTree.Element, pixels: ElementTree.Element, axes: str, f
         channels=tuple(channel.attrib.get("Name", "").strip() for channel in pixels.findall("{*}Channel")),
         axes=axes,
         page=_first_page(pixels, file),
-        listed=pixels.find("{*}TiffData") is not None,
         type=said.get("Type", ""),
         samples=next((_whole(each.attrib.get("SamplesPerPixel")) or 1 for each in pixels.iterfind("{*}Channel")), 1),
     )
@@ -179,8 +225,7 @@ def _image(image: ElementTree.Element, pixels: ElementTree.Element, axes: str, f
 
 def _first_page(pixels: ElementTree.Element, file: str) -> int | None:
     data = pixels.find("{*}TiffData")
-    if data is None:
-        return None
+    assert data is not None
     uuid = data.find("{*}UUID")
     here = uuid is None or uuid.attrib.get("FileName", file) == file
     return _whole(data.attrib.get("IFD")) if here else None

@@ -12,8 +12,11 @@ from xml.etree import ElementTree
 
 import tifffile
 
-from tilewright.errors import NotReadable, TilewrightError
+from tilewright.abc import check_metadata
+from tilewright.errors import InvalidImage, NotReadable, TilewrightError
 
+from .directories import check_directories
+from .neighbours import check_neighbours
 from .omexml import as_seen_from, files_of, metadata_file, parse, text_of, without_files, without_planes
 
 __all__ = ["Opened", "check_codec", "one_line", "open_tiff", "readable"]
@@ -22,6 +25,7 @@ __all__ = ["Opened", "check_codec", "one_line", "open_tiff", "readable"]
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 COMPANION = ".companion.ome"
+IMAGES, TEXTS = 500, 5000  # images that tifffile finds by comparing each with each, in about a second
 STANDARD = (8, 32946, 32773, 34925)  # deflate (both numbers), PackBits, LZMA: what tifffile undoes by itself
 
 
@@ -59,7 +63,7 @@ def open_tiff(path: str) -> Opened:
     with readable(f"{path!r} cannot be opened as TIFF"):
         if path.lower().endswith(COMPANION):
             return _set_of(path)
-        tif = tifffile.TiffFile(path)
+        tif = _file_of(Path(path))
         try:
             return _with_metadata(tif, path)
         except BaseException:
@@ -102,9 +106,11 @@ def _with_metadata(tif: tifffile.TiffFile, path: str) -> Opened:
         missing = _missing(root, path)
         without_planes(root, missing)
         if root is own and not missing:
+            _check_set(root, path)
             return Opened(tif=tif, xml=root)
     tif.close()
-    return Opened(tif=tifffile.TiffFile(path, omexml=text_of(root)), xml=root, missing=missing)
+    _check_set(root, path)
+    return Opened(tif=_file_of(Path(path), text_of(root)), xml=root, missing=missing)
 
 
 def _set_of(companion: str) -> Opened:
@@ -114,8 +120,9 @@ def _set_of(companion: str) -> Opened:
     missing = _missing(root, companion)
     without_planes(root, missing)
     first = next(iter(files_of(root).values()))
+    _check_set(root, companion)
     as_seen_from(root, PurePath(first).parent)
-    tif = tifffile.TiffFile(Path(companion).parent / first, omexml=text_of(root))
+    tif = _file_of(_beside(companion, first), text_of(root))
     return Opened(tif=tif, xml=root, missing=missing)
 
 
@@ -147,11 +154,46 @@ def _beside(path: str, name: str) -> Path:
     return Path(path).parent / name
 
 
+def _check_set(root: ElementTree.Element, path: str) -> None:
+    """Look at the other files of a set before tifffile opens them."""
+    for name in files_of(root).values():
+        if (file := _beside(path, name)).is_file():
+            check_directories(file)
+
+
 def _metadata_of(path: Path) -> str:
-    """The XML of a companion file, or of the TIFF file that has it for all of a series."""
+    """The XML of a companion file, or of the TIFF file that has it for all of a set."""
+    _check_file(path)
     with path.open("rb") as file:
-        if file.read(1) == b"<" or path.name.lower().endswith(COMPANION):
-            file.seek(0)
-            return file.read().decode("utf-8-sig")
-    with tifffile.TiffFile(path) as tif:
+        is_text = file.read(1) == b"<" or path.name.lower().endswith(COMPANION)
+    if is_text:
+        check_metadata(path)
+        return path.read_text("utf-8-sig")
+    with _file_of(path) as tif:
         return tif.ome_metadata or ""
+
+
+def _file_of(path: Path, xml: str | None = None) -> tifffile.TiffFile:
+    """A file as tifffile opens it, once its directories and the files that it would look for beside it are checked.
+
+    InvalidImage for more images than are told apart in bearable time: where nothing but their size says which pages
+    belong together, or a text of tifffile's own in each page, every pair of them is compared.
+    """
+    _check_file(path)
+    directories = check_directories(path)
+    tif = tifffile.TiffFile(path, omexml=xml)
+    try:
+        check_neighbours(tif)
+        count = len(directories.sizes) if not tif.is_shaped else directories.texts
+        if not tif.is_ome and count > (TEXTS if tif.is_shaped else IMAGES):
+            raise InvalidImage(f"{str(path)!r} holds {count:,} images of unlike pages, which is more than are listed")
+    except BaseException:
+        tif.close()
+        raise
+    return tif
+
+
+def _check_file(path: Path) -> None:
+    """NotReadable for a folder, and for a pipe or a device, which may be read for ever."""
+    if path.exists() and not path.is_file():
+        raise NotReadable(f"{str(path)!r} is not a regular file; give the path of one")

@@ -20,7 +20,7 @@ from .channels import channel_names
 from .complaints import complaints
 from .contradictions import check_agreement, warn_of_differences
 from .lazy import Arranged
-from .omexml import OmeImage, files_of, read_images
+from .omexml import OmeImage, OmeImages, files_of
 from .opening import Opened, check_codec, open_tiff, readable
 from .pages import Incomplete, Planes, open_level
 from .series import described, series_of
@@ -88,7 +88,7 @@ class TiffReader:
 
     def _image(self, opened: Opened, path: str) -> Image:
         tif, xml = opened.tif, opened.xml
-        said = [image for image in read_images(xml, tif.filename) if image.listed] if xml is not None else []
+        said = OmeImages(xml, tif.filename) if xml is not None else ()
         found = series_of(tif)
         check_agreement(tif, found, said, path, axes=self.axes is not None)
         images = tuple(f"series={i}: {described(each)}" for i, each in enumerate(found)) if len(found) > 1 else ()
@@ -164,9 +164,8 @@ def _ome_of(series: tifffile.TiffPageSeries, number: int, images: Sequence[OmeIm
     if series.kind != "ome":
         return None
     sizes = dict(zip(series.axes, series.shape, strict=True))  # tifffile leaves out those of length 1
-    fitting = [i for i in images if all(i.sizes[axis] == sizes.get(axis, 1) for axis in "XY")]
-    here = images[number : number + 1]
-    return next(iter([i for i in here if i in fitting] or fitting), None)
+    here_first = (image for part in (images[number : number + 1], images) for image in part)
+    return next((i for i in here_first if all(i.sizes[axis] == sizes.get(axis, 1) for axis in "XY")), None)
 
 
 def _with_label_axes(arrangement: Arrangement, axes: str) -> Arrangement:
