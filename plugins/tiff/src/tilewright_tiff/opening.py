@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import tifffile
 from tilewright.abc import check_metadata
 from tilewright.errors import InvalidImage, NotReadable, TilewrightError
 
+from .bounds import STANDARD, has_codecs
 from .directories import check_directories
 from .neighbours import check_neighbours
 from .omexml import as_seen_from, files_of, metadata_file, parse, text_of, without_files, without_planes
@@ -26,7 +26,6 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 COMPANION = ".companion.ome"
 IMAGES, TEXTS = 500, 5000  # images that tifffile finds by comparing each with each, in about a second
-STANDARD = (8, 32946, 32773, 34925)  # deflate (both numbers), PackBits, LZMA: what tifffile undoes by itself
 
 
 @contextlib.contextmanager
@@ -77,7 +76,7 @@ def check_codec(page: tifffile.TiffPage, path: str) -> None:
         raise NotReadable(
             f"{path!r} has pixels of {page.bitspersample} bits, which numpy has no type for; export it with 8 or 16"
         )
-    bare = importlib.util.find_spec("imagecodecs") is None
+    bare = not has_codecs()
     known = page.compression in (tifffile.TIFF.DECOMPRESSORS if not bare else STANDARD) or page.compression == 1
     if known and (page.predictor == 1 or page.predictor in tifffile.TIFF.UNPREDICTORS):
         return

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tilewright.abc import Array
 from tilewright.errors import NotReadable
 
+from .bounds import hold_to_size
 from .pieces import Page
 from .retiling import Retiled
 
@@ -32,6 +33,7 @@ def open_level(series: tifffile.TiffPageSeries, level: int, path: str) -> Array:
     """
     pages = series.levels[level]
     keyframe = pages.keyframe
+    hold_to_size(pages.pages)
     offset = pages.dataoffset
     if offset is not None and keyframe.parent.filehandle.is_file:
         place = Place(file=keyframe.parent.filehandle.path, offset=offset)

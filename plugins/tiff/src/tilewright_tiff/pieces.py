@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import lzma
 import math
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -15,11 +13,10 @@ from numpy.typing import NDArray
 
 from tilewright.errors import NotReadable
 
+from .bounds import DEFLATE, LZMA, Page, decompressor
+
 __all__ = ["Page", "Piece", "keyframe_of", "pieces_of"]
 
-Page = tifffile.TiffPage | tifffile.TiffFrame
-
-DEFLATE, LZMA = (8, 32946), (34925,)
 HORIZONTAL = 2  # TIFF 6.0, "Predictor": each sample is the difference to the one before it in its row
 READ = 2**20  # compressed bytes at a time
 WHOLE = 2**30  # decoded bytes of the largest strip that may be decoded at once
@@ -73,14 +70,14 @@ def _pieces(page: Page, index: int, part: _Part, path: str, rows: int) -> Iterat
 def _is_stream(page: tifffile.TiffPage) -> bool:
     whole = page.bitspersample in (8, 16, 32, 64) and page.bitspersample == np.dtype(page.dtype).itemsize * 8
     plain = page.fillorder == 1 and page.predictor in (1, HORIZONTAL) and page.imagedepth == 1
-    return page.compression in (*DEFLATE, *LZMA) and whole and plain and not page.is_subsampled
+    return page.compression in (*DEFLATE, LZMA) and whole and plain and not page.is_subsampled
 
 
 def _streamed(page: tifffile.TiffPage, index: int, part: _Part, step: int) -> Iterator[Piece]:
     place = _Layout.of(page, index)
     stored = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
     width = place.width * place.samples * stored.itemsize
-    stream = _Stream(part, lzma.LZMADecompressor() if page.compression in LZMA else zlib.decompressobj())
+    stream = _Stream(part, decompressor(page.compression))
     for row in range(0, place.height, step):
         rows = min(step, place.height - row)
         data = stream.read(rows * width)
