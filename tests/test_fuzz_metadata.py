@@ -14,14 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
-from click.testing import CliRunner, Result
+from harmless import bounded_memory, invoke
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from runs import components
 from stores import multiscales
-
-from tilewright.cli import main
 
 # zarr warns of some of what is made here; a warning is a line on the terminal and does not end a run.
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow]
@@ -35,12 +33,15 @@ ARRAYS = {
     "unicode µ": np.random.default_rng(3).integers(0, 200, SHAPE).astype(np.uint8),
 }
 
+STEERING = ["\x1b]0;owned\x07", "\x1b[31mred", "abc\u202egpj.exe", "\u2066x", "a\u2028b", "\x9b2J"]
+MEMORY = 200_000_000  # bytes that all examples of a test may need beside what the process has
+
 JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.sampled_from([0, 1, -1, 2**31, 2**63, 2**64, 10**30, 1e-300, 1e308, 0.5, -0.0])
     | st.sampled_from(
-        ["", "y", "x", "yx", "0", "1", "deep/er", "unicode µ", "..", "../..", "/etc", "a\x00b", "\ud7ff\n"]
+        ["", "y", "x", "yx", "0", "1", "deep/er", "unicode µ", "..", "../..", "/etc", "a\x00b", "\ud7ff\n", *STEERING]
     )
     | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
@@ -111,17 +112,6 @@ def put(path: Path, version: str, said: dict[str, Any]) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | {"attributes": said}))
 
 
-def invoke(*said: object) -> Result:
-    return CliRunner().invoke(main, [str(each) for each in said], prog_name="tilewright")
-
-
-def one_line(done: Result) -> None:
-    """It ended with one line, before which there may be warnings."""
-    *warned, said = done.stderr.splitlines()
-    assert said.startswith("error: "), done.stderr
-    assert all(each.startswith("warning: ") for each in warned), done.stderr
-
-
 def array_named(version: str, said: dict[str, Any]) -> NDArray[Any]:
     """The array that the metadata names, along y and x, as plainly as it can be looked up."""
     scale = (said if version == "0.4" else said["ome"])["multiscales"][0]
@@ -139,18 +129,14 @@ def test_mutated_metadata_gives_the_labels_of_the_array_it_names_or_one_line(
     version, path = template
     said = mutated(data.draw, version)
     put(path, version, said)
-    told = invoke("info", path, "--json")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, bounded_memory(MEMORY):
+        invoke("info", path)
+        told = invoke("info", path, "--json")
         out = Path(folder) / "labels.zarr"
         done = invoke(
             "run", path, out, "--segmenter", "threshold", "--set", "threshold=100", "--tile", 7, "--writer",
             "zarr-array", "--quiet",
         )  # fmt: skip
-        for each in (told, done):
-            assert each.exit_code in (0, 2), (said, each.stderr)
-            assert "Traceback" not in each.stderr
-            if each.exit_code == 2:
-                one_line(each)
         if done.exit_code == 0:
             assert told.exit_code == 0
             labels = zarr.open_array(out, mode="r")[...]
@@ -173,14 +159,10 @@ def test_any_json_as_an_arrays_metadata_is_one_line_or_read(
     record[key] = said
     file.write_text(json.dumps(record))
     try:
-        for done in (
-            invoke("info", path),
+        with bounded_memory(MEMORY):
+            invoke("info", path)
             invoke("run", path, path.with_name("out.zarr"), "--segmenter", "threshold", "--tile", 7, "--quiet",
-                   "--overwrite", "--no-resume"),
-        ):  # fmt: skip
-            assert done.exit_code in (0, 2), (record, done.stderr)
-            if done.exit_code:
-                one_line(done)
+                   "--overwrite", "--no-resume")  # fmt: skip
     finally:
         file.write_text(whole)
         shutil.rmtree(path.with_name("out.zarr"), ignore_errors=True)

@@ -408,14 +408,15 @@ def device(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make_it", [sparse, os.mkfifo, device, Path.mkdir])
-@pytest.mark.parametrize("name", ["zarr.json", "0/zarr.json", ".zattrs", "0/.zarray"])
+@pytest.mark.parametrize("name", ["zarr.json", "0/zarr.json", ".zattrs", "0/.zarray", ".zmetadata", "labels/.zattrs"])
 def test_what_is_no_file_of_metadata_is_refused_and_nobody_waits_for_it(make, make_it: Any, name: str) -> None:
     path = make.image(version="0.4" if "/." in f"/{name}" else "0.5", levels=1)
+    zarr.open_group(path, mode="r+").create_group("labels")
     file = Path(path) / name
-    file.unlink()
+    file.unlink(missing_ok=True)
     make_it(file)
     with pytest.raises((NotReadable, InvalidImage), match=r"not a file of metadata|metadata has at most"):
-        OmeZarrReader()(path)
+        OmeZarrReader().labels(path) if "labels" in name else OmeZarrReader()(path)
 
 
 @VERSIONS

@@ -39,6 +39,7 @@ def pages(path: Path, text: str, count: int = 24, *, shape: tuple[int, ...] = (6
         ({'SizeT="3"': 'SizeT="2"'}, "the XML says 16 planes, the pages are 24"),
         ({'SizeT="3"': 'SizeT="2"', 'PlaneCount="24"': 'PlaneCount="16"'}, "the XML says 16 planes, the pages are 24"),
         ({'SizeZ="4"': 'SizeZ="1"', 'PlaneCount="24"': 'PlaneCount="6"'}, "the XML says 6 planes, the pages are 24"),
+        ({'SizeZ="4"': 'SizeZ="5"'}, "the XML says SizeZ 5 × SizeC 2 × SizeT 3, the pages that it counts are 24"),
         ({'IFD="0"': 'IFD="30"'}, "begins at page 30, the pages are 24"),
     ],
 )

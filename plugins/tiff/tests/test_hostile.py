@@ -65,8 +65,8 @@ def opened_or_refused(path: Path) -> str:
             image.read(tuple(slice(0, 4) for _ in image.shape))
         except TilewrightError as error:
             said = str(error)
-    assert not [each for each in warned if "\n" in str(each.message)]
-    assert "\n" not in said
+    assert all(str(each.message).isprintable() for each in warned), [str(each.message) for each in warned]
+    assert said.isprintable(), said
     assert len(said) < 600
     return said
 

@@ -156,3 +156,11 @@ def test_one_position_of_micro_manager_is_the_image(tmp_path: Path) -> None:
         image = TiffReader()(str(micro_manager(tmp_path / "a_MMStack.tif", STACK[:1])))
     assert (image.axes, image.images) == ("tzyx", ())
     np.testing.assert_array_equal(image.data[...], STACK[0, :, :, 0])
+
+
+def test_names_of_images_steer_no_terminal(tmp_path: Path) -> None:
+    path = two_images(tmp_path / "a.ome.tif")
+    tifffile.tiffcomment(path, tifffile.tiffcomment(path).replace("overview", "abc\u202egpj.exe").encode())
+    with pytest.warns(UserWarning, match=r"abc\\u202egpj\.exe, yx 64") as warned:
+        assert "\u202e" not in TiffReader()(str(path)).images[0]
+    assert "\u202e" not in str(warned[0].message)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from ..image import AXES, SPATIAL, Array, Image, Level, Region
 from ..storage.arrays import direct
 from ..storage.disk import check_metadata
-from ..storage.hierarchy import changed_hierarchy, is_node, root_of
+from ..storage.hierarchy import changed_hierarchy, check_node, is_node, root_of
 from ..storage.machine import cpus
 from ..storage.replace import check_replaceable, place_folder, recover, replace_folder
 from ..tiling.grid import Tile, TileGrid
@@ -71,6 +71,7 @@ __all__ = [
     "WriterTraits",
     "changed_hierarchy",
     "check_metadata",
+    "check_node",
     "check_replaceable",
     "common",
     "cpus",

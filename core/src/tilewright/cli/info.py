@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import NotReadable
 from .choices import settings
 from .errors import debuggable
 from .parts import Texts, reader_for
@@ -34,13 +35,16 @@ LISTED = 100  # images that a person is shown
 def info(path: str, reader: str | None, reader_set: Texts, level: int | None, axes: str | None, as_json: bool) -> None:
     """Show what IMAGE holds: axes, shape, spacing, channels, resolutions, labels. Reads no pixels."""
     from ..abc.traits import ReaderTraits
+    from ..components.blame import blamed
     from ..components.resolve import component
     from ..io.formats import choose_reader, read
 
     said = reader_for(path, reader, reader_set)
     chosen = choose_reader(path) if said is None else component("reader", said)
     opener = ReaderTraits.with_options(chosen, level=level, axes=axes)
-    facts = _facts(opener, read(opener, path), path)
+    image = read(opener, path)
+    with blamed("reader", opener, f"describing {path!r}", NotReadable):
+        facts = _facts(opener, image, path)
     echo(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
 
 

@@ -17,6 +17,7 @@ from ..errors import InvalidOption
 from ..image import Image
 from ..image.arrays import axes_of
 from ..io.source import open_source
+from ..storage.hierarchy import check_node
 
 __all__ = ["UNSAID", "Input", "assumed_axes", "chosen_merger"]
 
@@ -121,6 +122,7 @@ def _plain_zarr(path: Path) -> Any:
     import zarr
 
     try:
+        check_node(path)
         return zarr.open_array(path, mode="r")
     except Exception:  # noqa: BLE001 - a group, or corrupt metadata, which make zarr raise nearly anything
         return None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from .disk import check_metadata, read_whole, write_whole
 from .lock import held
 
-__all__ = ["changed_hierarchy", "is_node", "root_of"]
+__all__ = ["changed_hierarchy", "check_node", "is_node", "root_of"]
 
 NODE = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 CONSOLIDATED: dict[str, Literal[2, 3]] = {".zmetadata": 2, "zarr.json": 3}  # the file of each zarr format
@@ -26,6 +26,13 @@ GAP = 2
 def is_node(folder: Path) -> bool:
     """Whether a folder holds metadata of a zarr group or array."""
     return any((folder / name).is_file() for name in NODE)
+
+
+def check_node(folder: Path) -> None:
+    """NotReadable for metadata in a folder that zarr would wait for, or read gigabytes of: see `check_metadata`."""
+    for name in (*NODE, ".zmetadata"):  # which zarr reads before it knows the version
+        with suppress(FileNotFoundError, NotADirectoryError):
+            check_metadata(folder / name)
 
 
 def root_of(path: Path) -> Path | None:

@@ -11,6 +11,8 @@ import zarr
 from tilewright.abc import AXES
 from tilewright.errors import InvalidImage, InvalidOption
 
+from .store import one_line
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
@@ -145,7 +147,7 @@ def read_multiscale(ome: Ome, number: int = 0) -> Multiscale:
 
 
 def _name(raw: Any) -> str:
-    return str(raw.get("name") or "") if isinstance(raw, Mapping) else ""
+    return one_line(raw.get("name") or "") if isinstance(raw, Mapping) else ""
 
 
 def _judged_axes(raw: Mapping[str, Any]) -> dict[str, Any]:

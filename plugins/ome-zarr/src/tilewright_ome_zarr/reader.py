@@ -5,17 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import cast
 
 import zarr
 
-from tilewright.abc import AXES, Array, Image, Level
+from tilewright.abc import AXES, Array, Image, Level, is_node
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 
 from .collection import listed_labels, not_one_image
 from .metadata import Dataset, Multiscale, Ome, read_multiscale, read_ome
-from .store import AnyArray, inside, open_node
+from .store import AnyArray, inside, is_remote, open_node
 
 __all__ = ["OmeZarrReader", "label_names"]
 
@@ -110,9 +110,10 @@ class OmeZarrReader:
 def label_names(path: str) -> tuple[str, ...]:
     """The names of the label images that the image at a path lists; none if it has no labels group."""
     node = open_node(path)
-    if not isinstance(node, zarr.Group) or "labels" not in node:
-        return ()
     where = inside(path, "labels")
+    listed = "labels" in node if is_remote(path) and isinstance(node, zarr.Group) else is_node(Path(where))
+    if not isinstance(node, zarr.Group) or not listed:
+        return ()
     labels = open_node(where)
     return listed_labels(labels, where) if isinstance(labels, zarr.Group) else ()
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import zarr
 from zarr.errors import ContainsArrayError, GroupNotFoundError
 
-from tilewright.abc import check_metadata, root_of
+from tilewright.abc import check_node, root_of
 from tilewright.errors import InvalidImage, NotReadable
 
 __all__ = ["AnyArray", "Node", "inside", "is_remote", "one_line", "open_node"]
@@ -21,7 +20,6 @@ Node = zarr.Group | AnyArray
 # TypeError, an array without a data type a KeyError, a fill value that the data type cannot hold an OverflowError, a
 # URL whose driver is not installed an ImportError, a thousand lists in each other a RecursionError.
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, ImportError, RecursionError)
-METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
 
 def is_remote(path: str) -> bool:
@@ -57,9 +55,7 @@ def open_node(path: str) -> Node:
     NotReadable, in one line, if there is none, or its metadata cannot be understood or is not in files of some size.
     """
     if not is_remote(path):
-        for name in METADATA:
-            with suppress(FileNotFoundError, NotADirectoryError):
-                check_metadata(Path(path) / name)
+        check_node(Path(path))
     try:
         try:
             return zarr.open_group(path, mode="r", use_consolidated=False)
@@ -76,7 +72,8 @@ def open_node(path: str) -> Node:
         ) from error
 
 
-def one_line(error: BaseException) -> str:
-    """An error's message without its line breaks, at most 200 characters of it."""
-    text = " ".join(str(error).split())
+def one_line(said: object) -> str:
+    """At most 200 characters of an error's message or another text, with escapes for what would steer a terminal."""
+    text = " ".join(str(said).split())
+    text = text if text.isprintable() else repr(text)[1:-1]
     return text if len(text) <= 200 else text[:199] + "…"

@@ -15,7 +15,7 @@ from tilewright.errors import InvalidImage
 from .omexml import OmeImage
 from .opening import one_line
 
-__all__ = ["check_agreement", "warn_of_differences"]
+__all__ = ["check_agreement", "check_image"]
 
 TYPES = {"float": "float32", "double": "float64", "bit": "bool"}  # of OME-XML, whose other names are numpy's
 LOOKED_AT = 100  # pages that no image has, of which one as large as the images is enough
@@ -43,15 +43,23 @@ def check_agreement(
     if not axes and {series.kind for series in found} <= {"generic", "uniform"}:
         wrong = wrong or _of_imagej(tif) or _of_shape(tif)
     if wrong:
-        raise InvalidImage(f"{path!r} contradicts itself: {wrong}; correct its metadata, or export it again")
+        raise InvalidImage(f"{path!r} contradicts itself: {one_line(wrong)}; correct its metadata, or export it again")
 
 
-def warn_of_differences(series: tifffile.TiffPageSeries, image: OmeImage, path: str) -> None:
-    """Warn where the XML has another type than the pages, which is of no consequence, or names for other channels."""
+def check_image(series: tifffile.TiffPageSeries, image: OmeImage, path: str) -> None:
+    """InvalidImage if the XML counts other planes than it has sizes for: which plane is which is not known then.
+
+    Warns where it has another type than the pages, which is of no consequence, or names for other channels.
+    """
+    if image.counted > 1 and image.planes not in (image.counted, image.counted * image.samples):
+        raise InvalidImage(
+            f"{path!r} contradicts itself: the XML says {image.counts}, the pages that it counts are "
+            f"{image.counted:,}; correct its metadata, or export it again"
+        )
     wanted, real = TYPES.get(image.type, image.type), str(np.dtype(series.dtype))
     differences = []
     if wanted and wanted != real:
-        differences.append(f"the XML says {image.type}, the pages have {real}, and that is read")
+        differences.append(f"the XML says {one_line(image.type)}, the pages have {real}, and that is read")
     if any(image.channels) and len(image.channels) * image.samples != image.sizes["C"]:
         names = f"the XML names {len(image.channels)} channels of {image.samples} samples"
         differences.append(f"{names}, but says SizeC {image.sizes['C']}, and the names are left out")
@@ -73,7 +81,7 @@ def _of_ome(tif: tifffile.TiffFile, found: Sequence[tifffile.TiffPageSeries], im
         if said != real:
             return f"the XML says {_size(said)} pixels (SizeX × SizeY) of {image.name!r}, the pages have {_size(real)}"
         if len(images) == 1 and image.planes != len(tif.pages) * page.samplesperpixel:
-            return f"the XML says {_counts(image)}, the pages are {len(tif.pages):,} of {_samples(page)}"
+            return f"the XML says {image.counts}, the pages are {len(tif.pages):,} of {_samples(page)}"
     return f"the XML says {len(images):,} images, the pages hold {fitting:,}" if fitting else None
 
 
@@ -120,10 +128,6 @@ def _page(tif: tifffile.TiffFile, number: int) -> tifffile.TiffPage:
 
 def _planes(series: tifffile.TiffPageSeries) -> int:
     return math.prod(series.get_shape(squeeze=False)) // max(1, math.prod(series.keyframe.shape))
-
-
-def _counts(image: OmeImage) -> str:
-    return " × ".join(f"Size{axis} {image.sizes[axis]:,}" for axis in "ZCT")
 
 
 def _samples(page: tifffile.TiffPage) -> str:

@@ -62,6 +62,7 @@ class OmeImage:
 
     axes: those of the labels that this project's writer put into the file, if some have length 1; else empty.
     page: where its planes begin in the file that is read; None if they begin in another one.
+    counted: how many planes follow each other in the file, if a single element says where all are; else 0.
     type, samples: the name of the pixels' type, and how many samples a pixel of a channel has.
     """
 
@@ -71,6 +72,7 @@ class OmeImage:
     channels: tuple[str, ...] = ()
     axes: str = ""
     page: int | None = None
+    counted: int = 0
     type: str = ""
     samples: int = 1
 
@@ -78,6 +80,11 @@ class OmeImage:
     def planes(self) -> int:
         """How many planes of one sample it has."""
         return self.sizes["Z"] * self.sizes["C"] * self.sizes["T"]
+
+    @property
+    def counts(self) -> str:
+        """That number in words."""
+        return " × ".join(f"Size{axis} {self.sizes[axis]:,}" for axis in "ZCT")
 
 
 def parse(text: str, where: str) -> ElementTree.Element | None:
@@ -218,6 +225,7 @@ def _image(image: ElementTree.Element, pixels: ElementTree.Element, axes: str, f
         channels=tuple(channel.attrib.get("Name", "").strip() for channel in pixels.findall("{*}Channel")),
         axes=axes,
         page=_first_page(pixels, file),
+        counted=_counted(pixels),
         type=said.get("Type", ""),
         samples=next((_whole(each.attrib.get("SamplesPerPixel")) or 1 for each in pixels.iterfind("{*}Channel")), 1),
     )
@@ -229,6 +237,11 @@ def _first_page(pixels: ElementTree.Element, file: str) -> int | None:
     uuid = data.find("{*}UUID")
     here = uuid is None or uuid.attrib.get("FileName", file) == file
     return _whole(data.attrib.get("IFD")) if here else None
+
+
+def _counted(pixels: ElementTree.Element) -> int:
+    places = pixels.findall("{*}TiffData")
+    return _whole(places[0].attrib.get("PlaneCount")) if len(places) == 1 else 0
 
 
 def _physical(said: dict[str, str], name: str, default: str, units: dict[str, float]) -> float | None:

@@ -86,8 +86,9 @@ def check_codec(page: tifffile.TiffPage, path: str) -> None:
 
 
 def one_line(said: object) -> str:
-    """An error's message, or another text, without its line breaks, at most 200 characters of it."""
+    """At most 200 characters of an error's message or another text, with escapes for what would steer a terminal."""
     text = " ".join(str(said).split())
+    text = text if text.isprintable() else repr(text)[1:-1]
     return text if len(text) <= 200 else text[:199] + "…"
 
 

@@ -18,7 +18,7 @@ from tilewright.errors import InvalidOption, NotReadable
 from .axes import LABEL_AXES, Arrangement, arrange
 from .channels import channel_names
 from .complaints import complaints
-from .contradictions import check_agreement, warn_of_differences
+from .contradictions import check_agreement, check_image
 from .lazy import Arranged
 from .omexml import OmeImage, OmeImages, files_of
 from .opening import Opened, check_codec, open_tiff, readable
@@ -103,7 +103,7 @@ class TiffReader:
         check_codec(series.levels[self.level].keyframe, path)
         _warn_of_colours(series.keyframe, path)
         if ome is not None:
-            warn_of_differences(series, ome, path)
+            check_image(series, ome, path)
         spacing = spacing_of(tif, series.keyframe, ome)
         levels = _levels(series, arrangement, spacing)[self.level :]
         return Image(

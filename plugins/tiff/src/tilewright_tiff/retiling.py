@@ -74,8 +74,8 @@ class Retiled:
                 f"{free:,} to convert one; set TMPDIR to a larger folder, or write the image with tiles"
             )
         warnings.warn(
-            f"{self._path} is compressed in pieces as large as a plane ({needed // 2**20:,} MB), so it is converted to "
-            f"tiles in {folder} first; written with tiles it would open at once",
+            f"{self._path!r} is compressed in pieces as large as a plane ({needed // 2**20:,} MB), so it is converted "
+            f"to tiles in {folder} first; written with tiles it would open at once",
             UserWarning,
             stacklevel=2,
         )

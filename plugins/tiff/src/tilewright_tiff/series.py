@@ -10,6 +10,7 @@ import tifffile
 from tilewright.abc import AXES
 
 from .axes import KNOWN
+from .opening import one_line
 
 __all__ = ["described", "series_of"]
 
@@ -31,7 +32,7 @@ def described(series: tifffile.TiffPageSeries) -> str:
     dimensions = [(KNOWN.get(letter, "?"), n) for letter, n in zip(series.axes, series.shape, strict=True)]
     dimensions.sort(key=lambda dimension: AXES.find(dimension[0]))
     sizes = f"{''.join(axis for axis, _ in dimensions)} {' × '.join(str(n) for _, n in dimensions)}"
-    return f"{series.name}, {sizes}" if series.name else sizes
+    return f"{one_line(series.name)}, {sizes}" if series.name else sizes
 
 
 def _positions(series: tifffile.TiffPageSeries) -> list[tifffile.TiffPageSeries]:
