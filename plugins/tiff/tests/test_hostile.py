@@ -161,6 +161,23 @@ def test_names_of_files_elsewhere_are_refused(tmp_path: Path, name: str) -> None
     assert "leads out of its folder" in ome(folder / "a.ome.tif", binary)
 
 
+@pytest.mark.parametrize("uuid", ["<YUUID FileName={}>u9</YUUID>", "<UUID FileName={}> urn:uuid:1 </UUID>"])
+def test_elements_that_tifffile_knows_by_their_endings_are_looked_at_too(tmp_path: Path, uuid: str) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.tif")
+    for name, said in (("../secret.tif", "leads out of its folder"), ("pipe.tif", "file 'pipe.tif' is missing")):
+        text = xml(f'<TiffData IFD="0">{uuid.format(chr(34) + name + chr(34))}</TiffData>')
+        for each in (text, text.replace("TiffData", "XTiffData").replace("Pixels", "XPixels")):
+            assert said in ome(folder / "a.ome.tif", each.replace("<OME>", '<OME UUID="urn:uuid:1">'))
+
+
+def test_two_names_of_one_file_are_both_looked_at(tmp_path: Path) -> None:
+    names = "".join(f'<TiffData><UUID FileName="{name}">u2</UUID></TiffData>' for name in ("../b.tif", "b.ome.tif"))
+    tifffile.imwrite(tmp_path / "b.ome.tif", np.ones((20, 20), "u1"))
+    assert "leads out of its folder, to '../b.tif'" in ome(tmp_path / "a.ome.tif", xml(names))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -189,6 +206,9 @@ def test_ome_xml_that_makes_no_sense_is_refused_in_one_line_or_left_aside(tmp_pa
     "text",
     [
         xml(t="400000000"),
+        xml(t=" +400_000_000 "),
+        xml(t="400000000").replace("Pixels", "XPixels"),
+        xml(t="4000000").replace("</OME>", PIXELS.format(x=20, t=4_000_000, size=1, data="<TiffData/>") + "</OME>"),
         xml('<TiffData PlaneCount="4000000000"/>'),
         xml('<TiffData NumPlanes="4000000000"/>'),
         xml('<TiffData><ModuloAlongT Start="0" End="1e12" Step="1"/></TiffData>'),

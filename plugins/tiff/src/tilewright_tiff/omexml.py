@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import overload
@@ -105,10 +105,10 @@ def parse(text: str, where: str) -> ElementTree.Element | None:
     except (ElementTree.ParseError, ValueError):
         return None
     _check_depth(root, where)
-    for name in _named_files(root):
+    for name in (*(name for _, name in files_of(root)), metadata_file(root) or ""):
         if leads_out(name):
             raise InvalidImage(f"the OME-XML of {where!r} leads out of its folder, to {name!r}; it is not opened")
-    if (planes := max(_planes(root), default=0)) > PLANES:
+    if (planes := _claimed(root)) > PLANES:
         raise InvalidImage(f"the OME-XML of {where!r} claims {planes:,} planes, more than {PLANES:,}; it is not opened")
     return root
 
@@ -147,10 +147,17 @@ class OmeImages(Sequence[OmeImage]):
         return _image(*self._found[number], self._axes, self._file)
 
 
-def files_of(root: ElementTree.Element) -> dict[str, str]:
-    """The files that hold the planes, by their UUID ("TiffData")."""
-    uuids = root.iterfind(".//{*}TiffData/{*}UUID")
-    return {(uuid.text or "").strip(): uuid.attrib.get("FileName", "") for uuid in uuids}
+def files_of(root: ElementTree.Element) -> list[tuple[str, str]]:
+    """The files that hold the planes, each once, with a UUID.
+
+    Elements are known by how their names end, as tifffile knows them: what it would open, this has to see.
+    """
+    uuids = ((uuid.text or "", uuid.attrib["FileName"]) for uuid in root.iter() if _names_a_file(uuid))
+    return list(dict.fromkeys(uuids))
+
+
+def _names_a_file(element: ElementTree.Element) -> bool:
+    return element.tag.endswith("UUID") and "FileName" in element.attrib
 
 
 def metadata_file(root: ElementTree.Element) -> str | None:
@@ -161,34 +168,26 @@ def metadata_file(root: ElementTree.Element) -> str | None:
 
 def without_files(root: ElementTree.Element) -> None:
     """Have the XML say that all planes are in the file that holds it."""
-    for data in root.iterfind(".//{*}TiffData"):
-        for uuid in data.findall("{*}UUID"):
-            data.remove(uuid)
+    for data in root.iter():
+        if data.tag.endswith("TiffData"):
+            data[:] = [child for child in data if not child.tag.endswith("UUID")]
 
 
 def without_planes(root: ElementTree.Element, files: Collection[str]) -> None:
     """Leave out of the XML where the planes of some files are; how many there are stays."""
-    for pixels in root.iterfind(".//{*}Pixels"):
-        pixels[:] = [child for child in pixels if not any(uuid.get("FileName") in files for uuid in _uuids(child))]
-
-
-def _uuids(data: ElementTree.Element) -> list[ElementTree.Element]:
-    return data.findall("{*}UUID") if data.tag.endswith("TiffData") else []
+    for pixels in root.iter() if files else ():
+        if pixels.tag.endswith("Pixels"):
+            pixels[:] = [child for child in pixels if not any(each.get("FileName") in files for each in child)]
 
 
 def as_seen_from(root: ElementTree.Element, folder: PurePath) -> None:
     """Have the XML name files as they are called from a folder beside it, whose files tifffile is given."""
-    for uuid in root.iterfind(".//{*}TiffData/{*}UUID"):
-        uuid.set("FileName", os.path.relpath(uuid.attrib.get("FileName", ""), folder))
+    for uuid in filter(_names_a_file, root.iter()):
+        uuid.set("FileName", os.path.relpath(uuid.attrib["FileName"], folder))
 
 
 def text_of(root: ElementTree.Element) -> str:
     return ElementTree.tostring(root, encoding="unicode")
-
-
-def _named_files(root: ElementTree.Element) -> Iterator[str]:
-    yield from files_of(root).values()
-    yield metadata_file(root) or ""
 
 
 def _check_depth(root: ElementTree.Element, where: str) -> None:
@@ -202,16 +201,19 @@ def _check_depth(root: ElementTree.Element, where: str) -> None:
         inside = [child for element in inside for child in element]
 
 
-def _planes(root: ElementTree.Element) -> Iterator[int]:
-    """How many planes the XML would have listed, by each element that says so."""
-    for pixels in root.iterfind(".//{*}Pixels"):
-        yield math.prod(_whole(pixels.attrib.get(f"Size{axis}")) for axis in "ZCT")
-    for data in root.iterfind(".//{*}TiffData"):
-        yield from (_whole(data.attrib.get(name)) for name in ("PlaneCount", "NumPlanes"))
-    for axis in "ZCT":
-        for along in root.iterfind(f".//{{*}}ModuloAlong{axis}"):
-            start, end, step = (_float(along.attrib.get(name)) for name in ("Start", "End", "Step"))
-            yield int(min(abs(end - start) / (abs(step) or 1.0), 2.0**62))
+def _claimed(root: ElementTree.Element) -> int:
+    """How many planes the XML would have listed: of all images, or for a single element that says where some are."""
+    images, single = 0, 0
+    for element in root.iter():
+        said = element.attrib
+        if element.tag.endswith("Pixels"):
+            images += math.prod(_whole(said.get(f"Size{axis}")) for axis in "ZCT")
+        elif element.tag.endswith("TiffData"):
+            single = max(single, _whole(said.get("PlaneCount")), _whole(said.get("NumPlanes")))
+        elif element.tag[:-1].endswith("Along"):
+            start, end, step = (_float(said.get(name)) for name in ("Start", "End", "Step"))
+            single = max(single, int(min(abs(end - start) / (abs(step) or 1.0), 2.0**62)))
+    return max(images, single)
 
 
 def _image(image: ElementTree.Element, pixels: ElementTree.Element, axes: str, file: str) -> OmeImage:
@@ -261,4 +263,8 @@ def _float(text: str | None) -> float:
 
 
 def _whole(text: str | None) -> int:
-    return int(text) if text and text.strip().isdecimal() else 0
+    """The number that a text is, as Python reads it, which tifffile does too; 0 for none, and for one below 0."""
+    try:
+        return max(0, int(text or 0))
+    except ValueError:
+        return 0

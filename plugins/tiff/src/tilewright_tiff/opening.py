@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -119,7 +120,7 @@ def _set_of(companion: str) -> Opened:
         raise NotReadable(f"{companion!r} names no TIFF files; open one of the TIFF files instead")
     missing = _missing(root, companion)
     without_planes(root, missing)
-    first = next(iter(files_of(root).values()))
+    first = files_of(root)[0][1]
     _check_set(root, companion)
     as_seen_from(root, PurePath(first).parent)
     tif = _file_of(_beside(companion, first), text_of(root))
@@ -136,16 +137,15 @@ def _understood(text: str, where: str) -> ElementTree.Element:
 def _renamed(root: ElementTree.Element, path: str) -> bool:
     """Whether the XML names one file only, by a name that nothing beside this file has."""
     files = files_of(root)
-    names = set(files.values())
-    return len(names) == 1 and root.attrib.get("UUID") not in files and not (Path(path).parent / names.pop()).exists()
+    names, own = {name for _, name in files}, any(uuid == root.attrib.get("UUID") for uuid, _ in files)
+    return len(names) == 1 and not own and not os.path.lexists(_beside(path, names.pop()))
 
 
 def _missing(root: ElementTree.Element, path: str) -> tuple[str, ...]:
     """The files of a set that are not beside this one. NotReadable if these are all that hold planes."""
-    files = files_of(root)
-    here = {uuid for uuid, name in files.items() if uuid == root.attrib.get("UUID") or _beside(path, name).is_file()}
-    missing = tuple(dict.fromkeys(name for uuid, name in files.items() if uuid not in here))
-    if missing and not here:
+    others = dict.fromkeys(name for uuid, name in files_of(root) if uuid != root.attrib.get("UUID"))
+    missing = tuple(name for name in others if not _beside(path, name).is_file())
+    if missing and len(missing) == len({name for _, name in files_of(root)}):
         raise NotReadable(f"{path!r} is part of a set whose file {missing[0]!r} is missing; put it beside the others")
     return missing
 
@@ -156,7 +156,7 @@ def _beside(path: str, name: str) -> Path:
 
 def _check_set(root: ElementTree.Element, path: str) -> None:
     """Look at the other files of a set before tifffile opens them."""
-    for name in files_of(root).values():
+    for _, name in files_of(root):
         if (file := _beside(path, name)).is_file():
             check_directories(file)
 

@@ -21,7 +21,7 @@ from .complaints import complaints
 from .contradictions import check_agreement, check_image
 from .lazy import Arranged
 from .omexml import OmeImage, OmeImages, files_of
-from .opening import Opened, check_codec, open_tiff, readable
+from .opening import Opened, check_codec, one_line, open_tiff, readable
 from .pages import Incomplete, Planes, open_level
 from .series import described, series_of
 from .spacing import spacing_of
@@ -60,10 +60,10 @@ class TiffReader:
                 stacklevel=2,
             )
         if missing:
-            more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
+            names = one_line(", ".join(missing[:3])) + (f" and {len(missing) - 3:,} more" if len(missing) > 3 else "")
             warnings.warn(
-                f"{path!r} is part of a set of files, of which are missing: {', '.join(missing[:3])}{more}; what lies "
-                "in them cannot be read, so put them beside the others",
+                f"{path!r} is part of a set of files, of which are missing: {names}; what lies in them cannot be read, "
+                "so put them beside the others",
                 UserWarning,
                 stacklevel=2,
             )
@@ -154,7 +154,7 @@ def _warn_of_colours(page: tifffile.TiffPage, path: str) -> None:
 
 def _files(tif: tifffile.TiffFile, xml: ElementTree.Element | None, path: str) -> tuple[str, ...]:
     """The file, and all others that its metadata names."""
-    names = files_of(xml).values() if xml is not None else ()
+    names = (name for _, name in files_of(xml)) if xml is not None else ()
     folder = Path(tif.filehandle.path).parent
     return (path, *sorted({os.path.normpath(folder / name) for name in names if name}))
 
