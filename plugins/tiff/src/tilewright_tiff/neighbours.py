@@ -35,8 +35,7 @@ def check_neighbours(tif: tifffile.TiffFile) -> None:
     if (folder / INDEX).exists():
         _check_index(folder / INDEX)
     for file in folder.glob("*_MMStack*.tif"):
-        if not file.is_file():
-            raise NotReadable(f"{str(file)!r} would be a part of a stack, but is not a file; remove it")
+        _check_part(file)
     if not tif.is_ome and tif.is_mmstack:
         _check_claims(tif)
 
@@ -69,10 +68,14 @@ def _check_index(index: Path) -> None:
         if leads_out(name):
             raise InvalidImage(f"{str(index)!r} leads out of its folder, to {name!r}; it is not opened")
         if (file := index.parent / name).exists():
-            if not file.is_file():
-                raise NotReadable(f"{str(file)!r} would be a part of a stack, but is not a file; remove it")
-            check_directories(file)
+            _check_part(file)
     _check_planes(math.prod(max(each) - min(each) + 1 for each in places.values()), str(index))
+
+
+def _check_part(file: Path) -> None:
+    if not file.is_file():
+        raise NotReadable(f"{str(file)!r} would be a part of a stack, but is not a file; remove it")
+    check_directories(file, first=True)
 
 
 def _check_claims(tif: tifffile.TiffFile) -> None:

@@ -26,7 +26,7 @@ __all__ = ["Opened", "check_codec", "one_line", "open_tiff", "readable"]
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 COMPANION = ".companion.ome"
-IMAGES, TEXTS = 500, 5000  # images that tifffile finds by comparing each with each, in about a second
+IMAGES, TEXTS = 1000, 5000  # images that tifffile finds by comparing each with each, in about a second
 
 
 @contextlib.contextmanager
@@ -174,23 +174,30 @@ def _metadata_of(path: Path) -> str:
 
 
 def _file_of(path: Path, xml: str | None = None) -> tifffile.TiffFile:
-    """A file as tifffile opens it, once its directories and the files that it would look for beside it are checked.
-
-    InvalidImage for more images than are told apart in bearable time: where nothing but their size says which pages
-    belong together, or a text of tifffile's own in each page, every pair of them is compared.
-    """
+    """A file as tifffile opens it, once its directories and the files that it would look for beside it are checked."""
     _check_file(path)
-    directories = check_directories(path)
+    check_directories(path, first=True)
     tif = tifffile.TiffFile(path, omexml=xml)
     try:
         check_neighbours(tif)
-        count = len(directories.sizes) if not tif.is_shaped else directories.texts
-        if not tif.is_ome and count > (TEXTS if tif.is_shaped else IMAGES):
-            raise InvalidImage(f"{str(path)!r} holds {count:,} images of unlike pages, which is more than are listed")
+        if tif.is_ome or not (tif.is_mmstack or tif.is_ndtiff):
+            _check_count(tif, path)
     except BaseException:
         tif.close()
         raise
     return tif
+
+
+def _check_count(tif: tifffile.TiffFile, path: Path) -> None:
+    """InvalidImage for more images than are told apart in bearable time.
+
+    Where nothing but their size says which pages belong together, or a text of tifffile's own in each of them, every
+    pair is compared.
+    """
+    directories = check_directories(path)
+    count, most = (directories.texts, TEXTS) if tif.is_shaped else (len(directories.sizes), IMAGES)
+    if not tif.is_ome and count > most:
+        raise InvalidImage(f"{str(path)!r} holds {count:,} images of unlike pages, which is more than are listed")
 
 
 def _check_file(path: Path) -> None:
