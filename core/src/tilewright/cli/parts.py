@@ -65,7 +65,7 @@ def part_of(kind: Kind, name: str | None, texts: Texts, base: Record | None = No
 
 def reader_for(image: str, name: str | None, texts: Texts, base: Record | None = None) -> Record | None:
     """The record of the reader; options without a name are of the one that fits the image."""
-    from ..components.resolve import name_of
+    from ..components.blame import name_of
     from ..io.formats import choose_reader
 
     if texts and not (name or base):
