@@ -47,7 +47,7 @@ def decoded(maps: Sequence[Maps], place: Placement, options: Options) -> NDArray
     """The labels of a tile, from what was said of it in the planes of one direction or, in a volume, of three."""
     said, device = summed(maps, place, options), weights.device(options.gpu)
     with _alone(device):
-        return masks(said, place, options, device)
+        return fit_into_memory(lambda _: masks(said, place, options, device), 1)
 
 
 def summed(maps: Sequence[Maps], place: Placement, options: Options) -> NDArray[np.float32]:

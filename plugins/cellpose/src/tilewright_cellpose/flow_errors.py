@@ -7,7 +7,6 @@ holds. Here it is as many as an object of twice the typical diameter needs, or a
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ from tilewright.abc import lengths
 
 __all__ = ["flow_errors"]
 
-AT_A_TIME = 64  # objects whose heat spreads together: some 200 KB, which a CPU's cache holds
+TOGETHER = {"cpu": 2**16, "gpu": 2**22}  # pixels in which heat spreads together: what a CPU's cache holds
 COARSE = 64  # the steps of larger objects are a multiple of it, so that several go together
 NEIGHBOURS = 9  # of a pixel, itself included, that share their heat
 
@@ -54,12 +53,15 @@ def _spread(
     sizes = {int(n): lengths(boxes[n - 1]) for n in numbers}
     least = _steps([2 * typical] * 2)
     steps = {n: max(least, -(-_steps(size) // COARSE) * COARSE) for n, size in sizes.items()}
-    order = sorted(sizes, key=lambda n: (steps[n], max(sizes[n])))
-    for step, alike in itertools.groupby(order, key=steps.__getitem__):
-        while group := list(itertools.islice(alike, AT_A_TIME)):
-            shapes = [labels[boxes[n - 1]] == n for n in group]
-            for number, shape, heat in zip(group, shapes, _heat(shapes, step, device), strict=True):
-                yield number, boxes[number - 1], heat[tuple(slice(1, n + 1) for n in shape.shape)]
+    left = sorted(sizes, key=lambda n: (steps[n], max(sizes[n])))
+    most = TOGETHER["cpu" if device.type == "cpu" else "gpu"]
+    while left:
+        step, count = steps[left[-1]], max(1, most // max(sizes[left[-1]]) ** 2)
+        group = [n for n in left[-count:] if steps[n] == step]
+        del left[-len(group) :]
+        shapes = [labels[boxes[n - 1]] == n for n in group]
+        for number, shape, heat in zip(group, shapes, _heat(shapes, step, device), strict=True):
+            yield number, boxes[number - 1], heat[tuple(slice(1, n + 1) for n in shape.shape)]
 
 
 def _steps(size: Sequence[float]) -> int:
