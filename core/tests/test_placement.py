@@ -101,6 +101,7 @@ def test_planes_of_a_stack_have_their_place_in_the_plane() -> None:
     plane.axes, plane.located, plane.context = "yx", True, 4  # type: ignore[attr-defined]
     Pipeline(segmenter=plane, tiler=Grid(tile=8)).run(np.zeros((3, 2, 16, 8)), axes="tzyx", workers=1)
     assert [place.region for place in places] == [(slice(0, 12), slice(0, 8)), (slice(4, 16), slice(0, 8))] * 6
+    assert [place.core for place in places] == [(slice(0, 8), slice(0, 8)), (slice(8, 16), slice(0, 8))] * 6
     assert {place.shape for place in places} == {(16, 8)}
 
 

@@ -51,7 +51,7 @@ import numpy as np, torch
 import small_cellpose
 from tilewright import fit_into_memory
 from tilewright.components import exhaustion
-from tilewright_cellpose import patches, weights
+from tilewright_cellpose import evaluation, patches, weights
 
 small_cellpose.narrow()
 torch.set_num_threads(1)
@@ -60,10 +60,10 @@ logging.basicConfig(format="%(message)s")
 model = weights.loaded(str(small_cellpose.SMALL), False)
 channels = 1 if weights.newer() else 2
 side = patches.side()
-patches._forward(model, np.zeros((1, channels, side, side), np.float32))
+evaluation._forward(model, np.zeros((1, channels, side, side), np.float32))
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
-done = fit_into_memory(lambda n: patches._forward(model, np.zeros((n, channels, side, side), np.float32)), 64)
+done = fit_into_memory(lambda n: evaluation._forward(model, np.zeros((n, channels, side, side), np.float32)), 64)
 print(len(done))
 """
 

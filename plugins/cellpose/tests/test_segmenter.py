@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import synth
+import torch
 from cellpose import models
 from numpy.typing import NDArray
 
@@ -149,6 +150,21 @@ def test_weights_are_loaded_once_for_all_threads_and_are_not_pickled(
     with ThreadPoolExecutor(8) as pool:
         assert len(set(map(id, pool.map(lambda _: weights.loaded(copy, False), range(8))))) == 1
     assert len(pickle.dumps(segmenter)) < 2000
+
+
+def test_a_gpu_is_used_if_there_is_one_and_the_log_says_what_is_used(caplog: pytest.LogCaptureFixture) -> None:
+    weights.device.cache_clear()
+    there = torch.cuda.is_available() or torch.backends.mps.is_available()
+    with caplog.at_level("INFO", "tilewright"):
+        found = weights.device(Cellpose().gpu)
+    assert (found.type != "cpu") == there
+    assert caplog.messages == [f"Cellpose runs on {found}{'' if there else ': PyTorch finds no GPU'}"]
+    assert weights.device(False).type == "cpu"
+    if not there:
+        with pytest.warns(RuntimeWarning, match="gpu=True, but PyTorch finds no GPU"):
+            weights.device(True)
+    with pytest.raises(InvalidOption, match="gpu"):
+        Pipeline(segmenter={"name": "cellpose", "configuration": {"gpu": "maybe"}})
 
 
 def test_a_model_of_cellposes_own_is_found_by_its_name(

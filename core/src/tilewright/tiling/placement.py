@@ -16,6 +16,8 @@ class Placement:
 
     axes: the spatial axes of the pixels, in their order. region: the pixels, as slices of the image along these axes.
     shape: the image's shape along them. An axis that the image does not have has length 1.
+    core: the part of the region that is the tile's own. What lies elsewhere is in the core of another tile, and labels
+        there serve to find out which objects are the same. Left out, it is all of the region.
 
     >>> place = Placement(axes="yx", region=(slice(0, 60), slice(40, 100)), shape=(100, 100))
     >>> place.at_border("y"), place.at_border("x")
@@ -25,6 +27,11 @@ class Placement:
     axes: str
     region: Region
     shape: tuple[int, ...]
+    core: Region = ()
+
+    def __post_init__(self) -> None:
+        if not self.core:
+            object.__setattr__(self, "core", self.region)
 
     @classmethod
     def whole(cls, axes: str, shape: Sequence[int]) -> Placement:

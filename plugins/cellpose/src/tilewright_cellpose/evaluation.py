@@ -1,82 +1,85 @@
-"""From normalised pixels to the labels of a tile, with the functions of whichever Cellpose is installed."""
+"""What Cellpose's network says of patches, and the labels of a tile from that, by whichever Cellpose is installed."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright import Placement, Region, fit_into_memory
+from tilewright import Placement, fit_into_memory
+from tilewright.abc import Maps, Window, lengths, relative
 
-from . import patches, weights
-from .masks import LARGEST, LEAST, masks
-from .options import KNOWN, Options
+from . import weights
+from .masks import masks
+from .normalization import normalized
+from .options import Options
 from .scaling import scaled
 
-__all__ = ["labels"]
+__all__ = ["CELLPROB", "FLOWS", "decoded", "predicted", "summed"]
+
+FLOWS, CELLPROB = "flows", "cellprob"
 
 _GPU = threading.Lock()
 
 
-def labels(pixels: NDArray[np.float32], options: Options, place: Placement) -> NDArray[Any]:
-    """The labels of normalised pixels (c, y, x) or (c, z, y, x), without the axis c, which lie there in the image."""
+def predicted(windows: Sequence[Window], plane: str, options: Options) -> list[dict[str, NDArray[np.float32]]]:
+    """What the network says of patches that lie along two axes: flows along these, and the score of being a cell."""
+    given = np.stack([_seen(window, options) for window in windows])
+    size = given.shape[2:]
+    patches = given.reshape(
+        *given.shape[:2], *(n for n, axis in zip(size, options.space, strict=True) if axis in plane)
+    )
     model = weights.loaded(options.model, options.gpu)
-    missing = 0 if weights.newer() else weights.most_channels() - len(pixels)
-    filled = np.pad(pixels, [(0, missing)] + [(0, 0)] * (pixels.ndim - 1))
 
-    def evaluated(batch_size: int) -> NDArray[Any]:
-        if options.do_3D:
-            return _volume(model, filled, options, batch_size)
-        return _plane(model, filled, options, place, batch_size)
+    def forward(batch: int) -> NDArray[np.float32]:
+        return np.concatenate([_forward(model, patches[i : i + batch]) for i in range(0, len(patches), batch)])
 
-    with _GPU if options.gpu else contextlib.nullcontext():
-        return fit_into_memory(evaluated, options.batch_size)
+    with _alone(model.device):
+        said = fit_into_memory(forward, len(patches))[:, -3:].reshape(len(patches), 3, *size)
+    return [{FLOWS: each[:2], CELLPROB: each[2:]} for each in said]
 
 
-def _plane(
-    model: Any, pixels: NDArray[np.float32], options: Options, place: Placement, batch_size: int
-) -> NDArray[Any]:
-    """A part of a plane by what the network says of it, where that is what it says in the whole plane.
-
-    Cellpose's own `eval` would place its patches by the size of the part. What no patch covers is left empty.
-    """
-    flows, part = _flows(model, pixels, options, place, batch_size)
-    found = np.zeros(pixels.shape[1:], np.int64)
-    inner = tuple(slice(p.start - r.start, p.stop - r.start) for p, r in zip(part, place.region, strict=True))
-    found[inner] = masks(flows, part, place.shape, options, model.device)
-    return found
+def decoded(maps: Sequence[Maps], place: Placement, options: Options) -> NDArray[Any]:
+    """The labels of a tile, from what was said of it in the planes of one direction or, in a volume, of three."""
+    said, device = summed(maps, place, options), weights.device(options.gpu)
+    with _alone(device):
+        return fit_into_memory(lambda _: masks(said, place, options, device), 1)
 
 
-def _flows(
-    model: Any, pixels: NDArray[np.float32], options: Options, place: Placement, batch_size: int
-) -> tuple[NDArray[np.float32], Region]:
-    """Flows along y and x and the score of being a cell, and for which part of the image."""
-    height, width = place.shape
-    size = (max(1, int(height * options.scale)), max(1, int(width * options.scale)))  # as Cellpose rounds
-    pixels, part = scaled(pixels, place.region, (height, width), size)
-    down, along = (patches.line(length).within(each) for length, each in zip(size, part, strict=True))
-    said = patches.across(model, pixels, (part[0].start, part[1].start), (down, along), batch_size)
-    return scaled(said, (down.covered, along.covered), size, (height, width))
+def summed(maps: Sequence[Maps], place: Placement, options: Options) -> NDArray[np.float32]:
+    """Flows along the axes of a tile and the score of being a cell, summed over the directions, at the image's size."""
+    said = np.zeros((len(options.space) + 1, *lengths(maps[0].region)), np.float32)
+    for each, plane in zip(maps, options.planes, strict=True):
+        said[[options.space.index(axis) for axis in plane]] += each[FLOWS]
+        said[-1] += each[CELLPROB][0]
+    said, part = scaled(said, maps[0].region, options.resized(place.shape), place.shape)
+    return np.ascontiguousarray(said[(slice(None), *relative(place.region, part))])
 
 
-def _volume(model: Any, pixels: NDArray[np.float32], options: Options, batch_size: int) -> NDArray[Any]:
-    thick = np.pad(pixels, [(0, 0)] + [(0, max(0, LEAST - n)) for n in pixels.shape[1:]])
-    found: NDArray[Any] = model.eval(
-        np.moveaxis(thick, 0, -1),
-        channel_axis=3,
-        z_axis=0,
-        do_3D=True,
-        normalize={"normalize": False},  # a bool would stay in a global of Cellpose's, for every later call
-        diameter=getattr(model, "diam_mean", KNOWN) / options.scale,
-        anisotropy=options.anisotropy,
-        cellprob_threshold=options.cellprob_threshold,
-        flow3D_smooth=options.flow3D_smooth,
-        min_size=0,
-        max_size_fraction=LARGEST,
-        niter=options.niter,
-        batch_size=batch_size,
-    )[0]
-    return found[tuple(slice(n) for n in pixels.shape[1:])]
+def _seen(window: Window, options: Options) -> NDArray[np.float32]:
+    """What the network sees of a patch: brightness on its scale, resized as the whole image would be, then zeros."""
+    size = options.resized(window.shape)
+    pixels, part = scaled(normalized(window.pixels, options.ranges or ()), window.region, window.shape, size)
+    inside = tuple(slice(max(0, each.start), min(n, each.stop)) for each, n in zip(window.span, size, strict=True))
+    seen = window.padded(pixels[(slice(None), *relative(inside, part))])
+    missing = 0 if weights.newer() else weights.most_channels() - len(seen)
+    return np.pad(seen, [(0, missing)] + [(0, 0)] * (seen.ndim - 1))
+
+
+def _alone(device: Any) -> contextlib.AbstractContextManager[Any]:
+    """Lets one thread at a time use a GPU, whose memory is counted for one."""
+    return contextlib.nullcontext() if device.type == "cpu" else _GPU
+
+
+def _forward(model: Any, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+    import torch
+
+    model.net.eval()
+    with torch.no_grad():
+        given = torch.from_numpy(patches).to(model.device, next(model.net.parameters()).dtype)
+        said: NDArray[np.float32] = model.net(given)[0].float().cpu().numpy()
+    return said

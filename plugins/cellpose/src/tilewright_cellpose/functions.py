@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from tilewright import Pipeline
 from tilewright.errors import InvalidOption
@@ -16,7 +16,7 @@ __all__ = ["cellpose_fn"]
 def cellpose_fn(
     model: str = "cpsam",
     *,
-    gpu: bool = False,
+    gpu: bool | Literal["auto"] = "auto",
     diameter: float | None = None,
     do_3D: bool = False,  # noqa: N803 - Cellpose's own spelling
     channels: Sequence[int] | None = None,

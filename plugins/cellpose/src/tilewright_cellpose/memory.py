@@ -1,13 +1,9 @@
-"""How much memory a call takes, so that tiles can be chosen for it."""
+"""How much memory the network takes, and a tile, so that tiles can be chosen for it."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import numpy as np
-
-from . import patches
 from .options import Options
 from .weights import newer
 
@@ -21,9 +17,7 @@ PIXEL = 260  # of a plane: the blended patches, the flows, the steps along them,
 VOXEL = 200  # of a volume, whose planes go through one by one
 
 
-def needed(options: Options, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    """Bytes beside the weights for a tile of a shape and dtype, whose last two axes are y and x."""
-    scaled = [max(1, math.ceil(n * options.scale)) for n in shape[-2:]]
-    count = math.prod(patches.count(n) for n in scaled)
-    pixels = math.prod(shape) * (VOXEL if options.do_3D else PIXEL) * max(1.0, options.scale**2)
-    return int(pixels + math.prod(shape) * dtype.itemsize + min(count, options.batch_size) * PATCH[newer()])
+def needed(options: Options, shape: tuple[int, ...]) -> int:
+    """Bytes beside the weights for a batch of patches and the labels of a tile of a shape."""
+    voxels = math.prod(shape) * (VOXEL if options.do_3D else PIXEL) * max(1.0, options.scale**2)
+    return int(voxels + options.batch_size * PATCH[newer()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -57,7 +58,9 @@ class Options:
         default=None, metadata={"help": "enlargement before the network; None: by the diameter"}
     )
     batch_size: int = field(default=8, metadata={"help": "patches that go through the network at a time"})
-    gpu: bool = field(default=False, metadata={"help": "use the GPU, one tile at a time in each process"})
+    gpu: bool | Literal["auto"] = field(
+        default="auto", metadata={"help": "use a GPU; auto: if PyTorch has one. In each process one batch at a time"}
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", os.fspath(self.model))
@@ -71,6 +74,21 @@ class Options:
             raise InvalidOption(f"percentiles must be two rising numbers from 0 to 100, not {self.percentiles}")
         if self.channels is not None and not self.channels:
             raise InvalidOption("channels must name at least one; leave it out for the run's")
+
+    @property
+    def space(self) -> str:
+        """The spatial axes of what is segmented."""
+        return "zyx" if self.do_3D else "yx"
+
+    @property
+    def planes(self) -> tuple[str, ...]:
+        """The axes along which the network's patches lie: in a volume, planes of three directions."""
+        return ("yx", "zx", "zy") if self.do_3D else ("yx",)
+
+    def resized(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The lengths of an image along these axes as the network sees it, rounded as Cellpose does."""
+        stretch = (self.anisotropy or 1,) * (len(shape) - 2) + (1, 1)
+        return tuple(max(1, int(n * each * self.scale)) for n, each in zip(shape, stretch, strict=True))
 
     @property
     def scale(self) -> float:

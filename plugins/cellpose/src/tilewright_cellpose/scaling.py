@@ -11,11 +11,11 @@ __all__ = ["scaled"]
 
 
 def scaled(
-    planes: NDArray[np.float32], parts: Region, old: tuple[int, ...], new: tuple[int, ...]
+    pixels: NDArray[np.float32], parts: Region, old: tuple[int, ...], new: tuple[int, ...]
 ) -> tuple[NDArray[np.float32], Region]:
-    """Planes (c, y, x) that are a part of an image of the old size, as the same part of one of the new size.
+    """Pixels (c, y, x) or (c, z, y, x) of a part of an image of the old size, as that part of one of the new size.
 
-    Returns the new planes and which part they are: all whose neighbours lie within the old part. Places and weights
+    Returns the new pixels and which part they are: all whose neighbours lie within the old part. Places and weights
     are those of OpenCV's INTER_LINEAR, by which Cellpose resizes, so parts fit together as if the whole had been
     resized, but for the rounding of float32.
 
@@ -29,11 +29,11 @@ def scaled(
             found.append(part)
             continue
         lower, share, kept = _neighbours(part, before, after)
-        upper = np.minimum(lower + 1, planes.shape[axis] - 1)
-        along = share.reshape((-1,) + (1,) * (2 - axis))
-        planes = planes.take(lower, axis) * (1 - along) + planes.take(upper, axis) * along
+        upper = np.minimum(lower + 1, pixels.shape[axis] - 1)
+        along = share.reshape((-1,) + (1,) * (pixels.ndim - 1 - axis))
+        pixels = pixels.take(lower, axis) * (1 - along) + pixels.take(upper, axis) * along
         found.append(kept)
-    return planes, tuple(found)
+    return pixels, tuple(found)
 
 
 def _neighbours(part: slice, before: int, after: int) -> tuple[NDArray[np.int64], NDArray[np.float32], slice]:

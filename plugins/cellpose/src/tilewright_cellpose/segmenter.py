@@ -1,9 +1,10 @@
-"""The segmenter: Cellpose's network on a tile, with all that must be the same for every tile fixed before the first."""
+"""The segmenter: Cellpose's network on patches of the whole image, and labels of tiles from what it says of them."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright import Image, Placement
+from tilewright.abc import Maps, Prediction, Window, Windows, untiled
 from tilewright.errors import InvalidImage, InvalidOption
 
 from . import diameters, memory, patches, weights
-from .evaluation import labels
-from .normalization import measured, normalized
+from .evaluation import CELLPROB, FLOWS, decoded, predicted
+from .normalization import measured
 from .options import Options
 
 __all__ = ["Cellpose"]
 
-INTERPOLATED = 8  # pixels, on the network's scale
+SMOOTHED = 4.0  # standard deviations to which SciPy's Gaussian reaches
+NOWHERE = -1e6  # the score where the network was not asked: below every threshold, also between two pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,25 +43,24 @@ class Cellpose(Options):
     """
 
     merger: ClassVar[str] = "overlap"
+    decode_options: ClassVar[tuple[str, ...]] = (
+        *("cellprob_threshold", "flow_threshold", "niter", "flow3D_smooth", "min_size"),
+    )
 
     @property
     def axes(self) -> str:
         """What a tile has to have: its channels first."""
-        return "czyx" if self.do_3D else "cyx"
+        return f"c{self.space}"
 
     @property
-    def located(self) -> bool:
-        """In planes, the network's patches lie where they do in the whole image: that takes knowing where a tile is."""
-        return not self.do_3D
+    def batch(self) -> int:
+        """Patches that go through the network at a time."""
+        return self.batch_size
 
     @property
     def context(self) -> dict[str, int]:
-        """What is read around a tile, in planes: a patch, and some pixels of which those at its edge are interpolated.
-
-        In 3-D nothing, as a patch is as wide as most volumes are deep: that would cost more than it is worth.
-        """
-        reach = math.ceil((patches.side() + INTERPOLATED) / self.scale)
-        return {} if self.do_3D else {"y": reach, "x": reach}
+        """What is decoded around a tile beside its halo: how far smoothed flows depend on others."""
+        return dict.fromkeys(self.space, math.ceil(SMOOTHED * self.flow3D_smooth)) if self.do_3D else {}
 
     @property
     def halo(self) -> dict[str, int]:
@@ -67,15 +69,17 @@ class Cellpose(Options):
         depth = {"z": math.ceil(objects / (self.anisotropy or 1))} if self.do_3D else {}
         return depth | {"y": objects, "x": objects}
 
-    def memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-        """Bytes that a call takes beside the network's weights; with a GPU, of the GPU's memory."""
-        return memory.needed(self, shape, dtype)
+    def memory(self, shape: tuple[int, ...], _dtype: np.dtype[Any]) -> int:
+        """Bytes that a tile and a batch of patches take beside the weights; with a GPU, of the GPU's memory."""
+        return memory.needed(self, shape)
 
     def prepare(self, image: Image) -> Cellpose:
         """This segmenter with everything fixed that is to be the same for all tiles of an image.
 
         The percentiles come from pixels sampled over the whole image, channel by channel.
         """
+        if self.do_3D and "z" not in image.axes:
+            raise InvalidImage(f"do_3D segments volumes, but the image has the axes {image.axes}; leave do_3D out")
         count, most = image.size("c"), weights.most_channels()
         if count > most:
             raise InvalidImage(
@@ -90,17 +94,37 @@ class Cellpose(Options):
             fixed = dataclasses.replace(fixed, diameter=diameters.estimated(fixed, image))
         return fixed if self.rescale else dataclasses.replace(fixed, rescale=diameters.rescale(fixed))
 
-    def __call__(self, pixels: NDArray[Any], place: Placement | None = None) -> NDArray[Any]:
-        """The labels of one array, which is a part of the image at that place; without one it is the whole."""
+    @property
+    def predictions(self) -> Mapping[str, Prediction]:
+        """Flows along the two axes of a patch, and the score of being a cell."""
+        return {
+            FLOWS: Prediction(dtype="float16", channels=2),
+            CELLPROB: Prediction(dtype="float16", background=NOWHERE),
+        }
+
+    def windows(self, image: Image, _budget: int) -> list[Windows]:
+        """The patches of Cellpose's own evaluation of the whole image; in a volume one set for each direction."""
+        shape = self.resized([image.size(axis) for axis in self.space])
+        return [patches.windows(self.space, plane, shape) for plane in self.planes]
+
+    def predict(self, windows: Sequence[Window], which: int) -> list[dict[str, NDArray[np.float32]]]:
+        """What the network says of some patches of a set."""
+        return predicted(windows, self.planes[which], self)
+
+    def decode(self, maps: Sequence[Maps], place: Placement) -> NDArray[Any]:
+        """The labels of a tile, of the objects with pixels in its core."""
+        return decoded(maps, place, self)
+
+    def __call__(self, pixels: NDArray[Any], _place: Placement | None = None) -> NDArray[Any]:
+        """The labels of one array, which is a whole image."""
         pixels = np.asarray(pixels)
         if pixels.ndim == len(self.axes) - 1:
             pixels = pixels[np.newaxis]
         if pixels.ndim != len(self.axes):
             raise InvalidImage(f"pixels of shape {pixels.shape} do not have the axes {self.axes}")
         if self.ranges is None or self.rescale is None:
-            return self.prepare(Image(data=pixels, axes=self.axes))(pixels, place)
-        place = place or Placement.whole(self.axes[1:], pixels.shape[1:])
-        return labels(normalized(pixels, self.ranges), self, place)
+            return self.prepare(Image(data=pixels, axes=self.axes))(pixels)
+        return untiled(self, pixels, self.axes)
 
     def _anisotropy(self, image: Image) -> float | None:
         if not self.do_3D or self.anisotropy is not None or "z" not in image.spacing:

@@ -10,17 +10,17 @@ import threading
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.error import URLError
 
 from tilewright.errors import InvalidOption, NotReadable, PluginError
 
-__all__ = ["found", "loaded", "models", "most_channels", "newer", "version"]
+__all__ = ["device", "found", "loaded", "models", "most_channels", "newer", "version"]
 
 logger = logging.getLogger("tilewright")
 
 _LOADING = threading.Lock()
-_LOADED: dict[tuple[str, bool], Any] = {}
+_LOADED: dict[tuple[str, str], Any] = {}
 
 
 @functools.cache
@@ -74,22 +74,32 @@ def found(model: str) -> str:
     return model
 
 
-def loaded(model: str, gpu: bool) -> Any:
+@functools.cache
+def device(gpu: bool | Literal["auto"]) -> Any:
+    """PyTorch's device for the network: a GPU, if it has one and `gpu` is not False. The log says which."""
+    made = models().assign_device(gpu=bool(gpu))[0]
+    if made.type == "cpu" and gpu is True:
+        warnings.warn("gpu=True, but PyTorch finds no GPU here: Cellpose runs on the CPU", RuntimeWarning, stacklevel=2)
+    reason = ": PyTorch finds no GPU" if made.type == "cpu" and gpu else ""
+    logger.info("Cellpose runs on %s%s", made, reason)
+    return made
+
+
+def loaded(model: str, gpu: bool | Literal["auto"]) -> Any:
     """The model of a name or path on a device, the same for all threads of the process."""
     with _LOADING:
-        if (model, gpu) not in _LOADED:
-            _LOADED[model, gpu] = _load(found(model), gpu)
-        return _LOADED[model, gpu]
+        on = device(gpu)
+        key = model, str(on)
+        if key not in _LOADED:
+            _LOADED[key] = _load(found(model), on)
+        return _LOADED[key]
 
 
-def _load(model: str, gpu: bool) -> Any:
-    logger.info("loading %s on the %s", model, "GPU" if gpu else "CPU")
+def _load(model: str, device: Any) -> Any:
+    logger.info("loading %s", model)
     # bfloat16 is what a GPU is quick with; on CPUs that emulate it, a patch takes twelve times as long.
-    more = {"use_bfloat16": gpu} if newer() else {}
-    made = models().CellposeModel(gpu=gpu, pretrained_model=model, **more)
-    if gpu and not made.gpu:
-        warnings.warn("gpu=True, but PyTorch finds no GPU here: Cellpose runs on the CPU", RuntimeWarning, stacklevel=2)
-    return made
+    more = {"use_bfloat16": device.type != "cpu"} if newer() else {}
+    return models().CellposeModel(device=device, pretrained_model=model, **more)
 
 
 def _check(path: Path) -> None:

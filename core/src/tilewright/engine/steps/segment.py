@@ -127,10 +127,11 @@ def _called(plan: Plan, tile: Tile, pixels: NDArray[Any] | None, place: Placemen
 
 def _place(plan: Plan, tile: Tile) -> Placement:
     """Where what the segmenter is handed lies, in its axes."""
-    parts = dict(zip(plan.grid.axes, zip(plan.seen(tile), plan.grid.shape, strict=True), strict=True))
+    along = zip(plan.seen(tile), plan.grid.shape, tile.core, strict=True)
+    parts, missing = dict(zip(plan.grid.axes, along, strict=True)), (slice(0, 1), 1, slice(0, 1))
     axes = spatial(plan.axes)
-    region, shape = zip(*(parts.get(axis, (slice(0, 1), 1)) for axis in axes), strict=True)
-    return Placement(axes=axes, region=region, shape=shape)
+    region, shape, core = zip(*(parts.get(axis, missing) for axis in axes), strict=True)
+    return Placement(axes=axes, region=region, shape=shape, core=core)
 
 
 def _blame(plan: Plan, tile: Tile) -> str:
