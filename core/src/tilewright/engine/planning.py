@@ -19,7 +19,7 @@ from ..tiling.windows import Windows
 from .checkpoint.predictions import PREDICTIONS
 from .plan import Plan
 
-__all__ = ["Parts", "merger_of", "plan_of"]
+__all__ = ["Parts", "merger_of", "plan_of", "windows_of"]
 
 BUDGET = 2**31  # bytes that a batch of windows may take, where the tiler has no budget of its own
 
@@ -59,7 +59,6 @@ def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path,
     grid = _grid(parts.tiler, image, traits)
     _check_halo(grid, merger, joining)
     dimensions = len(grid.axes)
-    windows = _windows(segmenter, image, traits, parts.tiler) if traits.predictions else ()
     return Plan(
         source=source,
         grid=grid,
@@ -79,7 +78,7 @@ def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path,
         join_z=chosen_iou(options.join_z, grid),
         on_error=options.on_error,
         retries=options.retries,
-        windows=windows,
+        windows=windows_of(segmenter, image, traits, parts.tiler) if traits.predictions else (),
         predicts=traits.predictions,
         batch=traits.batch,
         predictions_path=checkpoint / PREDICTIONS,
@@ -111,7 +110,7 @@ def _grid(tiler: Callable[..., TileGrid], image: Image, traits: Traits) -> TileG
     return grid
 
 
-def _windows(segmenter: Any, image: Image, traits: Traits, tiler: Any) -> tuple[Windows, ...]:
+def windows_of(segmenter: Any, image: Image, traits: Traits, tiler: Any) -> tuple[Windows, ...]:
     """How a network's windows lie over an image, checked against its axes."""
     budget = getattr(tiler, "memory", None) or BUDGET
     with blamed("segmenter", segmenter, f"laying windows over {image!r}"):
