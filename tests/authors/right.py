@@ -19,16 +19,22 @@ from tilewright.abc import (
     Evidence,
     LabelsReader,
     LocatedSegmenter,
+    Maps,
     MeasuredSegmenter,
     Merger,
+    Network,
     OwningMerger,
+    Prediction,
     PreparedSegmenter,
     Reader,
     Region,
     Segmenter,
     Sink,
     Tiler,
+    Window,
+    Windows,
     Writer,
+    untiled,
 )
 
 
@@ -83,6 +89,30 @@ class Flattened:
     def __call__(self, pixels: NDArray[Any], place: Placement | None = None) -> NDArray[Any]:
         start = 0 if place is None else place.region[0].start
         return (pixels > start).astype(np.uint8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sliding:
+    level: float = 0.5
+    batch: int = 8
+    decode_options = ("level",)
+
+    @property
+    def predictions(self) -> dict[str, Prediction]:
+        return {"probability": Prediction(dtype="float16")}
+
+    def windows(self, image: Image, budget: int) -> list[Windows]:
+        return [Windows(axes="x", shape=(image.size("x"),), starts=((0,),), size=(image.size("x"),))]
+
+    def predict(self, windows: Sequence[Window], which: int) -> list[dict[str, NDArray[Any]]]:
+        return [{"probability": window.padded(window.pixels)} for window in windows]
+
+    def decode(self, maps: Sequence[Maps], place: Placement) -> NDArray[np.bool_]:
+        above: NDArray[np.bool_] = maps[0]["probability"][0] > self.level
+        return above
+
+    def __call__(self, pixels: NDArray[Any], place: Placement | None = None) -> NDArray[Any]:
+        return untiled(self, pixels, "x")
 
 
 def stitched(seam: Seam) -> NDArray[np.int64]:
@@ -146,6 +176,7 @@ segmenters: list[Segmenter] = [bright, Threshold(), Flattened()]
 located: LocatedSegmenter = Flattened()
 prepared: PreparedSegmenter = Threshold()
 measured: MeasuredSegmenter = Threshold()
+network: Network = Sliding()
 mergers: list[Merger] = [stitched, never, Faces()]
 batch: BatchMerger = Faces()
 owning: OwningMerger = Largest()

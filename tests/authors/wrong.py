@@ -18,13 +18,16 @@ from tilewright.abc import (
     LocatedSegmenter,
     MeasuredSegmenter,
     Merger,
+    Network,
     OwningMerger,
+    Prediction,
     PreparedSegmenter,
     Reader,
     Region,
     Segmenter,
     Sink,
     Tiler,
+    Windows,
     Writer,
 )
 
@@ -96,6 +99,16 @@ class Unusable:
         return Unlocated()
 
 
+class OneHalf(Unlocated):
+    predictions: Mapping[str, Prediction] = {}
+
+    def windows(self, image: Image, budget: int) -> list[Windows]:
+        return []
+
+    def predict(self, windows: Sequence[NDArray[Any]], which: int) -> list[NDArray[Any]]:
+        return list(windows)
+
+
 def alike(seam: Seam) -> bool:
     return True
 
@@ -158,6 +171,7 @@ located_in_runs_alone: LocatedSegmenter = OnlyInRuns()  # refused
 prepared_in_place: PreparedSegmenter = Changing()  # refused
 prepared_without_call: PreparedSegmenter = Unusable()  # refused
 measured_without_dtype: MeasuredSegmenter = Changing()  # refused
+network_without_decode: Network = OneHalf()  # refused
 merger_of_truth: Merger = alike  # refused
 merger_of_labels: Merger = by_labels  # refused
 batch_of_one: BatchMerger = OneFace()  # refused

@@ -13,19 +13,26 @@ from environment import Environment
 
 from tilewright import open_image
 from tilewright.cli import main
-from tilewright.components.specs import KINDS
+from tilewright.scaffold.project import SCAFFOLDS
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-TAKEN = {"reader": "image", "tiler": "needs", "segmenter": "test-spots", "merger": "seam", "writer": "sink"}
+TAKEN = {
+    "reader": "image",
+    "tiler": "needs",
+    "segmenter": "test-spots",
+    "network": "windows",
+    "merger": "seam",
+    "writer": "sink",
+}
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a package of each kind."""
     folder = tmp_path_factory.mktemp("new")
-    for kind in KINDS:
+    for kind in SCAFFOLDS:
         done = CliRunner().invoke(main, ["new", kind, f"my-{kind}", "--path", str(folder)])
         assert done.exit_code == 0, done.output
     return folder
@@ -35,12 +42,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(project: Path) -> Environment:
     """An environment into which pip has installed them."""
     made = Environment(project / "environment")
-    made.run("pip", "install", "--quiet", *(str(project / f"tilewright-my-{kind}") for kind in KINDS), cwd=project)
+    made.run("pip", "install", "--quiet", *(str(project / f"tilewright-my-{kind}") for kind in SCAFFOLDS), cwd=project)
     return made
 
 
 def test_the_packages_pass_their_own_tests(project: Path, environment: Environment) -> None:
-    folders = [f"tilewright-my-{kind}" for kind in KINDS]
+    folders = [f"tilewright-my-{kind}" for kind in SCAFFOLDS]
     said = environment.run("pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *folders, cwd=project)
     assert "1 skipped" in said, "a merger for components leaves the law of instances out"
 
@@ -59,12 +66,12 @@ def test_a_package_named_like_a_class_that_it_uses_passes_its_tests_too(tmp_path
 
 def test_all_of_them_are_listed(project: Path, environment: Environment) -> None:
     said = environment.run("tilewright", "plugins", cwd=project)
-    for kind in KINDS:
+    for kind in SCAFFOLDS:
         assert f"my-{kind}" in said
         assert f"tilewright-my-{kind} 0.1.0" in said
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCAFFOLDS)
 def test_what_is_written_is_clean(kind: str, project: Path) -> None:
     folder = project / f"tilewright-my-{kind}"
     lint("ruff", "check", "--no-cache", "--select", "E,F,W,I,B,UP,C4,SIM,RUF,PT,N,ARG", ".", cwd=folder)
@@ -72,7 +79,7 @@ def test_what_is_written_is_clean(kind: str, project: Path) -> None:
 
 
 def test_what_is_written_is_fully_typed(project: Path) -> None:
-    sources = [str(project / f"tilewright-my-{kind}" / "src") for kind in KINDS]
+    sources = [str(project / f"tilewright-my-{kind}" / "src") for kind in SCAFFOLDS]
     # with the cache of `make lint`, which knows the libraries already
     settings = ("--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache"))
     lint("mypy", *settings, *sources, cwd=project)
@@ -92,7 +99,7 @@ def test_a_name_that_an_installed_component_has_is_warned_of(tmp_path: Path) -> 
 
 
 def test_a_folder_that_is_there_is_left_alone(project: Path) -> None:
-    kind = KINDS[0]
+    kind = SCAFFOLDS[0]
     before = {path: path.stat().st_mtime_ns for path in (project / f"tilewright-my-{kind}").rglob("*")}
     done = CliRunner().invoke(main, ["new", kind, f"my-{kind}", "--path", str(project)])
     assert done.exit_code == 2

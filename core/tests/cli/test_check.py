@@ -102,6 +102,15 @@ def test_a_plugin_that_keeps_its_promises_passes(parts: Path, tmp_path: Path) ->
     )
 
 
+def test_a_segmenter_that_is_a_network_is_tried_as_one(site: Path) -> None:
+    install(site, "lab-net", summed("segmenter", "lab-net", "networks:Local"))
+    lines = checked("lab-net", "--set", "level=70")[1].splitlines()
+    at = lines.index("  segmenter lab-net: 20 of 20 checks passed")
+    assert lines[at + 1].startswith(
+        "    100.0000% of the objects' pixels are the same in tiles of (210, 150) as in a call"
+    )
+
+
 def test_what_is_wrong_is_said_with_what_to_mend(parts: Path) -> None:
     install(parts, "lab-turned", "import numpy\n" + offers("segmenter", "lab-turned", target="check_parts:Turned"))
     code, said = checked("lab-turned")

@@ -17,7 +17,7 @@ from ..tiling.regions import Region, common, lengths, relative
 from ..tiling.windows import WindowGrid
 from .network import PLACE, Arrays, Maps, Network, Prediction, Window
 
-__all__ = ["cropped", "joined", "untiled", "window_of"]
+__all__ = ["cropped", "joined", "untiled", "window_of", "windows_in"]
 
 
 def window_of(grid: WindowGrid, number: int, read: Callable[[Region], NDArray[Any]]) -> Window:
@@ -30,6 +30,19 @@ def window_of(grid: WindowGrid, number: int, read: Callable[[Region], NDArray[An
         shape=tuple(grid.shape[i] for i in at),
         span=grid.span(number),
     )
+
+
+def windows_in(grid: WindowGrid, numbers: Iterable[int], pixels: NDArray[Any], axes: str) -> list[Window]:
+    """Windows of a whole image in memory: `pixels` with these axes, those that the segmenter is handed."""
+    order = [axes.index(axis) for axis in ("c" if "c" in axes else "") + grid.windows.axes]
+    others = [i for i in range(len(axes)) if i not in order]
+
+    def read(region: Region) -> NDArray[Any]:
+        parts = dict(zip(grid.axes, region, strict=True))
+        block = pixels[tuple(parts.get(axis, slice(None)) for axis in axes)]
+        return block.transpose(*others, *order).reshape([block.shape[i] for i in order])
+
+    return [window_of(grid, number, read) for number in numbers]
 
 
 def cropped(grid: WindowGrid, number: int, said: Arrays, predictions: Mapping[str, Prediction]) -> dict[str, Any]:
@@ -101,18 +114,10 @@ def untiled(network: Network, pixels: NDArray[Any], axes: str) -> NDArray[Any]:
     maps = []
     for which, windows in enumerate(network.windows(image, 2**62)):
         grid = WindowGrid(windows=windows, axes=space, shape=lengths(whole))
-        order = [axes.index(axis) for axis in ("c" if "c" in axes else "") + windows.axes]
-
-        def read(region: Region, order: list[int] = order) -> NDArray[Any]:
-            parts = dict(zip(space, region, strict=True))
-            block = pixels[tuple(parts.get(axis, slice(None)) for axis in axes)]
-            others = [i for i in range(len(axes)) if i not in order]
-            return block.transpose(*others, *order).reshape([block.shape[i] for i in order])
-
         batch, parts = getattr(network, "batch", 1), []
         for first in range(0, len(grid), batch):
             numbers = range(first, min(first + batch, len(grid)))
-            said = network.predict([window_of(grid, number, read) for number in numbers], which)
+            said = network.predict(windows_in(grid, numbers, pixels, axes), which)
             parts += [(n, cropped(grid, n, each, network.predictions)) for n, each in zip(numbers, said, strict=True)]
         maps.append(joined(grid, parts, whole, space, network.predictions))
     return network.decode(maps, Placement.whole(space, lengths(whole)))

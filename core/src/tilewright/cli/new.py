@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from ..components.specs import KINDS, Kind
+from ..components.specs import Kind
+from ..scaffold.project import SCAFFOLDS, Scaffold, write_project
 from .errors import debuggable
 from .terminal import echo
 
@@ -14,14 +15,15 @@ __all__ = ["new"]
 
 
 @click.command(short_help="Write a plugin package to start from.")
-@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
+@click.argument("kind", type=click.Choice(SCAFFOLDS), metavar="KIND")
 @click.argument("name")
 @click.option("--path", "folder", default=".", metavar="DIR", help="Where to put it; the current folder if not said.")
 @debuggable
-def new(kind: Kind, name: str, folder: str) -> None:
-    """Write a complete plugin package of one KIND (reader, tiler, segmenter, merger or writer).
+def new(kind: Scaffold, name: str, folder: str) -> None:
+    """Write a complete plugin package of one KIND (reader, tiler, segmenter, network, merger or writer).
 
-    It is the folder tilewright-NAME, which installs and passes its tests.
+    It is the folder tilewright-NAME, which installs and passes its tests. A network is a segmenter whose network
+    sees each window of the image once.
 
     \b
     tilewright new segmenter foo
@@ -29,11 +31,9 @@ def new(kind: Kind, name: str, folder: str) -> None:
     pytest tilewright-foo
     tilewright run image.ome.zarr labels.ome.zarr --segmenter foo
     """
-    from ..scaffold.project import write_project
-
     project = write_project(kind, name, Path(folder))
     echo(f'{project} is written; next: pip install -e "{project}[test]", then pytest "{project}"')
-    _warn_of_others(kind, project.name.removeprefix("tilewright-"))
+    _warn_of_others("segmenter" if kind == "network" else kind, project.name.removeprefix("tilewright-"))
 
 
 def _warn_of_others(kind: Kind, name: str) -> None:

@@ -20,7 +20,7 @@ from ..tiling.windows import Windows
 from .checkpoint.predictions import PREDICTIONS
 from .plan import Plan
 
-__all__ = ["Parts", "merger_of", "plan_of"]
+__all__ = ["Parts", "merger_of", "plan_of", "windows_of"]
 
 BUDGET = 2**31  # bytes that a batch of windows may take, where the tiler has no budget of its own
 
@@ -86,7 +86,7 @@ def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path,
 def _with_network(plan: Plan, traits: Traits, tiler: Any, options: RunOptions) -> Plan:
     return replace(
         plan,
-        windows=_windows(plan.segmenter, plan.source.opened, traits, tiler),
+        windows=windows_of(plan.segmenter, plan.source.opened, traits, tiler),
         predicts=traits.predictions,
         batch=traits.batch,
         decode_options=traits.decode_options,
@@ -118,7 +118,7 @@ def _grid(tiler: Callable[..., TileGrid], image: Image, traits: Traits) -> TileG
     return grid
 
 
-def _windows(segmenter: Any, image: Image, traits: Traits, tiler: Any) -> tuple[Windows, ...]:
+def windows_of(segmenter: Any, image: Image, traits: Traits, tiler: Any) -> tuple[Windows, ...]:
     """How a network's windows lie over an image, checked against its axes."""
     budget = getattr(tiler, "memory", None) or BUDGET
     with blamed("segmenter", segmenter, f"laying windows over {image!r}"):

@@ -9,29 +9,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
+from typing import Literal
 
 from .._version import __version__
-from ..components.specs import Kind
+from ..components.specs import KINDS, Kind
 from ..errors import AlreadyExists, InvalidOption
 
-__all__ = ["write_project"]
+__all__ = ["SCAFFOLDS", "Scaffold", "write_project"]
+
+Scaffold = Kind | Literal["network"]
+SCAFFOLDS: tuple[Scaffold, ...] = (*KINDS, "network")
 
 HIDDEN = (
     "github",
     "gitignore",
 )  # these have no dot in the templates, because packaging tools may leave out files with one
 PREFIX = "tilewright-"
-LIBRARIES: Mapping[Kind, Sequence[str]] = {
+LIBRARIES: Mapping[Scaffold, Sequence[str]] = {
     "reader": ["numpy>=2.0"],
     "tiler": [],
     "segmenter": ["numpy>=2.0", "scipy>=1.13"],
+    "network": ["numpy>=2.0", "scipy>=1.13"],
     "merger": ["numpy>=2.0"],
     "writer": ["numpy>=2.0"],
 }
 
 
-def write_project(kind: Kind, name: str, folder: Path) -> Path:
+def write_project(kind: Scaffold, name: str, folder: Path) -> Path:
     """Write the package `tilewright-NAME` into a new folder of that name in `folder`.
+
+    kind: of its component, or `network` for a segmenter that is one.
 
     InvalidOption for a name that cannot be the name of a package, a class and a component; AlreadyExists if the folder
     exists.
@@ -47,7 +54,7 @@ def write_project(kind: Kind, name: str, folder: Path) -> Path:
     return project
 
 
-def _names(kind: Kind, name: str) -> dict[str, str]:
+def _names(kind: Scaffold, name: str) -> dict[str, str]:
     class_name = _class_name(kind, name)
     if not re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(name.capitalize()):
         raise InvalidOption(
@@ -67,14 +74,14 @@ def _names(kind: Kind, name: str) -> dict[str, str]:
     }
 
 
-def _rendered(kind: Kind, values: dict[str, str]) -> Iterator[tuple[Path, str]]:
+def _rendered(kind: Scaffold, values: dict[str, str]) -> Iterator[tuple[Path, str]]:
     for path, file in _templates(kind):
         parts = [f".{each}" if each.split(".")[0] in HIDDEN else each for each in path.parts]
         renamed = [values["package"] if each == "package" else each for each in parts]
         yield Path(*renamed).with_suffix(""), Template(file.read_text("utf-8")).substitute(values)
 
 
-def _class_name(kind: Kind, name: str) -> str:
+def _class_name(kind: Scaffold, name: str) -> str:
     """The name of the component's class. The kind is appended if the package uses another class of that name.
 
     The kind comes first if the name starts with Test, because pytest would take the class for a test.
@@ -86,7 +93,7 @@ def _class_name(kind: Kind, name: str) -> str:
     return plain + kind.capitalize() if plain in used else plain
 
 
-def _templates(kind: Kind) -> Iterator[tuple[Path, Traversable]]:
+def _templates(kind: Scaffold) -> Iterator[tuple[Path, Traversable]]:
     templates = importlib.resources.files(__package__) / "templates"
     for part in ("common", kind):
         yield from _files(templates / part, Path())

@@ -5,6 +5,7 @@
 | `PluginTests` | `plugin` | the import name of a plugin package |
 | `ReaderTests` | `sample` | a `Sample`: a small file and what is in it |
 | `SegmenterTests` | `segmenter` | a segmenter |
+| `NetworkTests` | `segmenter` | a segmenter that is a network |
 | `TilerTests` | `tiler` | a tiler |
 | `MergerTests` | `merger` | a merger |
 | `OwnerTests` | `merger` | a merger that has `decide` |
@@ -19,6 +20,7 @@ pytest but `tilewright.testing.fixtures`, so that `tilewright check` runs the sa
 from __future__ import annotations
 
 from .mergers import MergerTests
+from .networks import NetworkTests
 from .owners import OwnerTests
 from .plugins import PluginTests
 from .readers import ReaderTests, Sample
@@ -28,6 +30,7 @@ from .writers import WriterTests
 
 __all__ = [
     "MergerTests",
+    "NetworkTests",
     "OwnerTests",
     "PluginTests",
     "ReaderTests",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from ..abc.traits import MergerTraits, SinkTraits
+from ..abc.traits import MergerTraits, SinkTraits, declared
 from ..components.discovery import Component, Plugin
 from ..components.isolation import contained, describe
 from ..components.options import options_of, parse
@@ -19,6 +19,7 @@ from ..components.resolve import component, made
 from ..io.formats import read
 from .kit import Kit
 from .mergers import MergerTests
+from .networks import NetworkTests
 from .owners import OwnerTests
 from .plugins import PluginTests
 from .readers import ReaderTests, Sample
@@ -69,7 +70,8 @@ def _of_component(subject: str, one: Component, made: Callable[..., Any], image:
         case "reader":
             yield from _tried(subject, ReaderTests, sample=_sample(one, made, image))
         case "segmenter":
-            yield from _tried(subject, SegmenterTests, segmenter=made)
+            tests = SegmenterTests if declared(made, "windows") is None else NetworkTests
+            yield from _tried(subject, tests, segmenter=made)
         case "merger":
             yield from _tried(subject, _merger_tests(made), merger=made)
         case "tiler":

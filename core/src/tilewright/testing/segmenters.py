@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..abc.traits import MergerTraits, Traits, declared, prepared
 from ..builtin.tilers import Grid
 from ..components.resolve import component
+from ..engine.result import Result
 from ..errors import InvalidLabels, TilewrightError
 from ..image import Image
 from ..labels.runs import checked
@@ -21,7 +22,7 @@ from ..tiling.placement import Placement
 from .kit import Kit, sent
 from .pictures import agreement, crop, discs
 
-__all__ = ["SegmenterTests"]
+__all__ = ["ODD", "SegmenterTests", "everything"]
 
 PICKLED = 2**20  # bytes
 INSTANCES = 0.9  # more than a good model loses at its tiles' edges, less than a bad halo costs
@@ -65,18 +66,18 @@ class SegmenterTests(Kit):
 
     def test_it_finds_something(self, segmenter: Any) -> None:
         made, image = self._prepared(segmenter)
-        assert np.any(self._labels(made, image.read(_everything(image)), image.axes)), (
+        assert np.any(self._labels(made, image.read(everything(image)), image.axes)), (
             f"no object was found in {image.name!r}, so the other tests would say nothing; override image() with a "
             "picture in which there are some"
         )
 
     def test_labels_are_whole_numbers_of_the_shape_of_the_pixels(self, segmenter: Any) -> None:
         made, image = self._prepared(segmenter)
-        self._labels(made, image.read(_everything(image)), image.axes)
+        self._labels(made, image.read(everything(image)), image.axes)
 
     def test_the_same_pixels_in_another_dtype_give_the_same(self, segmenter: Any) -> None:
         made, image = self._prepared(segmenter)
-        pixels = image.read(_everything(image))
+        pixels = image.read(everything(image))
         labels = self._labels(made, pixels, image.axes)
         for dtype in self.dtypes:
             other = pixels.astype(dtype)
@@ -89,7 +90,7 @@ class SegmenterTests(Kit):
 
     def test_the_pixels_are_left_as_they_are(self, segmenter: Any) -> None:
         made, image = self._prepared(segmenter)
-        pixels = image.read(_everything(image))
+        pixels = image.read(everything(image))
         before = pixels.copy()
         first = self._labels(made, pixels, image.axes)
         assert np.array_equal(pixels, before), "the pixels were changed; copy them before working in place"
@@ -105,7 +106,7 @@ class SegmenterTests(Kit):
         made, image = self._prepared(segmenter)
         if not Traits.of(made, image).located:
             return
-        pixels, axes = image.read(_everything(image)), spatial(image.axes)
+        pixels, axes = image.read(everything(image)), spatial(image.axes)
         place = Placement.whole(axes, [image.size(axis) for axis in axes])
         alone = self._labels(made, pixels, image.axes)
         assert np.array_equal(made(pixels, place), alone), (
@@ -115,7 +116,7 @@ class SegmenterTests(Kit):
 
     def test_twice_gives_the_same(self, segmenter: Any) -> None:
         made, image = self._prepared(segmenter)
-        pixels = image.read(_everything(image))
+        pixels = image.read(everything(image))
         first, second = (self._labels(made, pixels, image.axes) for _ in range(2))
         assert np.array_equal(first, second), (
             "the same pixels gave other labels the second time; seed what is random, and keep nothing between calls"
@@ -123,7 +124,7 @@ class SegmenterTests(Kit):
 
     def test_it_can_be_sent_to_another_process(self, segmenter: Any) -> None:
         made, image = self._prepared(segmenter)
-        pixels = image.read(_everything(image))
+        pixels = image.read(everything(image))
         labels = self._labels(made, pixels, image.axes)
         again = self._labels(sent(made, PICKLED), pixels, image.axes)
         assert np.array_equal(again, labels), "its copy gives other labels; what decides them must be in its options"
@@ -171,12 +172,14 @@ class SegmenterTests(Kit):
         return INSTANCES if MergerTraits.of(component("merger", declared(made, "merger") or "touch")).owns else 1.0
 
     def _run(self, made: Callable[..., Any], image: Image, tile: tuple[int, ...]) -> NDArray[Any]:
-        pipeline = Pipeline(segmenter=made, tiler=Grid(tile=tile))
+        labels: NDArray[Any] = np.asarray(self._result(made, image, tile).labels)
+        return labels
+
+    def _result(self, made: Callable[..., Any], image: Image, tile: tuple[int, ...]) -> Result:
         try:
-            labels: NDArray[Any] = np.asarray(pipeline.run(image, workers=1).labels)
+            return Pipeline(segmenter=made, tiler=Grid(tile=tile)).run(image, workers=1)
         except TilewrightError as error:
             raise AssertionError(f"a run in tiles of {tile} failed: {error}") from error
-        return labels
 
     def _made(self, segmenter: Any) -> tuple[Callable[..., Any], str]:
         made = component("segmenter", segmenter)
@@ -203,5 +206,5 @@ class SegmenterTests(Kit):
             ) from error
 
 
-def _everything(image: Image) -> tuple[slice, ...]:
+def everything(image: Image) -> tuple[slice, ...]:
     return tuple(slice(0, length) for length in image.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,13 +58,21 @@ class Windows:
             self._check(along, axis)
 
     def _check(self, along: int, axis: str) -> None:
+        starts, size, length = self.starts[along], self.size[along], self.shape[along]
+        for start, after in itertools.pairwise(starts):
+            if start > after:
+                raise InvalidOption(f"windows start along {axis} at {start} and then at {after}; starts must ascend")
+        for start in (starts[0], starts[-1]) if starts else ():
+            if start + size <= 0 or start >= length:
+                raise InvalidOption(
+                    f"the window {axis} {start}:{start + size} sees nothing of the image, whose length there is "
+                    f"{length}; leave it out"
+                )
         first, last = self.kept[along]
         gaps = np.flatnonzero(np.append(first, self.shape[along]) > np.append(0, last))
         if len(gaps):
             place = np.append(0, last)[gaps[0]], np.append(first, self.shape[along])[gaps[0]]
-            raise InvalidOption(
-                f"windows leave out {axis} {place[0]}:{place[1]} of {self.shape[along]}, or do not ascend"
-            )
+            raise InvalidOption(f"windows leave out {axis} {place[0]}:{place[1]} of {self.shape[along]}")
         if self.taper and len(self.taper[along]) != self.size[along]:
             raise InvalidOption(f"taper has {len(self.taper[along])} weights along {axis}, windows {self.size[along]}")
 
