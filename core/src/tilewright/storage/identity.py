@@ -54,7 +54,6 @@ class Identity:
         self._path = path
         self._behind = _behind(whole)
         self.chunks = chunk_files(whole) if path or not self._selection else None
-        self._read: tuple[int, str | None] | None = None
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
@@ -67,33 +66,17 @@ class Identity:
         """A text that names the pixels: the path, else a text of the array; in memory, a digest of the pixels."""
         return self._path or self._behind.text() + self._selection
 
-    @property
-    def state(self) -> int | None:
-        """A number that changes with the size or time of a file; None for no files, and if regions have guards."""
-        return _state(self._stats()) if self._whole_files else None
+    def state(self) -> int:
+        """A number that changes with the size or time of any of the files."""
+        return _state(_stats(self.files))
 
     def snapshot(self) -> Snapshot | None:
         """What is known of the files as they are now; None if there are none, or if regions have guards."""
-        if not self._whole_files:
+        if not self.files or self.chunks is not None:
             return None
-        stats = self._stats()
-        state = _state(stats)  # before the content is read: files that change meanwhile are in another state then
-        if self._read is None or self._read[0] != state:
-            self._read = state, _content(stats)
+        stats = _stats(self.files)  # before the content is read: files that change meanwhile are in another state then
         sizes, times = zip((0, 0), *filter(None, stats.values()), strict=True)
-        return Snapshot(state, sum(sizes), max(times), self._read[1])
-
-    @property
-    def _whole_files(self) -> bool:
-        return bool(self.files) and self.chunks is None
-
-    def _stats(self) -> Stats:
-        return {file: file_state(file) for file in _files_in(self.files)}
-
-    def record(self) -> dict[str, Any]:
-        """What a run's record keeps: another text, or files of another content or state, are other pixels."""
-        files = self.snapshot()
-        return {"source": self.text, "file": None if files is None else files._asdict()}
+        return Snapshot(state=_state(stats), size=sum(sizes), changed=max(times), content=_content(stats))
 
     @property
     def known(self) -> bool:
@@ -219,21 +202,28 @@ def _state(files: Stats) -> int:
 
 
 def _content(files: Stats) -> str | None:
-    """A digest of what is in files; None if that is much to read."""
-    if len(files) > FEW or sum(state[0] for state in files.values() if state) > SMALL:
+    """A digest of what is in files; None if that is much to read, or not in regular files."""
+    sizes = {file: state[0] for file, state in sorted(files.items()) if state}
+    if len(files) > FEW or sum(sizes.values()) > SMALL or not all(Path(file).is_file() for file in files):
         return None
     try:
-        return _digest(part for file in sorted(files) for part in (os.fsencode(file), Path(file).read_bytes()))
+        return _digest(part for file, size in sizes.items() for part in (os.fsencode(file), _begin(file, size)))
     except OSError:  # it went away just now
         return None
 
 
-def _files_in(paths: Sequence[Path]) -> list[str]:
-    """Files, and the files in folders."""
-    found = [str(path) for path in paths if not path.is_dir()]
+def _begin(file: str, size: int) -> bytes:
+    """So many bytes of a file: one that grows is not read for ever."""
+    with Path(file).open("rb") as opened:
+        return opened.read(size)
+
+
+def _stats(paths: Sequence[Path]) -> Stats:
+    """The states of files, and of the files in folders."""
+    files = [str(path) for path in paths if not path.is_dir()]
     for path in paths:
-        found += [f"{folder}/{name}" for folder, _, names in os.walk(path) for name in names]
-    return found
+        files += [f"{folder}/{name}" for folder, _, names in os.walk(path) for name in names]
+    return {file: file_state(file) for file in files}
 
 
 def _would_destroy(path: Path, source: Path) -> bool:
