@@ -8,18 +8,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from networks import Local
 from numpy.typing import NDArray
 from scipy import ndimage
 from truth import Components
 
 from tilewright import Grid, Pipeline, SegmenterFailed, WorkerLost
+from tilewright.abc import Window
 from tilewright.cli import main
 
 pytestmark = pytest.mark.slow
@@ -178,14 +181,21 @@ class DeadlyToOpen:
         return os._exit, (1,)
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeadlyNetwork(Local):
+    def predict(self, windows: Sequence[Window], which: int) -> list[dict[str, NDArray[Any]]]:
+        os._exit(1)
+
+
 @pytest.mark.parametrize(
     ("parts", "culprit"),
     [
+        ({"segmenter": DeadlyNetwork()}, r"segmenter '.*DeadlyNetwork' on batch \d of the image's windows\."),
         ({"merger": DeadlyMerger()}, r"merger '.*DeadlyMerger' on tile"),
         ({"writer": DeadlyWriter()}, r"writer '.*DeadlyWriter' on block"),
         ({"segmenter": DeadlyToOpen()}, r"the start of tile.*, where the segmenter and what it imports are loaded"),
     ],
-    ids=["merger", "writer", "start"],
+    ids=["network", "merger", "writer", "start"],
 )
 def test_other_code_that_kills_its_processes_is_named_too(parts: dict[str, Any], culprit: str, tmp_path: Path) -> None:
     pipeline = Pipeline(**({"segmenter": Components(), "tiler": Grid(tile=10), "writer": "zarr-array"} | parts))

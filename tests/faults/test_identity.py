@@ -21,6 +21,7 @@ from runs import CALLS, Components, Stopped, components, expect, run, stopping_a
 from stores import LEVEL, TILE, TILES, checkpoint_of, labels_of, make_image, multiscales
 
 from tilewright import CheckpointMismatch, Grid, Image, Overlap, Pipeline, SegmenterFailed
+from tilewright.storage import identity
 
 pytestmark = pytest.mark.slow
 
@@ -260,6 +261,105 @@ def test_a_single_file_that_was_replaced_is_refused(pixels: NDArray[Any], tmp_pa
     os.utime(path, (1, 1))
     with pytest.raises(CheckpointMismatch, match="the image's files have changed since"):
         run(tmp_path, image=path, parts=parts, destination=tmp_path / "out.zarr")
+
+
+def stopped(tmp_path: Path, image: Any, **parts: Any) -> None:
+    with pytest.raises(Stopped):
+        run(tmp_path, image=image, parts=parts, destination=tmp_path / "out.zarr", progress=stopping_at("join"))
+
+
+def test_small_files_that_were_copied_again_are_known_by_their_content(pixels: NDArray[Any], tmp_path: Path) -> None:
+    path, parts = tmp_path / "image.npy", {"reader": Numpy()}
+    np.save(path, pixels)
+    stopped(tmp_path, path, **parts)
+    for time in (1, 2):  # also when the run is stopped again
+        copy = path.read_bytes()
+        path.unlink()
+        path.write_bytes(copy)
+        os.utime(path, (time, time))
+        stopped(tmp_path, path, **parts)
+    result = run(tmp_path, image=path, parts=parts, destination=tmp_path / "out.zarr")
+    expect(result.labels.compute(), pixels)
+    assert len(CALLS) == TILES
+
+
+class FromFile:
+    """An array that opens its file for every region."""
+
+    def __init__(self, path: str) -> None:
+        self.path, first = path, np.load(path)
+        self.shape, self.dtype = first.shape, first.dtype
+
+    def __getitem__(self, region: Any) -> Any:
+        return np.load(self.path)[region]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reopening:
+    def __call__(self, path: str) -> Image:
+        return Image(data=FromFile(path), axes="yx", source=path)
+
+
+def test_tiles_of_other_content_in_between_are_not_reused(pixels: NDArray[Any], tmp_path: Path) -> None:
+    path, parts = tmp_path / "image.npy", {"reader": Reopening()}
+    np.save(path, pixels)
+    np.save(tmp_path / "other.npy", pixels[::-1])
+
+    def progress(step: str, done: int, total: int) -> None:
+        if (step, done) == ("segment", 2):
+            (tmp_path / "other.npy").replace(path)
+        if (step, done) == ("segment", 4):
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run(tmp_path, image=path, parts=parts, destination=tmp_path / "out.zarr", progress=progress, workers=1)
+    np.save(path, pixels)
+    result = run(tmp_path, image=path, parts=parts, destination=tmp_path / "out.zarr")
+    expect(result.labels.compute(), pixels)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data[:-1] + b"\xff", "their size is the same, but not their content"),
+        (lambda data: data + b"\xff", r"changed since: [\d,]+ bytes there, [\d,]+ now"),
+    ],
+    ids=["content", "size"],
+)
+def test_what_has_changed_of_a_file_is_in_the_message(
+    change: Callable[[bytes], bytes], words: str, pixels: NDArray[Any], tmp_path: Path
+) -> None:
+    path, parts = tmp_path / "image.npy", {"reader": Numpy()}
+    np.save(path, pixels)
+    stopped(tmp_path, path, **parts)
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(CheckpointMismatch, match=words):
+        run(tmp_path, image=path, parts=parts, destination=tmp_path / "out.zarr")
+
+
+def test_of_large_files_the_message_says_that_the_time_is_another(
+    pixels: NDArray[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity, "SMALL", 100)
+    path, parts = tmp_path / "image.npy", {"reader": Numpy()}
+    np.save(path, pixels)
+    stopped(tmp_path, path, **parts)
+    os.utime(path, (1, 1))
+    with pytest.raises(
+        CheckpointMismatch, match=r"or were copied again: .* 1970-01-01T00:00:01\+00:00 now, their size"
+    ):
+        run(tmp_path, image=path, parts=parts, destination=tmp_path / "out.zarr")
+
+
+def test_chunks_that_were_copied_again_are_read_again_and_the_log_says_so(
+    pixels: NDArray[Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped(tmp_path, None)
+    for file in (tmp_path / "image.ome.zarr" / "0" / "c").rglob("*"):
+        os.utime(file, (1, 1))
+    result = run(tmp_path, destination=tmp_path / "out.zarr")
+    expect(result.labels.compute(), pixels)
+    assert f"{TILES} tiles are segmented again: their pixels, or the size or time of their files" in caplog.text
 
 
 def test_an_array_in_memory_is_known_by_its_pixels(pixels: NDArray[Any], tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class NotReadable(TilewrightError, OSError):
 
 
 class NotWritable(TilewrightError, OSError):
-    """The checkpoint or the output cannot be written: a full disk, or no permission. `errno` says which."""
+    """The checkpoint or the output cannot be written: a full disk, no permission, … `errno` says which."""
 
 
 class AlreadyExists(TilewrightError, FileExistsError):
@@ -84,7 +84,7 @@ class WorkerDiffers(TilewrightError, RuntimeError):
 
 
 class WorkerLost(TilewrightError, RuntimeError):
-    """The processes that were given a task died over it, one after the other, or left with their scheduler."""
+    """Worker processes cannot be started, died over a task one after the other, or left with their scheduler."""
 
 
 if not TYPE_CHECKING:  # a type checker knows the new name only

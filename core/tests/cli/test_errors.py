@@ -25,6 +25,8 @@ FAULTS = {
     "full": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/labels.zarr"),
     "denied": PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/data/labels.zarr"),
     "memory": MemoryError("Unable to allocate 3 TiB"),
+    "files": OSError(errno.EMFILE, os.strerror(errno.EMFILE), "/data/image.zarr"),
+    "threads": RuntimeError("can't start new thread"),
     "bug": ZeroDivisionError("division\nby zero"),
     "interrupted": KeyboardInterrupt(),
 }
@@ -49,6 +51,18 @@ def fault_of_ours(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         ("full", 2, f"error: {os.strerror(errno.ENOSPC)}: '/data/labels.zarr'"),
         ("denied", 2, f"error: {os.strerror(errno.EACCES)}: '/data/labels.zarr'"),
         ("memory", 2, "error: out of memory (Unable to allocate 3 TiB); give smaller tiles or fewer workers"),
+        (
+            "files",
+            2,
+            f"error: {os.strerror(errno.EMFILE)}: '/data/image.zarr'; this process has as many files open as it may; "
+            "raise the limit (ulimit -n), or give fewer workers",
+        ),
+        (
+            "threads",
+            2,
+            "error: the system starts no more threads (this user runs as many processes and threads as allowed; raise "
+            "the limit (ulimit -u), or give fewer workers)",
+        ),
         ("bug", 1, "internal error: ZeroDivisionError: division by zero; run with --debug and report it"),
         ("interrupted", 130, "interrupted"),
     ],

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import TilewrightError
+from ..storage.disk import MACHINE, advice
 from .terminal import echo, take_any_text
 
 __all__ = ["Reporting", "debuggable", "one_line"]
@@ -24,6 +25,7 @@ __all__ = ["Reporting", "debuggable", "one_line"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEBUG = "tilewright.debug"
+NO_THREAD = "can't start new thread"  # in Python's words
 
 
 class Reporting(click.Group):
@@ -46,11 +48,11 @@ class Reporting(click.Group):
         return command
 
     def make_context(self, *args: Any, **settings: Any) -> click.Context:
+        take_any_text()
         with _usage_in_one_line():
             return super().make_context(*args, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
-        take_any_text()
         with _warnings_in_one_line(), _usage_in_one_line():
             try:
                 return super().invoke(ctx)
@@ -93,6 +95,8 @@ def _described(error: BaseException) -> tuple[str, int]:
         return f"error: {_of_the_system(error)}", 2
     if isinstance(error, MemoryError):
         return f"error: out of memory ({one_line(error) or 'no more is known'}); give smaller tiles or fewer workers", 2
+    if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
+        return f"error: the system starts no more threads ({advice(OSError(errno.EAGAIN, NO_THREAD))})", 2
     said = f"{type(error).__name__}: {one_line(error)}"
     return f"internal error: {said}; run with --debug and report it", 1
 
@@ -102,7 +106,8 @@ def _of_the_system(error: OSError) -> str:
     if not error.strerror:
         return one_line(error) or type(error).__name__
     files = " → ".join(repr(name) for name in (error.filename, error.filename2) if name is not None)
-    return one_line(f"{error.strerror}: {files}" if files else error.strerror)
+    step = f"; {advice(error)}" if error.errno in {*MACHINE, errno.ENAMETOOLONG} else ""
+    return one_line(f"{error.strerror}: {files}{step}" if files else f"{error.strerror}{step}")
 
 
 @contextlib.contextmanager

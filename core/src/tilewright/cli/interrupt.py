@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -46,5 +45,6 @@ def interruptible(advice: str) -> Iterator[None]:
 def _say(text: str, control: str = "") -> None:
     # Not through sys.stderr: the signal may have come amid a write to it, which must not be entered again. On a
     # terminal a progress bar may stand on the line.
-    before = f"{control}\n" if sys.stderr.isatty() else ""
-    os.write(2, f"{before}{text}\n".encode())
+    with contextlib.suppress(OSError):  # nobody may be there who reads it
+        before = f"{control}\n" if os.isatty(2) else ""
+        os.write(2, f"{before}{text}\n".encode())

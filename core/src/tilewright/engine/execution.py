@@ -17,7 +17,7 @@ from ..io.destination import Destination
 from ..io.source import Source, open_source
 from ..run_options import RunOptions
 from ..storage.disk import discard, writing_to
-from ..storage.machine import cpus
+from ..storage.machine import cpus, open_standard_streams
 from .checkpoint.lock import Claim, claimed, empty, is_placing, keep, note_placing, record_of
 from .checkpoint.predictions import PREDICTIONS
 from .fingerprint import fingerprint, identity, noting_changes, of_predictions
@@ -44,6 +44,7 @@ class Execution:
 
     def run(self, source: Any, destination: str | Path | None) -> Result:
         """Plan, segment, join, write and finish."""
+        open_standard_streams()
         if self.options.processes:
             check_guarded(sys._getframe(), "leave processes out: a run uses threads by itself")
         opened, options = self._open(source), self.options

@@ -27,7 +27,8 @@ def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
     record = {
         "tilewright": __version__,
         "destination": path,
-        **plan.source.whole.identity.record(),
+        "source": plan.source.whole.identity.text,
+        "file": None if plan.files is None else plan.files._asdict(),
         "image": [image.axes, list(image.shape), str(image.dtype)],
         "reader": identity("reader", plan.source.reader) if plan.source.reader else None,
         "channels": plan.source.channels,

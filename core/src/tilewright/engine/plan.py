@@ -12,6 +12,7 @@ from typing import Any, Literal
 from ..abc.network import Prediction
 from ..abc.traits import MergerTraits
 from ..io.source import Source
+from ..storage.identity import Snapshot
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.placement import widened
 from ..tiling.regions import Region
@@ -31,6 +32,7 @@ class Plan:
     workdir: where the writer builds its output, on the destination's file system.
     axes: those in which the segmenter is handed a tile. located: whether it is told where a tile lies.
     joining: what the merger declares.
+    files: what the image's files were when the run was planned; None if there are none, or if regions have guards.
     digests: whether each tile's pixels are known by a digest, because nothing else tells that they have changed.
     connectivity: that of the merger: what touches by it within a core is one object; the fullest if it declares none.
     context: by axis of the grid, pixels around a tile's outer region that the segmenter sees too. Their labels are
@@ -58,6 +60,7 @@ class Plan:
     axes: str = ""
     located: bool = False
     joining: MergerTraits = field(default_factory=MergerTraits)
+    files: Snapshot | None = None
     digests: bool = False
     connectivity: int = 1
     min_size: int = 0

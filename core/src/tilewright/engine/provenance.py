@@ -16,7 +16,7 @@ from .planning import Parts
 from .run import Outcome, Run
 from .workers.environment import WorkerFacts
 
-__all__ = ["pipeline_record", "provenance_of"]
+__all__ = ["pipeline_record", "provenance_of", "workers_record"]
 
 NAMED = 16  # workers of equal versions: the record does not grow with the cluster
 
@@ -45,7 +45,7 @@ def provenance_of(
         "source": run.source.path,
         "channels": run.source.channels,
         "tiles": {"axes": grid.axes, "largest": grid.largest, "halo": grid.halo, "count": len(grid)},
-        "workers": _workers(run.crew.seen),
+        "workers": workers_record(run.crew.seen),
         "join_z": run.plan.join_z,
         **({"n_predicted": run.predicted} if run.plan.windows else {}),
         "n_skipped": run.skipped,
@@ -59,7 +59,7 @@ def provenance_of(
     return plain
 
 
-def _workers(seen: Collection[WorkerFacts]) -> list[dict[str, Any]]:
+def workers_record(seen: Collection[WorkerFacts]) -> list[dict[str, Any]]:
     """The workers of a cluster that did tasks, those with equal versions together; a few of each are named."""
     versions: dict[str, dict[str, str]] = {}
     for each in seen:  # once for each set of packages that a step needs

@@ -244,13 +244,19 @@ class Run:
         found = [(number, place, read(self.plan.checkpoint, place, Head)) for number, place in places]
         current = self._guards([number for number, _ in places]) if kind == "tile" else {}
         attempt = self._attempt() if kind == "written" else self.plan.basis
-        return {
+        reused = {
             number: Recorded(
                 number, place, _count(head), *_skipped_and_guard(head), 0 if head.undrawn is None else int(head.undrawn)
             )
             for number, place, head in found
             if (_skipped_and_guard(head)[1] == current[number] if kind == "tile" else head.basis == attempt)
         }
+        if kind == "tile" and len(reused) < len(found):
+            logger.warning(
+                "%s tiles are segmented again: their pixels, or the size or time of their files, have changed since",
+                f"{len(found) - len(reused):,}",
+            )
+        return reused
 
     def _guards(self, numbers: Sequence[int]) -> dict[int, int]:
         """The guards of tiles that an earlier run segmented, as their pixels are now."""

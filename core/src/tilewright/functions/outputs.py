@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..io.destination import check_local
 from ..io.source import identity_of
 from ..storage.disk import discard
 from ..storage.hierarchy import changed_hierarchy, is_node
+from ..storage.machine import cpus
 from ..storage.replace import recover
 from .temporary import TemporaryArray
 
@@ -111,7 +113,11 @@ class Output:
         if self.temporary and result.data is not None:
             held = TemporaryArray(result.data, self.store.parent)
             lazy = dask.array.from_array(held, chunks=lazy.chunks, asarray=False)  # type: ignore[no-untyped-call]
-        return lazy.compute(scheduler="threads") if compute else lazy  # type: ignore[no-untyped-call]  # dask is not typed
+        if not compute:
+            return lazy
+        # Not with dask's own threads: a process that was forked from one that had used them would wait for them.
+        with ThreadPoolExecutor(cpus()) as pool:
+            return lazy.compute(scheduler="threads", pool=pool)  # type: ignore[no-untyped-call]  # dask is not typed
 
     def _check_spared(self, image: object) -> None:
         destroyed = identity_of(image).destroyed_by(self.path) if self.path.exists() else None

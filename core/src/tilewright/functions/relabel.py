@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AlreadyExists, InvalidLabels, NotReadable, OutputBusy
+from ..storage.disk import fitting
 from ..storage.lock import LOCK, hold, released
 from ..storage.replace import recover, replace_folder
 from .ids import SortedIds
@@ -73,7 +74,7 @@ def _alone(path: Path) -> Iterator[Path]:
 
     OutputBusy while another process relabels the array; it would put its labels in place of half of these.
     """
-    work = path.with_name(f"{path.name}.{OURS}")
+    work = path.with_name(fitting(path.name, f".{OURS}"))
     if _is_foreign(work):
         raise AlreadyExists(f"{work} is in the way of relabelling {path}, and was not made by it; move it away")
     if not path.parent.is_dir():

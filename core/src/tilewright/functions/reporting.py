@@ -33,7 +33,7 @@ def reporting(*, progress: bool, verbose: bool) -> Iterator[Progress | None]:
 def say(message: str, *, loud: bool) -> None:
     """Log a line; a loud one is printed to stderr if nobody has set up logging."""
     logger.info(message)
-    if loud and not logger.hasHandlers():
+    if loud and not logger.hasHandlers() and sys.stderr is not None:  # to `print`, None is stdout
         print(message, file=sys.stderr)
 
 

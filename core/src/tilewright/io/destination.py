@@ -15,6 +15,7 @@ from ..abc.traits import WriterTraits
 from ..components.blame import whose
 from ..components.resolve import component
 from ..errors import AlreadyExists, InvalidOption
+from ..storage.disk import LONGEST_NAME, LONGEST_PATH, fitting
 from ..storage.hierarchy import is_node
 from ..storage.identity import Identity
 from .formats import choose_writer
@@ -22,6 +23,7 @@ from .formats import choose_writer
 __all__ = ["Destination", "check_local"]
 
 URL = re.compile(r"[a-z][a-z0-9+.-]+:[/:]|file:", re.IGNORECASE)  # as fsspec has them; a drive has one letter
+ROOM = 512  # bytes of a path that an output and the files that it is built from take at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,12 +131,12 @@ def _folders(path: str, writer: Callable[..., Any], checkpoint_dir: str | Path |
     real, whole = home.resolve(), Path(path).resolve()
     inner = whole.relative_to(real) if whole.is_relative_to(real) else Path(path).relative_to(home)
     name = ".".join((real.name, *inner.parts))
-    beside = real.parent / f"{name}.tilewright"
+    beside = real.parent / fitting(name, ".tilewright")
     if checkpoint_dir is None:
         return beside, beside
     check_local(checkpoint_dir)
     folder, digest = Path(checkpoint_dir).absolute(), hashlib.blake2b(os.fsencode(path), digest_size=6).hexdigest()
-    return folder / f"{name}.{digest}.tilewright", beside
+    return folder / fitting(name, f".{digest}.tilewright"), beside
 
 
 def check_local(path: str | Path) -> None:
@@ -146,6 +148,23 @@ def check_local(path: str | Path) -> None:
         raise InvalidOption(f"{text} is a URL; give the path alone, {text[plain.end() :]}")
     if "://" in text or URL.match(text):
         raise InvalidOption(f"{text} is a URL, but labels are written to local folders only; copy them there after")
+    _check_length(Path(text).absolute())
+
+
+def _check_length(path: Path) -> None:
+    """InvalidOption for a path that no file system takes, or with no room for what is built beside it."""
+    longest = max(path.parts, key=lambda part: len(os.fsencode(part)))
+    if len(os.fsencode(longest)) > LONGEST_NAME:
+        raise InvalidOption(
+            f"the name {longest[:20]!r}… in the path has {len(os.fsencode(longest)):,} bytes, and a name may have "
+            f"{LONGEST_NAME}; give a shorter one"
+        )
+    length = len(os.fsencode(path))
+    if length > LONGEST_PATH - ROOM:
+        raise InvalidOption(
+            f"the path {str(path)[:20]!r}… has {length:,} bytes, and may have {LONGEST_PATH - ROOM:,}, so that the "
+            "files in it have room; choose a folder that is less deep"
+        )
 
 
 def _check_parents(path: Path, what: str, *, made: bool) -> None:

@@ -25,8 +25,11 @@ WATCHER = "progress"
 
 @contextlib.contextmanager
 def reporting(*, quiet: bool) -> Iterator[Report | None]:
-    """The function to call with progress: bars if stderr is a terminal, else lines on stderr; None if quiet."""
-    if quiet:
+    """The function to call with progress: bars if stderr is a terminal, else lines on stderr.
+
+    None if quiet, and where stderr is closed or was never there, as in a service.
+    """
+    if quiet or sys.stderr is None or sys.stderr.closed:
         yield None
     elif sys.stderr.isatty():
         from .bars import Bars

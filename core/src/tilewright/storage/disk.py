@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -13,7 +14,20 @@ from pathlib import Path
 
 from ..errors import NotReadable, NotWritable, TilewrightError
 
-__all__ = ["check_kind", "check_metadata", "discard", "file_state", "read_whole", "write_whole", "writing_to"]
+__all__ = [
+    "LONGEST_NAME",
+    "LONGEST_PATH",
+    "MACHINE",
+    "advice",
+    "check_kind",
+    "check_metadata",
+    "discard",
+    "file_state",
+    "fitting",
+    "read_whole",
+    "write_whole",
+    "writing_to",
+]
 
 METADATA = 2**26  # bytes of the largest file of metadata that is read
 KINDS = {
@@ -24,11 +38,34 @@ KINDS = {
     stat.S_IFDIR: "a folder",
 }
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+MACHINE = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}  # which say nothing of the file
+LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes, of most file systems and of Linux
+ELSEWHERE = "choose another place"
+ADVICE = {
+    errno.ENOSPC: "free some room there, or give another place (checkpoint_dir, --checkpoint-dir, for the checkpoint)",
+    errno.EFBIG: "have the limit on the size of a file raised (ulimit -f), or give another place",
+    errno.EDQUOT: "your own quota there is used up: remove files of yours, or give another place (checkpoint_dir, "
+    "--checkpoint-dir, for the checkpoint)",
+    errno.EROFS: "that file system is mounted read-only; make it writable, or choose another place",
+    errno.EACCES: "make it writable, or choose another place",
+    errno.EPERM: "make it writable, or choose another place",
+    errno.EMFILE: "this process has as many files open as it may; raise the limit (ulimit -n), or give fewer workers",
+    errno.ENFILE: "all programs of this machine together have as many files open as they may; end some of them",
+    errno.EAGAIN: "this user runs as many processes and threads as allowed; raise the limit (ulimit -u), or give "
+    "fewer workers",
+    errno.ENOMEM: "the machine has no memory left; give smaller tiles or fewer workers",
+    errno.ENOLCK: "that file system grants no locks, because it has none or its lock service does not answer; choose "
+    "another place",
+    errno.ENAMETOOLONG: "give a shorter name, or a folder that is less deep",
+    errno.EIO: "the disk, or the network to it, fails; check it, or choose another place",
+    errno.ESTALE: "the network file system was mounted anew or its server restarted; check it",
+    errno.ENOENT: "somebody removed it during the run, or it is on a disk that went away; check it",
+}
 
 
 @contextmanager
 def writing_to(checkpoint: Path, path: Path) -> Iterator[None]:
-    """Turn the system's errors into NotWritable, with the file, the free space and what to do."""
+    """Turn the system's errors into NotWritable, with what is wrong, with which file, and what to do."""
     try:
         yield
     except OSError as error:
@@ -38,19 +75,34 @@ def writing_to(checkpoint: Path, path: Path) -> Iterator[None]:
         raise _described(error, checkpoint, path) from error
 
 
+def advice(error: OSError) -> str:
+    """What to do about an error of the system."""
+    return ADVICE.get(error.errno or 0, ELSEWHERE)
+
+
 def _described(error: OSError, checkpoint: Path, path: Path) -> NotWritable:
-    file = Path(os.fsdecode(error.filename2 or error.filename or checkpoint))
-    place = next(folder for folder in (file, *file.absolute().parents) if folder.is_dir())
-    if error.errno in FULL:
-        advice = "free some room there, or give another place (checkpoint_dir, --checkpoint-dir, for the checkpoint)"
-    else:
-        advice = "make it writable, or choose another place"
+    reason = os.strerror(error.errno or 0)
+    if error.errno not in MACHINE:
+        file = Path(os.fsdecode(error.filename2 or error.filename or checkpoint))
+        reason += f": {str(file)!r} cannot be written"
+        if error.errno in FULL:
+            reason += f" ({_free(next(folder for folder in (file, *file.absolute().parents) if folder.is_dir()))})"
     described = NotWritable(
-        f"{os.strerror(error.errno or 0)}: {str(file)!r} cannot be written ({_free(place)}); {advice}, and re-run "
-        f"the same command to resume. What was at {str(path)!r} before is unchanged"
+        f"{reason}; {advice(error)}, and re-run the same command to resume. What was at {str(path)!r} before is "
+        "unchanged"
     )
     described.errno = error.errno
     return described
+
+
+def fitting(stem: str, suffix: str, prefix: str = "") -> str:
+    """A file's name of these parts; a stem with which it would be longer than a name may be ends in a digest."""
+    room = LONGEST_NAME - len(os.fsencode(prefix + suffix))
+    name = os.fsencode(stem)
+    if len(name) > room:
+        digest = hashlib.blake2b(name, digest_size=6).hexdigest()
+        stem = name[: room - len(digest) - 1].decode(errors="ignore") + "-" + digest
+    return prefix + stem + suffix
 
 
 def _free(folder: Path) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from .disk import check_metadata, read_whole, write_whole
+from .disk import check_metadata, fitting, read_whole, write_whole
 from .lock import held
 
 __all__ = ["changed_hierarchy", "check_node", "is_node", "root_of"]
@@ -59,7 +59,7 @@ def changed_hierarchy(root: Path, node: Path) -> Iterator[None]:
     who opens one of these groups finds consolidated metadata that is right, or reads each node's own. After a kill, the
     next change of any node of the hierarchy makes it again.
     """
-    folder = root.with_name(f".{root.name}.tilewright")
+    folder = root.with_name(fitting(root.name, ".tilewright", "."))
     with held(folder):
         consolidated = _suspended(folder, root, node)
         try:

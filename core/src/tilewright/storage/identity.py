@@ -6,11 +6,11 @@ import hashlib
 import itertools
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,25 @@ from numpy.typing import NDArray
 from .arrays import Array, beneath, chunk_files, in_memory, is_zarr, unit_of
 from .disk import file_state
 
-__all__ = ["Identity", "pieces"]
+__all__ = ["SMALL", "Identity", "pieces"]
+
+FEW, SMALL = 64, 2**25  # files, and their bytes together, that are read to know whether their content is the same
+
+
+Stats = Mapping[str, tuple[int, int] | None]
+
+
+class Snapshot(NamedTuple):
+    """The files of an image at one time.
+
+    state: a number that changes with the size or time of a file. size: of all together, in bytes. changed: the last
+    change, in ns. content: a digest of all bytes, if they are few.
+    """
+
+    state: int
+    size: int
+    changed: int
+    content: str | None
 
 
 class Identity:
@@ -48,14 +66,17 @@ class Identity:
         """A text that names the pixels: the path, else a text of the array; in memory, a digest of the pixels."""
         return self._path or self._behind.text() + self._selection
 
-    @cached_property
-    def state(self) -> int | None:
-        """A number that changes with any of the files; None if there are none, or if regions have guards."""
-        return sum(_state(str(file)) for file in self.files) if self.files and self.chunks is None else None
+    def state(self) -> int:
+        """A number that changes with the size or time of any of the files."""
+        return _state(_stats(self.files))
 
-    def record(self) -> dict[str, Any]:
-        """What a run's record keeps: another text or state are other pixels."""
-        return {"source": self.text, "file": self.state}
+    def snapshot(self) -> Snapshot | None:
+        """What is known of the files as they are now; None if there are none, or if regions have guards."""
+        if not self.files or self.chunks is not None:
+            return None
+        stats = _stats(self.files)  # before the content is read: files that change meanwhile are in another state then
+        sizes, times = zip((0, 0), *filter(None, stats.values()), strict=True)
+        return Snapshot(state=_state(stats), size=sum(sizes), changed=max(times), content=_content(stats))
 
     @property
     def known(self) -> bool:
@@ -64,7 +85,7 @@ class Identity:
         It is not for remote stores, and for arrays of unknown classes without `files`. For these a run keeps a digest
         of every tile's pixels, and reads the pixels again before it resumes.
         """
-        return self.chunks is not None or self.state is not None or (self._behind.told and not self._path)
+        return self.chunks is not None or bool(self.files) or (self._behind.told and not self._path)
 
     def destroyed_by(self, path: Path) -> Path | None:
         """The file or folder of the pixels that writing at a path would replace: it is the path, or in it, or holds it.
@@ -176,15 +197,33 @@ def _digest(parts: Iterator[bytes]) -> str:
     return digest.hexdigest()
 
 
-def _state(path: str) -> int:
-    """A number that changes with the size or time of a file, or of any file in a folder, in any order of the files."""
-    return sum(zlib.crc32(repr((file, file_state(file))).encode()) for file in _walked(path))
+def _state(files: Stats) -> int:
+    return sum(zlib.crc32(repr(each).encode()) for each in files.items())  # in any order
 
 
-def _walked(path: str) -> Iterator[str]:
-    yield path
-    for folder, _, names in os.walk(path):
-        yield from (f"{folder}/{name}" for name in names)
+def _content(files: Stats) -> str | None:
+    """A digest of what is in files; None if that is much to read, or not in regular files."""
+    sizes = {file: state[0] for file, state in sorted(files.items()) if state}
+    if len(files) > FEW or sum(sizes.values()) > SMALL or not all(Path(file).is_file() for file in files):
+        return None
+    try:
+        return _digest(part for file, size in sizes.items() for part in (os.fsencode(file), _begin(file, size)))
+    except OSError:  # it went away just now
+        return None
+
+
+def _begin(file: str, size: int) -> bytes:
+    """So many bytes of a file: one that grows is not read for ever."""
+    with Path(file).open("rb") as opened:
+        return opened.read(size)
+
+
+def _stats(paths: Sequence[Path]) -> Stats:
+    """The states of files, and of the files in folders."""
+    files = [str(path) for path in paths if not path.is_dir()]
+    for path in paths:
+        files += [f"{folder}/{name}" for folder, _, names in os.walk(path) for name in names]
+    return {file: file_state(file) for file in files}
 
 
 def _would_destroy(path: Path, source: Path) -> bool:

@@ -8,17 +8,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["INSTALLED", "boot_id", "cpus", "is_alive", "this_process"]
+__all__ = ["INSTALLED", "boot_id", "cpus", "is_alive", "open_standard_streams", "this_process"]
 
 INSTALLED = {"site-packages", "dist-packages"}
 """The folders in which packages are installed."""
 
+STDERR = 2
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def cpus() -> int:
     """The number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def open_standard_streams() -> None:
+    """Have something behind the numbers 0, 1 and 2, where a process was started without them or has closed them.
+
+    The next file that is opened would get such a number, and what a library prints to stderr would go into it.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(opened, True)
+    os.close(opened)
 
 
 def boot_id() -> str:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from ..errors import AlreadyExists
-from .disk import write_whole
+from .disk import fitting, write_whole
 from .hierarchy import is_node
 
 __all__ = ["check_replaceable", "place_folder", "recover", "replace_folder"]
@@ -94,7 +94,7 @@ def _noted(aside: Path) -> Path:
 
 def _old(path: Path) -> Path:
     """Where the old output is between two renames: beside its path, because the checkpoint may be discarded."""
-    return path.with_name(f".{path.name}.replaced")
+    return path.with_name(fitting(path.name, ".replaced", "."))
 
 
 def _move_over(aside: Path, path: Path) -> None:

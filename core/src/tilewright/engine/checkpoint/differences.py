@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["differences"]
+from ...storage.identity import SMALL
+
+__all__ = ["differences", "same"]
 
 CHANGED = "the image's files have changed since"
 OTHER = "the image is another one, or has other pixels"
@@ -25,7 +28,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 def _differing(key: str, old: Any, new: Any) -> Iterator[str]:
     if key == "file":
-        yield CHANGED
+        yield _files(old, new) if isinstance(old, Mapping) and isinstance(new, Mapping) else CHANGED
     elif key == "source":
         yield OTHER if DIGEST.search(f"{old} {new}") else _both("image", old, new)
     elif key in COMPONENTS and isinstance(old, Mapping) and isinstance(new, Mapping):
@@ -40,6 +43,27 @@ def _differing(key: str, old: Any, new: Any) -> Iterator[str]:
         yield from _grid(old, new)
     else:
         yield _both(key, old, new)
+
+
+def _files(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Whether the content, the size, or only the time of the image's files is another."""
+    if old.get("size") != new.get("size"):
+        return f"{CHANGED}: {old.get('size', 0):,} bytes there, {new.get('size', 0):,} now"
+    if old.get("content") and new.get("content"):
+        return f"{CHANGED}: their size is the same, but not their content"
+    times = [datetime.fromtimestamp(each.get("changed", 0) / 1e9, UTC).isoformat() for each in (old, new)]
+    return (
+        f"{CHANGED}, or were copied again: their time is {times[0]} there, {times[1]} now, their size the same, and "
+        f"only the content of up to {SMALL / 2**20:.0f} MiB is compared (a copy may keep the time: cp -p, rsync -t)"
+    )
+
+
+def same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether two records are of runs with the same labels: files of the same content may have another time."""
+    then, now = old.get("file"), new.get("file")
+    if isinstance(then, Mapping) and isinstance(now, Mapping) and now["content"] and then["content"] == now["content"]:
+        return {**old, "file": None} == {**new, "file": None}
+    return old == new
 
 
 def _component(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

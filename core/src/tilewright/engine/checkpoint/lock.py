@@ -14,7 +14,7 @@ from typing import Any
 from ...errors import AlreadyExists, CheckpointMismatch, OutputBusy
 from ...storage.disk import discard, read_whole, write_whole
 from ...storage.lock import LOCK, Hold, hold, released
-from .differences import differences
+from .differences import differences, same
 from .log import Checkpoint
 from .predictions import PREDICTIONS
 from .traces import TRACES
@@ -82,9 +82,9 @@ def _take(
     lasting: Callable[[Mapping[str, Any]], Any] | None,
 ) -> bool:
     left = {folder: _plain(old) for folder in folders if (old := record_of(folder)) is not None}
-    other = {folder: old for folder, old in left.items() if old != record}
+    other = {folder: old for folder, old in left.items() if not same(old, record)}
     for folder, old in other.items():
-        if resume and _has_tiles(folder) and (lasting is None or lasting(old) != lasting(record)):
+        if resume and _has_tiles(folder) and (lasting is None or not same(lasting(old), lasting(record))):
             raise CheckpointMismatch(
                 f"the checkpoint in {folder} is that of another run: {differences(old, record)}. Repeat that run, or "
                 "start anew with resume=False (--no-resume on the command line), which discards it"
@@ -108,7 +108,7 @@ def _has_tiles(folder: Path) -> bool:
 def keep(folder: Path, record: dict[str, Any]) -> None:
     """Have a folder for what a network says in runs with this record; what it holds of others is removed."""
     old = record_of(folder)
-    if old == record:
+    if old is not None and same(old, record):
         return
     folder.mkdir(exist_ok=True)
     _check_own(folder)

@@ -37,12 +37,12 @@ def traced(checkpoint: Path, numbers: Sequence[int]) -> Iterator[None]:
     except OSError:  # the run fails for the same reason, and says it
         yield
         return
-    _own.file = opened
+    before, _own.file = getattr(_own, "file", None), opened
     try:
         note("start", numbers)
         yield
     finally:
-        del _own.file
+        _own.file = before
         os.close(opened)
         file.unlink(missing_ok=True)
 

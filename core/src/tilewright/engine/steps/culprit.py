@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...components.blame import whose
 from ..checkpoint.traces import Trace
+from ..lookahead import batch_of
 from ..plan import Plan
 from .segment import tile_text
 from .write import Writing
@@ -17,15 +18,23 @@ def culprit(shared: Plan | Writing, trace: Trace) -> str:
         return f"{whose('writer', shared.writer)} on {_numbers('block', trace)}"
     match trace.doing:
         case "start":
-            return f"the start of {_numbers('tile', trace)}, where the segmenter and what it imports are loaded"
-        case "read":
+            return f"the start of {_place(shared, trace)}, where the segmenter and what it imports are loaded"
+        case "read" | "guards":
             reader = shared.source.reader
             who = f"{whose('reader', reader)} of {shared.source.path!r}" if reader else "the reading of the image"
-            return f"{who} on {tile_text(shared, shared.grid[trace.first])}"
-        case "segment":
-            return f"{whose('segmenter', shared.segmenter)} on {tile_text(shared, shared.grid[trace.first])}"
+            return f"{who} on {_place(shared, trace)}"
+        case "segment" | "decode" | "predict":
+            return f"{whose('segmenter', shared.segmenter)} on {_place(shared, trace)}"
         case _:
             return f"{whose('merger', shared.merger)} on {_numbers('tile', trace)}"
+
+
+def _place(plan: Plan, trace: Trace) -> str:
+    """The tiles of a trace, one of them with its place in the image; or the windows that a network predicts at once."""
+    batch = batch_of(trace.first)
+    if batch is not None:
+        return f"batch {batch} of the image's windows"
+    return tile_text(plan, plan.grid[trace.first]) if trace.first == trace.last else _numbers("tile", trace)
 
 
 def _numbers(what: str, trace: Trace) -> str:

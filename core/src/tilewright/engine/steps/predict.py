@@ -53,13 +53,14 @@ def _predicted_windows(plan: Plan, batch: int) -> int:
     def read(region: Region) -> NDArray[Any]:
         return pixels_of(plan, region, axes, f"window {region}")
 
-    note("predict", [batch])
+    note("read", [task_of(batch)])
     windows = {number: window_of(grid, number, read) for number in numbers}
     guard = _combined([n + digest_of(plan, w.pixels) for n, w in zip(known, windows.values(), strict=True)])
     if kept == guard:
         return 0
     if plan.empty is not None:
         windows = {number: each for number, each in windows.items() if (each.pixels > plan.empty).any()}
+    note("predict", [task_of(batch)])
     arrays = {
         f"{number} {name}": array
         for number, said in _predicted(plan, grid, which, windows)

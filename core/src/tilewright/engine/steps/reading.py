@@ -19,13 +19,17 @@ __all__ = ["digest_of", "guard_of", "pixels_of"]
 def guard_of(plan: Plan, region: Region) -> int:
     """A number that changes when a region's stored pixels do, found without reading them.
 
-    0 for what has no files of its own for a region: arrays in memory and single files, whose state is part of the
-    run's record, and whatever is known by the `digest_of` its pixels.
+    0 for what has no files of its own for a region: arrays in memory and whole files, which are part of the run's
+    record, and whatever is known by the `digest_of` its pixels. But files that a later run would know by their content
+    may be in another state by now, and no run reuses what was read from them then.
     """
     whole, channels = plan.source.whole, plan.source.channels
     chunks = whole.identity.chunks
     if chunks is None:
-        return 0
+        if plan.files is None or not plan.files.content:
+            return 0
+        state = whole.identity.state()
+        return 0 if state == plan.files.state else state
     parts = dict(zip(plan.grid.axes, region, strict=True))
     parts["c"] = slice(channels, channels + 1) if isinstance(channels, int) else slice(0, whole.size("c"))
     return chunks.state(tuple(parts[axis] for axis in whole.axes))

@@ -15,12 +15,16 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from ...errors import InvalidOption, WorkerLost
+from ...storage.disk import MACHINE, advice
 from .environment import WorkerFacts
 from .transport import Parcel, do, packed
 
 __all__ = ["Processes", "local_processes"]
 
 T = TypeVar("T")
+
+FILES, SPARE_FILES = 9, 256  # pipes that this process has open for each other (measured: 8.25), and all other files
 
 
 class Processes:
@@ -33,8 +37,12 @@ class Processes:
         self.count = count
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="tilewright")  # each hands out one task at a time
         self._idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
-        for _ in range(count):
-            self._idle.put(_made())
+        try:
+            for _ in range(count):
+                self._idle.put(_made())
+        except WorkerLost:
+            self.close()
+            raise
 
     def submit(self, work: Callable[[Any, Any], T], shared: Parcel, batch: Any) -> Future[T]:
         return self._threads.submit(self._done, work, shared, batch)
@@ -69,10 +77,21 @@ class Processes:
 
 
 def _made() -> ProcessPoolExecutor:
-    # A fork of a process with threads may copy a lock that one of them holds, and wait for it for ever.
-    process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin)
-    with suppress(BrokenProcessPool), _starting, _main_as_it_can_be_read():  # whoever submits a task is told
-        process.submit(_ready)  # the process is started when there is work for it
+    """A pool of one process. WorkerLost for what the system refuses: it is not the run's own files that lack room."""
+    try:
+        # A fork of a process with threads may copy a lock that one of them holds, and wait for it for ever.
+        process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin)
+        with suppress(BrokenProcessPool), _starting, _main_as_it_can_be_read():  # whoever submits a task is told
+            process.submit(_ready)  # the process is started when there is work for it
+    except (OSError, ImportError) as error:  # ImportError where the system has no semaphores at all
+        step = "they need some room in the system's shared memory, /dev/shm (docker run --shm-size)"
+        if isinstance(error, OSError) and error.errno in MACHINE:
+            step = advice(error)
+        reason = getattr(error, "strerror", None) or error
+        raise WorkerLost(
+            f"worker processes cannot be started ({reason}): {step}; or leave processes out (--processes) to run on "
+            "threads, and re-run the same command"
+        ) from error
     return process
 
 
@@ -96,12 +115,30 @@ def _main_as_it_can_be_read() -> Iterator[None]:
 
 @contextmanager
 def local_processes(count: int) -> Iterator[Processes]:
-    """So many processes for as long as the context lasts."""
+    """So many processes for as long as the context lasts. InvalidOption where no process may be started."""
+    if multiprocessing.current_process().daemon:
+        raise InvalidOption(
+            "processes=True cannot be had in a daemonic process, such as a worker of multiprocessing.Pool, which may "
+            "not start processes; leave it out, or make those workers with concurrent.futures.ProcessPoolExecutor"
+        )
+    _raise_limit_of_files(FILES * count + SPARE_FILES)
     processes = Processes(count)
     try:
         yield processes
     finally:
         processes.close()
+
+
+def _raise_limit_of_files(count: int) -> None:
+    """Let this process have so many files open, as far as it may decide that itself."""
+    if sys.platform == "win32":  # there is no such limit
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def _begin() -> None:
