@@ -110,7 +110,9 @@ def test_another_folder_of_the_same_name_is_not_the_runs(what: str, tmp_path: Pa
     assert opening(parcel).stdout == "as planned\n"
     (tmp_path / what).rename(tmp_path / "elsewhere")
     (tmp_path / what).mkdir()
-    assert f"does not see the {what} '{tmp_path / what}' as process {os.getpid()} on " in opening(parcel).stderr
+    done = opening(parcel)
+    assert f"does not see the {what} '{tmp_path / what}' as process {os.getpid()} on " in done.stderr
+    assert "another folder of that name there, the folder that the run holds here" in done.stderr
 
 
 @pytest.mark.parametrize("change", ["longer", "other", "missing"])

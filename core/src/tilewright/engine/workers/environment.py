@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import importlib.util
@@ -63,25 +64,30 @@ def needed_by(shared: Any, folder: Path) -> Needed:
     places = [_held("checkpoint", folder), _held("output", plan.workdir.parent)]
     path = plan.source.path
     if path and Path(path).exists():
-        places.append(Place("image", path, path, _state(path)))
+        places.append(Place("image", path, path, _state(path, path)))
     return Needed(tuple(filter(None, map(_package, names))), tuple(places), worker_name())
 
 
 def _held(what: str, folder: Path) -> Place:
     """A folder of the run, by the file that names its holder: another machine may have a folder of that name."""
     mark = str(next(folder.glob(f"{LOCK}/*"), folder))
-    return Place(what, str(folder), mark, _state(mark))
+    return Place(what, str(folder), mark, _state(str(folder), mark))
 
 
-def _state(path: str) -> str:
+def _state(path: str, mark: str) -> str:
     """What this process sees at a path; of a file its size and the begin of its content."""
     try:
+        if mark != path:
+            Path(mark).stat()
+            return "the folder that the run holds"
         if Path(path).is_dir():
             return "a folder"
         with Path(path).open("rb") as file:
             begin = hashlib.blake2b(file.read(BEGIN), digest_size=4).hexdigest()
             return f"a file of {os.fstat(file.fileno()).st_size:,} bytes (its begin has the digest {begin})"
     except OSError as error:
+        if mark != path and error.errno == errno.ENOENT and Path(path).exists():
+            return "another folder of that name"
         return f"nothing ({error.strerror})"
 
 
@@ -100,7 +106,7 @@ def check_worker(needed: Needed) -> None:
                 f"{_named(package)} in {package.place}; install the same version on all workers, and start them again"
             )
     for place in needed.places:
-        state = _state(place.mark)
+        state = _state(place.path, place.mark)
         if state != place.state:
             raise WorkerDiffers(
                 f"{worker_name()} does not see the {place.what} {place.path!r} as {needed.planner} does: {state} "
