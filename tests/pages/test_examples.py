@@ -8,7 +8,7 @@ import pytest
 from blocks import ROOT, blocks_of
 
 EXAMPLES = ROOT / "docs" / "examples"
-TUTORIALS = {"tilewright-basins": "segmenter", "tilewright-labscan": "reader"}
+TUTORIALS = {"tilewright-basins": "segmenter", "tilewright-blobs": "network", "tilewright-labscan": "reader"}
 
 
 def files_of(folder: Path) -> dict[str, str]:
@@ -30,3 +30,8 @@ def test_an_example_is_what_its_tutorial_writes(name: str, tutorial: str) -> Non
 def test_the_segmenter_takes_25_lines_of_python_its_hook_and_blank_ones_included() -> None:
     sources = (EXAMPLES / "tilewright-basins" / "src").rglob("*.py")
     assert sum(len(path.read_text().splitlines()) for path in sources) <= 25
+
+
+def test_the_network_takes_40_lines_of_python_beside_its_layers() -> None:
+    source = EXAMPLES / "tilewright-blobs" / "src" / "tilewright_blobs" / "segmenter.py"
+    assert len(source.read_text().splitlines()) <= 40
