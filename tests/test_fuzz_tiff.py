@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow]
 
 EXAMPLES = int(os.environ.get("TILEWRIGHT_EXAMPLES", "50"))  # `make faults` asks for more
-MEMORY = 300_000_000  # bytes that an example may need beside what the process has
+MEMORY = 1_200_000_000  # bytes that an example may need: a strip that only unpacks whole may declare 2**30
 STACK = np.random.default_rng(0).integers(0, 200, (2, 3, 20, 30)).astype("u1")
 SETTINGS = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -129,6 +129,6 @@ def test_a_file_with_anything_in_it_gives_labels_or_one_line(
                 invoke("info", path)
                 for more in ((), ("--channel", "0"), ("--reader-set", "series=1", "--axes", "zyx")):
                     run = ("run", path, folder / "out.zarr", "--segmenter", "threshold", "--set", "threshold=100")
-                    invoke(*run, "--tile", 16, "--writer", "zarr-array", "--quiet", "--overwrite", *more)
+                    invoke(*run, "--tile", 1024, "--writer", "zarr-array", "--quiet", "--overwrite", *more)
 
     check()
