@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...abc.maps import cropped, joined, window_of
-from ...abc.network import Maps, Window
+from ...abc.network import PLACE, Maps, Prediction, Window
 from ...components.blame import whose
 from ...components.isolation import describe
 from ...errors import ComponentFailed, InvalidLabels, SegmenterFailed
@@ -26,6 +26,8 @@ from .attempts import NOWHERE, attempted
 from .reading import digest_of, guard_of, pixels_of
 
 __all__ = ["maps_of", "predict"]
+
+CELL = {1: 2**16, 2: 2**8, 3: 2**6}  # by the windows' dimensions, pixels along each axis of the cells of a table
 
 
 def predict(plan: Plan, batch: int) -> Recorded:
@@ -63,7 +65,7 @@ def _predicted_windows(plan: Plan, batch: int) -> int:
     arrays = {
         f"{number} {name}": array
         for number, said in _predicted(plan, grid, which, windows)
-        for name, array in said.items()
+        for name, array in _in_cells(grid, said, plan.predicts).items()
     }
     plan.predictions.write(batch, guard, arrays)
     return len(windows)
@@ -102,17 +104,60 @@ def _predicted(
             raise InvalidLabels(f"{who} {error}") from error.__cause__
 
 
+def _in_cells(
+    grid: WindowGrid, arrays: Mapping[str, NDArray[Any]], predictions: Mapping[str, Prediction]
+) -> dict[str, NDArray[Any]]:
+    """A window's arrays, with each table cut by the cells in which its rows lie: of a large window a tile reads few."""
+    if PLACE not in arrays:
+        return dict(arrays)
+    side, counts = _cells(grid)
+    cells = np.ravel_multi_index(tuple((arrays[PLACE] // side).astype(np.int64).T), counts)
+    order = np.argsort(cells, kind="stable")
+    there, first = np.unique(cells[order], return_index=True)
+    parted = {name: array for name, array in arrays.items() if not predictions[name].rows}
+    for name in arrays.keys() - parted.keys():
+        parts = np.split(arrays[name][order], first[1:])
+        parted |= {f"{name} {cell}": part for cell, part in zip(there, parts, strict=False)}  # no cells, one empty part
+    return parted
+
+
 def _kept(plan: Plan, which: int, grid: WindowGrid, region: Region) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
-    """What is kept of the windows that meet a region, in ascending order; of empty ones there is nothing."""
+    """What is kept of the windows that meet a region, in ascending order; of empty ones there are no maps."""
+    side, counts = _cells(grid)
+    space = dict(zip(grid.axes, grid.space(region), strict=True))
+    along = [range(space[axis].start // side, -(-space[axis].stop // side)) for axis in grid.windows.axes]
+    cells = np.ravel_multi_index(np.ix_(*along), counts).ravel().tolist()
     numbers = grid.meeting(region)
     batches = plan.batches.of(which, numbers)
     for batch in np.unique(batches):
         own = numbers[batches == batch].tolist()
-        names = {number: [f"{number} {name}" for name in plan.predicts] for number in own}
-        arrays = plan.predictions.read(int(batch), [each for several in names.values() for each in several])
-        for number, keys in names.items():
-            if keys[0] in arrays:
-                yield number, {name: arrays[key] for name, key in zip(plan.predicts, keys, strict=True)}
+        keys = {
+            number: {
+                name: [f"{number} {name} {cell}" for cell in cells] if each.rows else [f"{number} {name}"]
+                for name, each in plan.predicts.items()
+            }
+            for number in own
+        }
+        arrays = plan.predictions.read(
+            int(batch), [key for each in keys.values() for several in each.values() for key in several]
+        )
+        for number, names in keys.items():
+            parts = {name: [arrays[key] for key in several if key in arrays] for name, several in names.items()}
+            if all(parts[name] for name, each in plan.predicts.items() if not each.rows):
+                yield number, {name: _whole(plan.predicts[name], each) for name, each in parts.items()}
+
+
+def _whole(prediction: Prediction, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """A map, which is kept in one part, or a table, of which there may be none."""
+    if not prediction.rows:
+        return parts[0]
+    return np.concatenate([np.zeros((0, prediction.channels), prediction.dtype), *parts])
+
+
+def _cells(grid: WindowGrid) -> tuple[int, tuple[int, ...]]:
+    """The side of the cells of the windows' space, and how many lie along each of its axes."""
+    side = CELL[len(grid.windows.axes)]
+    return side, tuple(-(-length // side) for length in grid.windows.shape)
 
 
 def _combined(guards: Sequence[int]) -> int:
