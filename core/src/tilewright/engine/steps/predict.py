@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from ..plan import Plan
 from .attempts import NOWHERE, attempted
 from .reading import digest_of, guard_of, pixels_of
 
-__all__ = ["maps_of", "predict"]
+__all__ = ["batch_guards", "combined", "maps_of", "predict"]
 
 CELL = {1: 2**16, 2: 2**8, 3: 2**6}  # by the windows' dimensions, pixels along each axis of the cells of a table
 
@@ -45,19 +46,13 @@ def _predicted_windows(plan: Plan, batch: int) -> int:
     """Predict a batch, and return how many windows went through the network."""
     which, numbers = plan.batches.windows(batch)
     grid = plan.batches.grids[which]
-    regions = [grid.region(number) for number in numbers]
-    known = [guard_of(plan, region) for region in regions]  # before the pixels are read
     kept = plan.predictions.guard(batch)
-    if kept is not None and not plan.digests and kept == _combined(known):
+    if kept is not None and not plan.digests and kept == _guard(plan, batch):
         return 0
-    axes = ("c" if "c" in plan.axes else "") + grid.windows.axes
-
-    def read(region: Region) -> NDArray[Any]:
-        return pixels_of(plan, region, axes, f"window {region}")
-
+    known = [guard_of(plan, grid.region(number)) for number in numbers]  # before the pixels are read
     note("predict", [batch])
-    windows = {number: window_of(grid, number, read) for number in numbers}
-    guard = _combined([n + digest_of(plan, w.pixels) for n, w in zip(known, windows.values(), strict=True)])
+    windows = {number: window_of(grid, number, partial(_pixels, plan, grid)) for number in numbers}
+    guard = combined([n + digest_of(plan, w.pixels) for n, w in zip(known, windows.values(), strict=True)])
     if kept == guard:
         return 0
     if plan.empty is not None:
@@ -71,6 +66,11 @@ def _predicted_windows(plan: Plan, batch: int) -> int:
     return len(windows)
 
 
+def batch_guards(plan: Plan, batches: Sequence[int]) -> list[tuple[int, int]]:
+    """The guards of batches as the pixels of their windows are now."""
+    return [(batch, _guard(plan, batch)) for batch in batches]
+
+
 def maps_of(plan: Plan, tile: Tile) -> list[Maps]:
     """What was said of all that a tile's labels are decoded from, for each set of windows."""
     region = plan.seen(tile)
@@ -78,6 +78,19 @@ def maps_of(plan: Plan, tile: Tile) -> list[Maps]:
         joined(grid, _kept(plan, which, grid, region), region, spatial(plan.axes), plan.predicts)
         for which, grid in enumerate(plan.batches.grids)
     ]
+
+
+def _guard(plan: Plan, batch: int) -> int:
+    """The guard of a batch's windows as their pixels are now; read where nothing else tells of a change."""
+    which, numbers = plan.batches.windows(batch)
+    grid = plan.batches.grids[which]
+    regions = [grid.region(number) for number in numbers]
+    digests = [digest_of(plan, _pixels(plan, grid, region)) if plan.digests else 0 for region in regions]
+    return combined([guard_of(plan, region) + digest for region, digest in zip(regions, digests, strict=True)])
+
+
+def _pixels(plan: Plan, grid: WindowGrid, region: Region) -> NDArray[Any]:
+    return pixels_of(plan, region, ("c" if "c" in plan.axes else "") + grid.windows.axes, f"window {region}")
 
 
 def _predicted(
@@ -127,22 +140,15 @@ def _kept(plan: Plan, which: int, grid: WindowGrid, region: Region) -> Iterator[
     space = dict(zip(grid.axes, grid.space(region), strict=True))
     along = [range(space[axis].start // side, -(-space[axis].stop // side)) for axis in grid.windows.axes]
     cells = np.ravel_multi_index(np.ix_(*along), counts).ravel().tolist()
+    keys = {name: [f"{name} {cell}" for cell in cells] if p.rows else [name] for name, p in plan.predicts.items()}
     numbers = grid.meeting(region)
     batches = plan.batches.of(which, numbers)
     for batch in np.unique(batches):
         own = numbers[batches == batch].tolist()
-        keys = {
-            number: {
-                name: [f"{number} {name} {cell}" for cell in cells] if each.rows else [f"{number} {name}"]
-                for name, each in plan.predicts.items()
-            }
-            for number in own
-        }
-        arrays = plan.predictions.read(
-            int(batch), [key for each in keys.values() for several in each.values() for key in several]
-        )
-        for number, names in keys.items():
-            parts = {name: [arrays[key] for key in several if key in arrays] for name, several in names.items()}
+        names = [f"{number} {key}" for number in own for several in keys.values() for key in several]
+        arrays = plan.predictions.read(int(batch), names)
+        for number in own:
+            parts = {name: [arrays[k] for key in keys[name] if (k := f"{number} {key}") in arrays] for name in keys}
             if all(parts[name] for name, each in plan.predicts.items() if not each.rows):
                 yield number, {name: _whole(plan.predicts[name], each) for name, each in parts.items()}
 
@@ -160,5 +166,6 @@ def _cells(grid: WindowGrid) -> tuple[int, tuple[int, ...]]:
     return side, tuple(-(-length // side) for length in grid.windows.shape)
 
 
-def _combined(guards: Sequence[int]) -> int:
+def combined(guards: Sequence[int]) -> int:
+    """One guard for several."""
     return int.from_bytes(hashlib.blake2b(repr(guards).encode(), digest_size=7).digest(), "big")
