@@ -117,6 +117,36 @@ def test_a_run_that_is_stopped_repeats_no_batch_that_is_done(tmp_path: Path, opt
     assert evaluated(log) == len(windows.starts[0]) * len(windows.starts[1])
 
 
+class Unknown:
+    """An array of which nothing tells whether its pixels have changed."""
+
+    def __init__(self, data: Any) -> None:
+        self.data, self.shape, self.dtype, self.read = data, data.shape, data.dtype, 0
+
+    def __getitem__(self, region: tuple[slice, ...]) -> Any:
+        block = self.data[region]
+        self.read += block.size
+        return block
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_pixels_that_must_be_read_to_be_known_are_read_by_window_and_not_by_tile(changed: bool, tmp_path: Path) -> None:
+    pixels = noise((60, 60))
+    pipeline = Pipeline(segmenter=Local(level=500, size=60, batch=1), tiler=Grid(tile=10, halo=4))
+    first, second = Unknown(pixels), Unknown(pixels + changed)
+    with pytest.raises(ZeroDivisionError):
+        pipeline.run(
+            Image(first, axes="yx"),
+            tmp_path / "labels.zarr",
+            progress=lambda step, done, total: 1 // (step != "segment" or done < 20),
+            workers=1,
+        )
+    assert first.read == pixels.size
+    result = pipeline.run(Image(second, axes="yx"), tmp_path / "labels.zarr", workers=1)
+    np.testing.assert_array_equal(result.labels.compute(), whole(pixels + changed, 500))
+    assert second.read == 2 * pixels.size  # to see whether the tiles are done, and to predict the window again
+
+
 def test_what_is_kept_of_windows_is_a_band_of_the_image(tmp_path: Path) -> None:
     most = 0
     folder = tmp_path / "labels.zarr.tilewright" / "predictions"
@@ -152,7 +182,7 @@ def test_sets_of_planes_are_summed_and_windows_that_overlap_averaged_as_in_the_w
 @settings(max_examples=15)
 @given(st.data())
 def test_a_table_of_candidates_is_cut_by_their_places(data: st.DataObject) -> None:
-    shape = tuple(data.draw(st.lists(st.integers(3, 50), min_size=2, max_size=2)))
+    shape = data.draw(st.tuples(st.integers(3, 50), st.integers(3, 50) | st.integers(250, 600)))
     pixels = np.random.default_rng(data.draw(st.integers(0, 99))).permutation(shape[0] * shape[1]).reshape(shape)
     network = Points(level=pixels.size * 0.99, batch=data.draw(st.integers(1, 5)))
     result = Pipeline(segmenter=network, tiler=Grid(tile=data.draw(st.integers(5, 40)))).run(pixels)

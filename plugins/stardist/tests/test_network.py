@@ -184,6 +184,9 @@ class Full:
     def __init__(self, keras_model: Any, most: int, times: int) -> None:
         self.keras_model, self.most, self.times = keras_model, most, times
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.keras_model, name)
+
     def predict(self, x: NDArray[Any], **options: Any) -> Any:
         import tensorflow
 
@@ -238,4 +241,4 @@ def test_where_not_even_parts_fit_it_is_an_error(
 
 def test_other_errors_are_not_waited_for(prepared: StarDist) -> None:
     with pytest.raises(ValueError, match="axes"):
-        prepared._network.instances(np.zeros((3, 3, 3, 3), np.float32), None, None)
+        prepared._network.candidates(np.zeros((3, 3, 3, 3), np.float32), 0.5)

@@ -45,12 +45,3 @@ class Batches:
     def meeting(self, region: Region) -> Ints:
         """The batches with a window that says something of a region of the image, ascending."""
         return np.unique(np.concatenate([self.of(i, grid.meeting(region)) for i, grid in enumerate(self.grids)]))
-
-    def seen(self, region: Region) -> Region:
-        """The least box of the image that holds the pixels of all windows that say something of a region."""
-        boxes = [region]
-        for grid in self.grids:
-            numbers = grid.meeting(region)
-            boxes += [grid.region(int(numbers[0])), grid.region(int(numbers[-1]))]
-        along = zip(*boxes, strict=True)
-        return tuple(slice(min(p.start for p in parts), max(p.stop for p in parts)) for parts in along)

@@ -84,5 +84,4 @@ class Lookahead:
             self._open.append(tile)
 
     def _needs(self, tile: int) -> list[int]:
-        needs: list[int] = self._plan.batches.meeting(self._plan.seen(self._plan.grid[tile])).tolist()
-        return needs
+        return self._plan.needs(self._plan.grid[tile])

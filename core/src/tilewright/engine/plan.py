@@ -115,9 +115,10 @@ class Plan:
         """What the segmenter is handed: the tile's outer region and its context."""
         return widened(tile.outer, self.context, self.grid.shape) if any(self.context) else tile.outer
 
-    def looked_at(self, tile: Tile) -> Region:
-        """The pixels on which a tile's labels depend: what is seen of it, or all that a network's windows see."""
-        return self.batches.seen(self.seen(tile)) if self.batches else self.seen(tile)
+    def needs(self, tile: Tile) -> list[int]:
+        """The batches of a network's windows that a tile's labels depend on."""
+        batches: list[int] = self.batches.meeting(self.seen(tile)).tolist()
+        return batches
 
     def tiles_of(self, pixels: int) -> int:
         """Tiles to a task: as many small ones as make so many pixels."""

@@ -30,6 +30,7 @@ from .checkpoint.traces import TRACES
 from .joining import Joining
 from .lookahead import Lookahead, batch_of
 from .plan import Plan
+from .steps.predict import batch_guards, combined
 from .steps.segment import decode, guards, segment
 from .steps.write import Writing, blocks_of, write
 from .workers.crew import Crew, batched
@@ -262,9 +263,16 @@ class Run:
         """The guards of tiles that an earlier run segmented, as their pixels are now."""
         if not numbers:
             return {}
-        batches = batched(numbers, self._batch("segment", len(numbers)))
-        found = self.crew.each(guards, self.plan, batches, self.plan.checkpoint_path)
-        return dict(itertools.chain.from_iterable(found))
+        if not self.plan.batches:
+            batches = batched(numbers, self._batch("segment", len(numbers)))
+            found = self.crew.each(guards, self.plan, batches, self.plan.checkpoint_path)
+            return dict(itertools.chain.from_iterable(found))
+        needs = {number: self.plan.needs(self.plan.grid[number]) for number in numbers}
+        windows = [[batch] for batch in sorted(set().union(*needs.values()))]
+        now = dict(
+            itertools.chain.from_iterable(self.crew.each(batch_guards, self.plan, windows, self.plan.checkpoint_path))
+        )
+        return {number: combined([now[batch] for batch in batches]) for number, batches in needs.items()}
 
     def _batch(self, step: str, count: int) -> int:
         """Tiles to a task: many where they are small, but enough tasks to keep everybody busy to the end.

@@ -1,4 +1,4 @@
-"""How much memory a network's call takes, from its layers."""
+"""How much memory a network takes, from its layers, and how much its candidates."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["activations", "peak"]
+__all__ = ["activations", "decoding", "peak"]
 
 FLOAT32 = 4  # bytes
 WORKSPACE = 2**25
+RAY = 32  # bytes, for each ray of a candidate: its distance several times, and the corners that are compared
 
 
 def peak(model: Any, shape: Sequence[int]) -> int:
-    """Bytes that a StarDist model takes for a tile of these spatial lengths, beyond those of its weights.
+    """Bytes that a StarDist model takes to find candidates in pixels of these spatial lengths, beyond its weights.
 
-    The activations, the pixels as float32 three times (normalised, padded, TensorFlow's), and what TensorFlow keeps for
-    its work whatever the tile. benchmarks/memory.py measures it.
+    The activations, the pixels as float32 three times (normalised, padded, TensorFlow's), two copies of the output and
+    two of a fifth of it, the candidates, and what TensorFlow keeps for its work whatever the shape.
+    benchmarks/memory.py measures it.
     """
     axes = model.config.axes.replace("C", "")
     padded: list[int] = [
@@ -24,7 +26,14 @@ def peak(model: Any, shape: Sequence[int]) -> int:
     ]
     channels = int(model.config.n_channel_in)
     pixels = FLOAT32 * math.prod(padded) * channels
-    return activations(model.keras_model, (*padded, channels)) + 3 * pixels + WORKSPACE
+    output = FLOAT32 * math.prod(padded) // math.prod(map(int, model.config.grid)) * int(model.config.n_rays)
+    return activations(model.keras_model, (*padded, channels)) + 3 * pixels + 12 * output // 5 + WORKSPACE
+
+
+def decoding(model: Any, shape: Sequence[int]) -> int:
+    """Bytes that it takes to make labels of these spatial lengths of candidates at half of the places in them."""
+    places = math.prod(shape) // math.prod(map(int, model.config.grid))
+    return FLOAT32 * math.prod(shape) + places // 2 * int(model.config.n_rays) * RAY
 
 
 def activations(network: Any, shape: Sequence[int]) -> int:

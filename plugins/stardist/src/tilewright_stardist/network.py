@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright import fit_into_memory
+from tilewright.abc import Region, common, lengths, relative
 from tilewright.errors import NotReadable
 
 from .folders import axes_of, channels_of, digest_of, folder_of
@@ -24,7 +26,8 @@ class Network:
     """A loaded model.
 
     axes: what it is handed, `yx`, `zyx`, `cyx` or `czyx`; spatial: those without `c`.
-    field: by axis, how far its receptive field reaches to one side; stride: by axis, what it downsamples by.
+    field: by axis, how far its receptive field reaches to one side; stride: by axis, what it downsamples by;
+    grid: by axis, the pixels from one place of its output to the next.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,26 +39,85 @@ class Network:
         asked = self.spatial.upper()  # StarDist finds the receptive field by running the network
         self.field = dict(zip(self.spatial, map(int, self.model._axes_tile_overlap(asked)), strict=True))
         self.stride = dict(zip(self.spatial, map(int, self.model._axes_div_by(asked)), strict=True))
+        self.grid = dict(zip(self.spatial, map(int, self.model.config.grid), strict=True))
 
-    def instances(self, pixels: NDArray[np.float32], prob: float | None, nms: float | None) -> NDArray[np.int32]:
-        """The labels of normalised pixels, which have this network's axes."""
+    def candidates(
+        self, pixels: NDArray[np.float32], above: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+        """Candidates in normalised pixels, which have this network's axes, of a probability above a value.
 
+        Returns their probabilities (n,), distances (n, rays) and places (n, axes) in the pixels, at whose border they
+        are kept too: it may be a window's.
+        """
         lengths = [1 if axis == "c" else length for axis, length in zip(self.axes, pixels.shape, strict=False)]
 
-        def predicted(side: int) -> NDArray[np.int32]:
+        def predicted(side: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
             parts = tuple(max(1, round(length / side)) for length in lengths)
-            labels: NDArray[np.int32] = self.model.predict_instances(
+            prob, dist, *_, places = self.model.predict_sparse(  # in between the classes, of a network that knows some
                 pixels,
                 axes=self.axes.upper(),
-                prob_thresh=prob,
-                nms_thresh=nms,
+                prob_thresh=above,
                 n_tiles=parts if max(parts) > 1 else None,
                 show_tile_progress=False,
-            )[0]
-            return labels
+                b=0,
+            )
+            return prob, dist, places
 
         with self._using:
             return fit_into_memory(predicted, max(lengths), least=LEAST)
+
+    def labels(
+        self,
+        region: Region,
+        prob: NDArray[np.float32],
+        dist: NDArray[np.floating[Any]],
+        places: NDArray[np.int32],
+        nms: float | None,
+    ) -> NDArray[np.int32]:
+        """The labels of a region of the image by candidates at some places in it, the suppressed ones left out."""
+        start = np.array([part.start for part in region])
+        order = np.lexsort((*places.T, prob))
+        _, objects = self.model._instances_from_prediction(
+            None,
+            np.arange(len(order)),  # ranks: StarDist sorts equal probabilities as it happens, by no law
+            dist[order].astype(np.float32),
+            points=places[order] + start,  # so that float32 rounds the corners alike in every tile
+            nms_thresh=nms,
+            return_labels=False,
+        )
+        return self._drawn(objects, region)
+
+    def _drawn(self, objects: Mapping[str, Any], region: Region) -> NDArray[np.int32]:
+        """The labels of objects in a region, 1 for the most probable, which lies over the less probable ones."""
+        from stardist.geometry import polygons_to_label_coord
+
+        shape, start = lengths(region), np.array([part.start for part in region])
+        centres = objects["points"] - start
+        order = np.arange(len(centres))[::-1]
+        if len(self.spatial) == 2:
+            corners = objects["coord"] - start[:, np.newaxis]
+            drawn: NDArray[np.int32] = polygons_to_label_coord(corners[order], shape, labels=order)
+            return drawn
+        labels = np.zeros(shape, np.int32)
+        for at in order:
+            box, inside = _body(centres[at], objects["dist"][at], objects["rays"])
+            seen = common(box, tuple(slice(0, n) for n in shape))
+            if seen is not None:
+                labels[seen][inside[relative(seen, box)]] = at + 1
+        return labels
+
+
+def _body(centre: NDArray[np.int64], dist: NDArray[np.float32], rays: Any) -> tuple[Region, NDArray[np.bool_]]:
+    """The box of an object in 3-D, and what of it is inside, the same wherever it lies.
+
+    In coordinates of the region, float32 would round its corners differently in every tile.
+    """
+    from stardist.geometry import polyhedron_to_label
+
+    reach = np.ceil(np.abs(dist[:, np.newaxis] * rays.vertices).max(axis=0)).astype(int) + 1
+    shape = tuple(map(int, 2 * reach + 1))
+    inside = polyhedron_to_label(dist[np.newaxis], reach[np.newaxis], rays, shape, verbose=False) > 0
+    return tuple(slice(int(c - r), int(c + r) + 1) for c, r in zip(centre, reach, strict=True)), inside
 
 
 _LOADED: dict[tuple[str, str], Network] = {}

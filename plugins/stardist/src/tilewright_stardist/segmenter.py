@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright import Image
+from tilewright import Image, Placement
+from tilewright.abc import Maps, Prediction, Window, Windows, untiled
 from tilewright.errors import InvalidImage, InvalidOption
 
 from .folders import axes_of, channels_of, digest_of, folder_of, is_folder
-from .footprint import peak
+from .footprint import WORKSPACE, decoding, peak
 from .network import Network, network
 from .normalization import Limits, normalized
+from .windows import best_cut, least_pixels
 
 __all__ = ["StarDist"]
+
+BORDER = 2  # places of the network's output at the image's border, at which StarDist finds no object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,9 @@ class StarDist:
     `prepare` fixes what all tiles must share: the brightness that is 0 and 1 for the network, and which weights these
     are. A segmenter that was not prepared takes the brightness from the array that it is handed: right for an image in
     one piece, wrong for its tiles. The network is loaded once in each process and never pickled.
+
+    The network sees windows as large as memory allows. Its candidates are kept, and each tile is made of those in and
+    around it: for other thresholds the network is not needed.
     """
 
     model: str = field(
@@ -47,6 +55,10 @@ class StarDist:
     nms_threshold: float | None = field(
         default=None,
         metadata={"help": "overlap from which the less probable of two objects is dropped, 0 to 1; None: the model's"},
+    )
+    keep_above: float = field(
+        default=0.05,
+        metadata={"help": "probability above which candidates are kept, 0 to 1; no prob_threshold can be less"},
     )
     normalize: tuple[float, float] | None = field(
         default=(1.0, 99.8),
@@ -67,11 +79,18 @@ class StarDist:
         default="", metadata={"help": "of the model's files; the run notes it, and works with no other weights"}
     )
 
+    decode_options: ClassVar[tuple[str, ...]] = ("prob_threshold", "nms_threshold")
+
     def __post_init__(self) -> None:
-        for name in ("prob_threshold", "nms_threshold"):
+        for name in ("prob_threshold", "nms_threshold", "keep_above"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise InvalidOption(f"{name} must be between 0 and 1, not {value}")
+        if self.prob_threshold is not None and self.prob_threshold < self.keep_above:
+            raise InvalidOption(
+                f"prob_threshold is {self.prob_threshold}, but candidates are kept above {self.keep_above} only; "
+                f"choose keep_above={self.prob_threshold} too, with which the network runs again"
+            )
         if self.normalize is not None and not 0 <= self.normalize[0] < self.normalize[1] <= 100:
             raise InvalidOption(f"normalize must be two rising percentiles between 0 and 100, not {self.normalize}")
         for low, high in self.limits or ():
@@ -94,31 +113,28 @@ class StarDist:
 
     @property
     def context(self) -> dict[str, int]:
-        """A receptive field, in whole strides: what centres within the tile's halo depend on.
-
-        What has its centre further outside is seen from too little; the tile cuts it, and its own tile draws it.
-        """
-        net = self._network
-        return {axis: _whole(reach, net.stride[axis]) for axis, reach in net.field.items()}
-
-    @property
-    def stride(self) -> dict[str, int]:
-        """What the network downsamples by: it is the same function of its input only where shifted by multiples.
-
-        J. L. Rumberger et al., "How shift equivariance impacts metric learning for instance segmentation", ICCV 2021.
-        """
-        return self._network.stride
+        """As much as the halo: candidates there can suppress or hide those whose objects reach into the core."""
+        return self.halo
 
     @property
     def merger(self) -> str:
         """Cells that touch stay apart."""
         return "overlap"
 
-    def memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-        """Bytes that a call takes for a tile of those spatial lengths at its peak, the tile itself included."""
+    @property
+    def predictions(self) -> Mapping[str, Prediction]:
+        """Candidates: places in the image, probabilities, by which they are ranked, and distances to the outline."""
+        model = self._network.model
+        return {
+            "place": Prediction(dtype="int32", channels=len(self._network.spatial), rows=True),
+            "prob": Prediction(rows=True),
+            "dist": Prediction(dtype="float16", channels=model.config.n_rays, rows=True),
+        }
+
+    def memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:  # noqa: ARG002 - it sees no pixels
+        """Bytes that labels of those spatial lengths take, with candidates as in an image that is full of objects."""
         net = self._network
-        lengths = shape[-len(net.spatial) :]
-        return peak(net.model, lengths) + math.prod(lengths) * net.channels * dtype.itemsize
+        return decoding(net.model, shape[-len(net.spatial) :])
 
     def prepare(self, image: Image) -> StarDist:
         """This segmenter with its brightness limits fixed, from pixels sampled over the whole image, and its weights.
@@ -136,12 +152,58 @@ class StarDist:
             digest=digest_of(folder),
         )
 
-    def __call__(self, pixels: NDArray[Any]) -> NDArray[np.int32]:
-        """The labels of an array, 1..n without order, fewer where an object hides behind others."""
-        pixels = np.asarray(pixels)
-        image = Image(data=pixels, axes=self._network.axes)
-        limits = self.limits or self._limits(image)
-        return self._network.instances(normalized(pixels, limits), self.prob_threshold, self.nms_threshold)
+    def windows(self, image: Image, budget: int) -> list[Windows]:
+        """Windows as large as fit into so many bytes, of which a receptive field at inner edges is seen twice.
+
+        They start at multiples of what the network downsamples by: it is the same function of its input only where
+        shifted by these. J. L. Rumberger et al., "How shift equivariance impacts metric learning for instance
+        segmentation", ICCV 2021.
+
+        InvalidOption if not even the smallest fit.
+        """
+        net = self._network
+        shape = tuple(image.size(axis) for axis in net.spatial)
+        stride = tuple(net.stride.values())
+        margin = tuple(_whole(reach, net.stride[axis]) for axis, reach in net.field.items())
+        least = least_pixels(shape, stride=stride, margin=margin)
+        unit = math.prod(stride)
+        each = peak(net.model, stride) - WORKSPACE + unit * net.channels * image.dtype.itemsize
+        most = (budget - WORKSPACE) // each * unit
+        if most < least:
+            raise InvalidOption(
+                f"a window of {self.model} takes at least {WORKSPACE + least // unit * each:,} bytes, but memory is "
+                f"{budget:,}; give more memory"
+            )
+        size, starts = best_cut(shape, stride=stride, margin=margin, most=most)
+        return [Windows(axes=net.spatial, shape=shape, starts=starts, size=size, margin=margin)]
+
+    def predict(self, windows: Sequence[Window], _: int) -> list[dict[str, NDArray[Any]]]:
+        """The candidates in windows, but for those at the image's border, where StarDist finds none."""
+        return [self._candidates(window) for window in windows]
+
+    def decode(self, maps: Sequence[Maps], place: Placement) -> NDArray[np.int32]:
+        """The labels of a region, 1..n without order, fewer where an object hides behind others."""
+        (kept,) = maps
+        net = self._network
+        threshold = net.model.thresholds.prob if self.prob_threshold is None else self.prob_threshold
+        likely = kept["prob"][:, 0] > threshold
+        prob, dist, places = (kept[name][likely] for name in ("prob", "dist", "place"))
+        return net.labels(place.region, prob[:, 0], dist, places, self.nms_threshold)
+
+    def __call__(self, pixels: NDArray[Any], _: Placement | None = None) -> NDArray[Any]:
+        """The labels of a whole image, seen in one window."""
+        return untiled(self, np.asarray(pixels), self.axes)
+
+    def _candidates(self, window: Window) -> dict[str, NDArray[Any]]:
+        net = self._network
+        limits = self.limits or self._limits(Image(data=window.pixels, axes=self.axes))
+        above = min(self.keep_above, net.model.thresholds.prob)
+        prob, dist, places = net.candidates(normalized(window.pixels, limits), above)
+        grid, stride = np.array([*net.grid.values()]), np.array([*net.stride.values()])
+        places += [part.start for part in window.span]
+        ends = -(-np.array(window.shape) // stride) * stride  # where StarDist pads the image to
+        inner = ((places >= BORDER * grid) & (places < ends - BORDER * grid)).all(axis=1)
+        return {"place": places[inner], "prob": prob[inner, np.newaxis], "dist": dist[inner]}
 
     @property
     def _network(self) -> Network:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...abc.maps import cropped, joined, window_of
-from ...abc.network import Maps, Window
+from ...abc.network import PLACE, Maps, Prediction, Window
 from ...components.blame import whose
 from ...components.isolation import describe
 from ...errors import ComponentFailed, InvalidLabels, SegmenterFailed
@@ -25,7 +26,9 @@ from ..plan import Plan
 from .attempts import NOWHERE, attempted
 from .reading import digest_of, guard_of, pixels_of
 
-__all__ = ["maps_of", "predict"]
+__all__ = ["batch_guards", "combined", "maps_of", "predict"]
+
+CELL = {1: 2**16, 2: 2**8, 3: 2**6}  # by the windows' dimensions, pixels along each axis of the cells of a table
 
 
 def predict(plan: Plan, batch: int) -> Recorded:
@@ -43,19 +46,13 @@ def _predicted_windows(plan: Plan, batch: int) -> int:
     """Predict a batch, and return how many windows went through the network."""
     which, numbers = plan.batches.windows(batch)
     grid = plan.batches.grids[which]
-    regions = [grid.region(number) for number in numbers]
-    known = [guard_of(plan, region) for region in regions]  # before the pixels are read
     kept = plan.predictions.guard(batch)
-    if kept is not None and not plan.digests and kept == _combined(known):
+    if kept is not None and not plan.digests and kept == _guard(plan, batch):
         return 0
-    axes = ("c" if "c" in plan.axes else "") + grid.windows.axes
-
-    def read(region: Region) -> NDArray[Any]:
-        return pixels_of(plan, region, axes, f"window {region}")
-
+    known = [guard_of(plan, grid.region(number)) for number in numbers]  # before the pixels are read
     note("read", [task_of(batch)])
-    windows = {number: window_of(grid, number, read) for number in numbers}
-    guard = _combined([n + digest_of(plan, w.pixels) for n, w in zip(known, windows.values(), strict=True)])
+    windows = {number: window_of(grid, number, partial(_pixels, plan, grid)) for number in numbers}
+    guard = combined([n + digest_of(plan, w.pixels) for n, w in zip(known, windows.values(), strict=True)])
     if kept == guard:
         return 0
     if plan.empty is not None:
@@ -64,10 +61,15 @@ def _predicted_windows(plan: Plan, batch: int) -> int:
     arrays = {
         f"{number} {name}": array
         for number, said in _predicted(plan, grid, which, windows)
-        for name, array in said.items()
+        for name, array in _in_cells(grid, said, plan.predicts).items()
     }
     plan.predictions.write(batch, guard, arrays)
     return len(windows)
+
+
+def batch_guards(plan: Plan, batches: Sequence[int]) -> list[tuple[int, int]]:
+    """The guards of batches as the pixels of their windows are now."""
+    return [(batch, _guard(plan, batch)) for batch in batches]
 
 
 def maps_of(plan: Plan, tile: Tile) -> list[Maps]:
@@ -77,6 +79,19 @@ def maps_of(plan: Plan, tile: Tile) -> list[Maps]:
         joined(grid, _kept(plan, which, grid, region), region, spatial(plan.axes), plan.predicts)
         for which, grid in enumerate(plan.batches.grids)
     ]
+
+
+def _guard(plan: Plan, batch: int) -> int:
+    """The guard of a batch's windows as their pixels are now; read where nothing else tells of a change."""
+    which, numbers = plan.batches.windows(batch)
+    grid = plan.batches.grids[which]
+    regions = [grid.region(number) for number in numbers]
+    digests = [digest_of(plan, _pixels(plan, grid, region)) if plan.digests else 0 for region in regions]
+    return combined([guard_of(plan, region) + digest for region, digest in zip(regions, digests, strict=True)])
+
+
+def _pixels(plan: Plan, grid: WindowGrid, region: Region) -> NDArray[Any]:
+    return pixels_of(plan, region, ("c" if "c" in plan.axes else "") + grid.windows.axes, f"window {region}")
 
 
 def _predicted(
@@ -103,18 +118,55 @@ def _predicted(
             raise InvalidLabels(f"{who} {error}") from error.__cause__
 
 
+def _in_cells(
+    grid: WindowGrid, arrays: Mapping[str, NDArray[Any]], predictions: Mapping[str, Prediction]
+) -> dict[str, NDArray[Any]]:
+    """A window's arrays, with each table cut by the cells in which its rows lie: of a large window a tile reads few."""
+    if PLACE not in arrays:
+        return dict(arrays)
+    side, counts = _cells(grid)
+    cells = np.ravel_multi_index(tuple((arrays[PLACE] // side).astype(np.int64).T), counts)
+    order = np.argsort(cells, kind="stable")
+    there, first = np.unique(cells[order], return_index=True)
+    parted = {name: array for name, array in arrays.items() if not predictions[name].rows}
+    for name in arrays.keys() - parted.keys():
+        parts = np.split(arrays[name][order], first[1:])
+        parted |= {f"{name} {cell}": part for cell, part in zip(there, parts, strict=False)}  # no cells, one empty part
+    return parted
+
+
 def _kept(plan: Plan, which: int, grid: WindowGrid, region: Region) -> Iterator[tuple[int, dict[str, NDArray[Any]]]]:
-    """What is kept of the windows that meet a region, in ascending order; of empty ones there is nothing."""
+    """What is kept of the windows that meet a region, in ascending order; of empty ones there are no maps."""
+    side, counts = _cells(grid)
+    space = dict(zip(grid.axes, grid.space(region), strict=True))
+    along = [range(space[axis].start // side, -(-space[axis].stop // side)) for axis in grid.windows.axes]
+    cells = np.ravel_multi_index(np.ix_(*along), counts).ravel().tolist()
+    keys = {name: [f"{name} {cell}" for cell in cells] if p.rows else [name] for name, p in plan.predicts.items()}
     numbers = grid.meeting(region)
     batches = plan.batches.of(which, numbers)
     for batch in np.unique(batches):
         own = numbers[batches == batch].tolist()
-        names = {number: [f"{number} {name}" for name in plan.predicts] for number in own}
-        arrays = plan.predictions.read(int(batch), [each for several in names.values() for each in several])
-        for number, keys in names.items():
-            if keys[0] in arrays:
-                yield number, {name: arrays[key] for name, key in zip(plan.predicts, keys, strict=True)}
+        names = [f"{number} {key}" for number in own for several in keys.values() for key in several]
+        arrays = plan.predictions.read(int(batch), names)
+        for number in own:
+            parts = {name: [arrays[k] for key in keys[name] if (k := f"{number} {key}") in arrays] for name in keys}
+            if all(parts[name] for name, each in plan.predicts.items() if not each.rows):
+                yield number, {name: _whole(plan.predicts[name], each) for name, each in parts.items()}
 
 
-def _combined(guards: Sequence[int]) -> int:
+def _whole(prediction: Prediction, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """A map, which is kept in one part, or a table, of which there may be none."""
+    if not prediction.rows:
+        return parts[0]
+    return np.concatenate([np.zeros((0, prediction.channels), prediction.dtype), *parts])
+
+
+def _cells(grid: WindowGrid) -> tuple[int, tuple[int, ...]]:
+    """The side of the cells of the windows' space, and how many lie along each of its axes."""
+    side = CELL[len(grid.windows.axes)]
+    return side, tuple(-(-length // side) for length in grid.windows.shape)
+
+
+def combined(guards: Sequence[int]) -> int:
+    """One guard for several."""
     return int.from_bytes(hashlib.blake2b(repr(guards).encode(), digest_size=7).digest(), "big")

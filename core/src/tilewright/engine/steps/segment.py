@@ -24,7 +24,7 @@ from ..lookahead import batch_of
 from ..plan import Plan
 from .attempts import attempted
 from .margins import weights
-from .predict import maps_of, predict
+from .predict import combined, maps_of, predict
 from .reading import digest_of, guard_of, pixels_of
 
 __all__ = ["decode", "guards", "segment", "tile_text"]
@@ -43,19 +43,20 @@ def decode(plan: Plan, tasks: Sequence[int]) -> list[Recorded]:
 
 
 def guards(plan: Plan, numbers: Sequence[int]) -> list[tuple[int, int]]:
-    """The guards of tiles as their pixels are now; read where nothing else tells of a change."""
+    """The guards of tiles as their pixels are now; read where nothing else tells of a change. Not for a network's."""
     tiles = [plan.grid[number] for number in numbers]
     digests = [digest_of(plan, _pixels(plan, tile)) if plan.digests else 0 for tile in tiles]
     return [
-        (tile.number, guard_of(plan, plan.looked_at(tile)) + digest)
-        for tile, digest in zip(tiles, digests, strict=True)
+        (tile.number, guard_of(plan, plan.seen(tile)) + digest) for tile, digest in zip(tiles, digests, strict=True)
     ]
 
 
 def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
-    guard = guard_of(plan, plan.looked_at(tile))  # before the pixels are read: what changes meanwhile is noticed
-    pixels = None
-    if not plan.batches or plan.digests or plan.empty is not None:  # a network has read them for itself
+    if plan.batches:  # whose windows have been read
+        guard = combined([plan.predictions.guard(batch) or 0 for batch in plan.needs(tile)])
+        pixels = None if plan.empty is None else _pixels(plan, tile)
+    else:
+        guard = guard_of(plan, plan.seen(tile))  # before the pixels are read: what changes meanwhile is noticed
         pixels = _pixels(plan, tile)
         guard += digest_of(plan, pixels)
     labels = _labels(plan, tile, pixels)
@@ -86,7 +87,7 @@ def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
 
 def _pixels(plan: Plan, tile: Tile) -> NDArray[Any]:
     note("read", [tile.number])
-    return pixels_of(plan, plan.looked_at(tile), plan.axes, tile_text(plan, tile))
+    return pixels_of(plan, plan.seen(tile), plan.axes, tile_text(plan, tile))
 
 
 def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> NDArray[Any] | None:
