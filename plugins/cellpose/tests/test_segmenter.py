@@ -213,3 +213,8 @@ def test_options_that_cannot_be_are_refused(options: dict[str, Any], said: str) 
 def test_an_array_of_other_axes_is_refused(segmenter: Cellpose) -> None:
     with pytest.raises(InvalidImage, match=r"\(2, 3, 4, 5\) do not have the axes cyx"):
         segmenter(np.zeros((2, 3, 4, 5)))
+
+
+def test_a_volume_is_not_made_of_an_image_without_z(model: str) -> None:
+    with pytest.raises(InvalidOption, match="do_3D segments volumes, but the image has the axes 'yx'; leave do_3D out"):
+        Pipeline(segmenter=Cellpose(model=model, do_3D=True)).run(np.zeros((60, 60)))

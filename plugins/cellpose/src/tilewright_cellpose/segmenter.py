@@ -79,7 +79,7 @@ class Cellpose(Options):
         The percentiles come from pixels sampled over the whole image, channel by channel.
         """
         if self.do_3D and "z" not in image.axes:
-            raise InvalidImage(f"do_3D segments volumes, but the image has the axes {image.axes}; leave do_3D out")
+            raise InvalidOption(f"do_3D segments volumes, but the image has the axes {image.axes!r}; leave do_3D out")
         count, most = image.size("c"), weights.most_channels()
         if count > most:
             raise InvalidImage(
