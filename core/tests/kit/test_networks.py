@@ -86,6 +86,8 @@ class OfAName(Good):
 def test_what_cannot_be_tried_is_skipped_with_the_reason() -> None:
     with pytest.raises(BaseException, match="no other value is known of method; give one in values"):
         NetworkTests().test_options_of_decoding_change_nothing_that_is_predicted(OfAName())
+    with_a_value = type("WithAValue", (NetworkTests,), {"values": {"method": "median"}})
+    with_a_value().test_options_of_decoding_change_nothing_that_is_predicted(OfAName())
     with pytest.raises(BaseException, match="its batch is 1"):
         NetworkTests().test_a_window_in_company_is_predicted_as_alone(OfAName())
 

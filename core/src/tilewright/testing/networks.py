@@ -221,8 +221,9 @@ def _with_another(made: Any, name: str, values: Mapping[str, Any], image: Image)
     """The network with another value of an option, prepared; None if it takes none of those that are tried."""
     fields = [each.name for each in dataclasses.fields(made) if each.init] if dataclasses.is_dataclass(made) else []
     assert name in fields, f"decode_options names {name!r}, which is not an option; its options are {', '.join(fields)}"
-    value = getattr(made, name)
-    for other in [values[name]] if name in values else _others(value):
+    if name in values:
+        return prepared(dataclasses.replace(made, **{name: values[name]}), image)
+    for other in _others(getattr(made, name)):
         try:
             return prepared(dataclasses.replace(made, **{name: other}), image)
         except Exception:  # noqa: BLE001 - whatever it raises, it refuses this value
