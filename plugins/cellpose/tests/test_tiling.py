@@ -130,8 +130,8 @@ def test_the_network_says_of_an_image_what_it_says_in_cellposes_own_evaluation(
     how = {"z_axis": 0, **options} if "do_3D" in options else options
     normalize = {"normalize": False}
     _, (_, flows, score), _ = weights.loaded(model, False).eval(pixels[0].copy(), normalize=normalize, **how, **GREY)
-    np.testing.assert_allclose(summed.kept[0][:-1], flows, atol=0.02)  # of some 5; they are kept as float16
-    np.testing.assert_allclose(summed.kept[0][-1], score, atol=0.06)  # of some 20
+    np.testing.assert_allclose(summed.kept[0][:-1], flows, atol=2e-4)
+    np.testing.assert_allclose(summed.kept[0][-1], score, atol=0.03)  # of some 20, kept as float16
 
 
 @pytest.mark.parametrize("shape", [(90, 130), (11, 24, 30)])
@@ -223,11 +223,7 @@ def test_tiled_nuclei_are_those_of_the_whole_and_every_patch_is_seen_once(
     for tile in (1000, 230):
         result = Pipeline(segmenter=segmenter, tiler=Grid(tile=tile)).run(dense)
         assert result.provenance["n_predicted"] == len(windows.starts[0]) * len(windows.starts[1])
-        labels = result.labels.compute()
-        assert np.mean(labels != whole) < 1e-3  # ids follow first pixels, which may move by one
-        assert ap(whole, labels, 0.9) == 1.0
-        if tile == 1000:
-            np.testing.assert_array_equal(labels, whole)
+        np.testing.assert_array_equal(result.labels.compute(), whole)
 
 
 def test_a_volume_in_tiles_is_that_of_cellposes_own_evaluation(model: str) -> None:
