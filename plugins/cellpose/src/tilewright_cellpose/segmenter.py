@@ -98,8 +98,8 @@ class Cellpose(Options):
     def predictions(self) -> Mapping[str, Prediction]:
         """Flows along the two axes of a patch, and the score of being a cell.
 
-        A pixel follows the flows for some 200 steps: as float16 they made another object in one of 17 images, as float32
-        in none. The score may be float16.
+        A pixel follows the flows for some 200 steps: as float16 they made another object in one of 17 images, as
+        float32 in none. The score may be float16.
         """
         return {
             FLOWS: Prediction(dtype="float32", channels=2),
