@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from csbdeep.utils import normalize
 from numpy.typing import NDArray
 from synth import make
 
-from tilewright import Auto, Grid, Image, Needs, Pipeline
+from tilewright import Auto, Grid, Image, Needs, Pipeline, Placement
+from tilewright.abc import Maps
 from tilewright.components.options import options_of
 from tilewright.errors import InvalidImage, InvalidOption
 from tilewright_stardist.footprint import activations, peak
 from tilewright_stardist.library import kinds
+from tilewright_stardist.normalization import normalized
 from tilewright_stardist.segmenter import StarDist
 
 pytestmark = pytest.mark.slow
@@ -111,6 +114,35 @@ def test_the_sample_is_bounded_however_large_the_image(small2d: str) -> None:
 
     assert StarDist(model=small2d).prepare(Image(data=Virtual(), axes="yx")).limits == ((7.0, 7.0),)
     assert 0 < Virtual.read <= 2**22
+
+
+def test_of_equally_probable_candidates_their_places_decide_and_not_their_order(
+    small2d: str, nuclei: NDArray[Any]
+) -> None:
+    segmenter = StarDist(model=small2d)
+    limits = Image(data=nuclei, axes="yx").percentiles(1, 99.8)
+    _, dist, places = segmenter._network.candidates(normalized(nuclei, [limits]), 0.5)
+    place = Placement.whole("yx", nuclei.shape)
+    assert len(places) > 1000
+
+    def labels(order: NDArray[Any]) -> NDArray[Any]:
+        prob = np.ones((len(order), 1), np.float32)
+        return segmenter.decode(
+            [Maps({"place": places[order], "prob": prob, "dist": dist[order]}, place.region)], place
+        )
+
+    whole = labels(np.arange(len(places)))
+    assert whole.max() > 30
+    for seed in range(3):
+        np.testing.assert_array_equal(labels(np.random.default_rng(seed).permutation(len(places))), whole)
+
+
+def test_candidates_are_kept_for_the_threshold_of_the_model_if_that_is_lower(
+    small2d: str, nuclei: NDArray[Any], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(small2d, tmp_path / "copy", copy_function=shutil.copyfile))
+    (folder / "thresholds.json").write_text('{"prob": 0.01, "nms": 0.4}')
+    assert_alike(StarDist(model=str(folder))(nuclei), stardist(str(folder), nuclei))
 
 
 def test_a_2d_network_takes_a_stack_plane_by_plane(small2d: str, nuclei: NDArray[Any]) -> None:
