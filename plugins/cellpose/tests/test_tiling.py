@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import synth
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from narrow_segmenter import Narrow
@@ -280,3 +283,20 @@ def test_windows_without_a_pixel_above_the_empty_value_are_left_out(model: str, 
     every, some = (Pipeline(segmenter=segmenter, tiler=Grid(tile=400)).run(wide, empty=empty) for empty in (None, 0))
     assert 0 < some.provenance["n_predicted"] < every.provenance["n_predicted"] / 2
     assert ap(every.labels.compute(), some.labels.compute(), 0.9) == 1.0
+
+
+def test_predictions_of_other_weights_under_the_same_path_are_not_taken(model: str, tmp_path: Path) -> None:
+    own, pixels = tmp_path / "own.pt", synth.make((100, 100), "medium", 3)[0]
+    shutil.copy(model, own)
+
+    def run() -> int:
+        pipeline = Pipeline(segmenter=Cellpose(model=str(own)))
+        result = pipeline.run(pixels, tmp_path / "labels.zarr", overwrite=True, keep_predictions=True)
+        return int(result.provenance["n_predicted"])
+
+    first = run()
+    assert run() == 0
+    parameters = torch.load(own, weights_only=True)
+    name = next(name for name, each in parameters.items() if each.dtype.is_floating_point and each.ndim > 1)
+    torch.save(parameters | {name: parameters[name] * 1.01}, own)
+    assert run() == first

@@ -33,7 +33,7 @@ def predicted(windows: Sequence[Window], plane: str, options: Options) -> list[d
     patches = given.reshape(
         *given.shape[:2], *(n for n, axis in zip(size, options.space, strict=True) if axis in plane)
     )
-    model = weights.loaded(options.model, options.gpu)
+    model = weights.loaded(options.model, options.gpu, options.digest)
 
     def forward(batch: int) -> NDArray[np.float32]:
         return np.concatenate([_forward(model, patches[i : i + batch]) for i in range(0, len(patches), batch)])

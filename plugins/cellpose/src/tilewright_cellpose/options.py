@@ -61,6 +61,7 @@ class Options:
     gpu: bool | Literal["auto"] = field(
         default="auto", metadata={"help": "use a GPU; auto: if PyTorch has one. In each process one batch at a time"}
     )
+    digest: str = field(default="", metadata={"help": "of the weights; the run notes it, and works with no others"})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "model", os.fspath(self.model))

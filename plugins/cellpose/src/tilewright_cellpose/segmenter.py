@@ -87,8 +87,9 @@ class Cellpose(Options):
                 "(--channels)"
             )
         ranges = self.ranges or measured(image, self.percentiles)
+        model = weights.found(self.model)
         fixed = dataclasses.replace(
-            self, model=weights.found(self.model), ranges=ranges, anisotropy=self._anisotropy(image)
+            self, model=model, digest=weights.digest_of(model), ranges=ranges, anisotropy=self._anisotropy(image)
         )
         if self.diameter == "auto":
             fixed = dataclasses.replace(fixed, diameter=diameters.estimated(fixed, image))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
 import importlib.metadata
 import logging
@@ -15,12 +16,12 @@ from urllib.error import URLError
 
 from tilewright.errors import InvalidOption, NotReadable, PluginError
 
-__all__ = ["device", "found", "loaded", "models", "most_channels", "newer", "version"]
+__all__ = ["device", "digest_of", "found", "loaded", "models", "most_channels", "newer", "version"]
 
 logger = logging.getLogger("tilewright")
 
 _LOADING = threading.Lock()
-_LOADED: dict[tuple[str, str], Any] = {}
+_LOADED: dict[tuple[str, str, str], Any] = {}
 
 
 @functools.cache
@@ -85,12 +86,27 @@ def device(gpu: bool | Literal["auto"]) -> Any:
     return made
 
 
-def loaded(model: str, gpu: bool | Literal["auto"]) -> Any:
-    """The model of a name or path on a device, the same for all threads of the process."""
+def digest_of(model: str) -> str:
+    """A text that stands for the weights of a name or path: a digest of their file."""
+    path = Path(model) if Path(model).is_file() else _fetch(model)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def loaded(model: str, gpu: bool | Literal["auto"], digest: str = "") -> Any:
+    """The model of a name or path on a device, the same for all threads of the process.
+
+    NotReadable if its weights are not those that the digest stands for: parts of two networks would be mixed.
+    """
     with _LOADING:
         on = device(gpu)
-        key = model, str(on)
+        key = model, str(on), digest
         if key not in _LOADED:
+            if digest and (now := digest_of(model)) != digest:
+                raise NotReadable(
+                    f"the weights of {model!r} are not those that the run began with ({digest}, now {now}); put those "
+                    "back, or start anew (--no-resume)"
+                )
             _LOADED[key] = _load(found(model), on)
         return _LOADED[key]
 
@@ -118,11 +134,11 @@ def _check(path: Path) -> None:
         )
 
 
-def _fetch(name: str) -> None:
-    """Have the weights of a model of Cellpose's own on this machine before several workers want them at a time."""
+def _fetch(name: str) -> Path:
+    """The weights of a model of Cellpose's own, on this machine before several workers want them at a time."""
     library = models()
     try:
-        library.cache_model_path(name) if newer() else library.model_path(name)
+        return Path(library.cache_model_path(name) if newer() else library.model_path(name))
     except (URLError, OSError) as error:
         raise NotReadable(
             f"the weights of {name!r} are not in {library.MODEL_DIR} and cannot be fetched ({error}); put them there, "
