@@ -1,7 +1,7 @@
 """Whether tiles change what StarDist finds: `python plugins/stardist/benchmarks/tiling.py [--dimensions 3]`.
 
-Made-up nuclei are segmented by StarDist in one piece, and in tiles of many sizes and offsets, which are compared with the
-piece (at IoU 0.9) and with the truth (at 0.5). The last line says the worst of it.
+Made-up nuclei are segmented by StarDist in one piece, and in tiles of many sizes and offsets. The tiles are compared
+with the piece (at IoU 0.9) and with the truth (at 0.5). The last line says the worst of it.
 """
 
 from __future__ import annotations
