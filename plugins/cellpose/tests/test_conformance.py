@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from tilewright import Image
-from tilewright.testing import PluginTests, SegmenterTests
+from tilewright.testing import NetworkTests, PluginTests
 from tilewright.testing.pictures import crop
 from tilewright_cellpose.segmenter import Cellpose
 
@@ -20,7 +20,7 @@ class TestPlugin(PluginTests):
         return "tilewright_cellpose"
 
 
-class TestCellpose(SegmenterTests):
+class TestCellpose(NetworkTests):
     @pytest.fixture
     def segmenter(self, model: str) -> Cellpose:
         return Cellpose(model=model)

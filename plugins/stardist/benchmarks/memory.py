@@ -39,7 +39,8 @@ def resident() -> int:
 
 def predicting(segmenter: StarDist, shape: tuple[int, ...]) -> tuple[Callable[[], object], int]:
     """Finding the candidates of a window, and the bytes that this takes by the estimate."""
-    pixels = make(shape, "tissue", seed=3, **({"radius": 6.0} if len(shape) == 3 else {}))[0]
+    part = make((64,) * len(shape), "tissue", seed=3, **({"radius": 6.0} if len(shape) == 3 else {}))[0]
+    pixels = np.tile(part, [n // 64 for n in shape])  # to make all of it would leave free memory behind
     segmenter = segmenter.prepare(Image(data=pixels, axes=segmenter.axes))
     whole = tuple(slice(0, n) for n in shape)
     window = Window(pixels=pixels, region=whole, shape=shape, span=whole)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import pytest
 
 from tilewright import Image
-from tilewright.testing import PluginTests, SegmenterTests
+from tilewright.testing import NetworkTests, PluginTests
 from tilewright.testing.pictures import crop
 from tilewright_stardist.segmenter import StarDist
 
@@ -20,19 +21,23 @@ class TestPlugin(PluginTests):
         return "tilewright_stardist"
 
 
-class TestStarDist(SegmenterTests):
+class Thresholds(NetworkTests):
+    values: ClassVar = {"prob_threshold": 0.7, "nms_threshold": 0.2}
+
+
+class TestStarDist(Thresholds):
     @pytest.fixture
     def segmenter(self, small2d: str) -> StarDist:
         return StarDist(model=small2d)
 
 
-class TestStarDistOfColours(SegmenterTests):
+class TestStarDistOfColours(Thresholds):
     @pytest.fixture
     def segmenter(self, small_rgb: str) -> StarDist:
         return StarDist(model=small_rgb)
 
 
-class TestStarDistInThreeDimensions(SegmenterTests):
+class TestStarDistInThreeDimensions(Thresholds):
     @pytest.fixture
     def segmenter(self, small3d: str) -> StarDist:
         return StarDist(model=small3d)

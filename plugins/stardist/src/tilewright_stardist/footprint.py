@@ -10,6 +10,7 @@ __all__ = ["activations", "decoding", "peak"]
 
 FLOAT32 = 4  # bytes
 WORKSPACE = 2**25
+CANDIDATES = {2: 60, 3: 20}  # per cent of the network's places, by its dimensions, in nearly confluent tissue
 RAY = 32  # bytes, for each ray of a candidate: its distance several times, and the corners that are compared
 
 
@@ -17,8 +18,8 @@ def peak(model: Any, shape: Sequence[int]) -> int:
     """Bytes that a StarDist model takes to find candidates in pixels of these spatial lengths, beyond its weights.
 
     The activations, the pixels as float32 three times (normalised, padded, TensorFlow's), two copies of the output and
-    two of a fifth of it, the candidates, and what TensorFlow keeps for its work whatever the shape.
-    benchmarks/memory.py measures it.
+    two of the candidates in it, and what TensorFlow keeps for its work whatever the shape. benchmarks/memory.py
+    measures it.
     """
     axes = model.config.axes.replace("C", "")
     padded: list[int] = [
@@ -27,7 +28,8 @@ def peak(model: Any, shape: Sequence[int]) -> int:
     channels = int(model.config.n_channel_in)
     pixels = FLOAT32 * math.prod(padded) * channels
     output = FLOAT32 * math.prod(padded) // math.prod(map(int, model.config.grid)) * int(model.config.n_rays)
-    return activations(model.keras_model, (*padded, channels)) + 3 * pixels + 12 * output // 5 + WORKSPACE
+    copies = 2 * output + 2 * output * CANDIDATES[len(padded)] // 100
+    return activations(model.keras_model, (*padded, channels)) + 3 * pixels + copies + WORKSPACE
 
 
 def decoding(model: Any, shape: Sequence[int]) -> int:
