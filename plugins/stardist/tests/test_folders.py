@@ -64,7 +64,7 @@ def test_a_pretrained_model_that_cannot_be_fetched_is_one_line_too(
 
 @pytest.mark.parametrize(
     ("missing", "message"),
-    [("config.json", "is no StarDist model: it has no config.json"), ("weights_best.h5", "holds no weights (*.h5)")],
+    [("config.json", "is not a StarDist model: it has no config.json"), ("weights_best.h5", "holds no weights (*.h5)")],
 )
 def test_a_folder_that_lacks_a_file_is_refused(copied: Path, missing: str, message: str) -> None:
     (copied / missing).unlink()
@@ -76,7 +76,7 @@ def test_a_folder_that_lacks_a_file_is_refused(copied: Path, missing: str, messa
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"n_dim": "two"}', "\x00"])
 def test_a_configuration_that_is_none_is_an_error_of_ours(copied: Path, text: str) -> None:
     (copied / "config.json").write_text(text)
-    with pytest.raises(TilewrightError, match=r"config\.json is no StarDist configuration"):
+    with pytest.raises(TilewrightError, match=r"config\.json is not a StarDist configuration"):
         axes_of(copied)
 
 
