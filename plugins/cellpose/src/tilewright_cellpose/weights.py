@@ -21,7 +21,7 @@ __all__ = ["device", "digest_of", "found", "loaded", "models", "most_channels", 
 logger = logging.getLogger("tilewright")
 
 _LOADING = threading.Lock()
-_LOADED: dict[tuple[str, str, str], Any] = {}
+_LOADED: dict[tuple[str, str], tuple[str, Any]] = {}  # with the digest of its weights
 
 
 @functools.cache
@@ -100,15 +100,17 @@ def loaded(model: str, gpu: bool | Literal["auto"], digest: str = "") -> Any:
     """
     with _LOADING:
         on = device(gpu)
-        key = model, str(on), digest
-        if key not in _LOADED:
-            if digest and (now := digest_of(model)) != digest:
+        known, network = _LOADED.get((model, str(on)), ("", None))
+        if network is None or (digest and known != digest):
+            now = digest_of(model)
+            if digest and now != digest:
                 raise NotReadable(
                     f"the weights of {model!r} are not those that the run began with ({digest}, now {now}); put those "
                     "back, or start anew (--no-resume)"
                 )
-            _LOADED[key] = _load(found(model), on)
-        return _LOADED[key]
+            network = _load(found(model), on)
+            _LOADED[model, str(on)] = now, network
+        return network
 
 
 def _load(model: str, device: Any) -> Any:
