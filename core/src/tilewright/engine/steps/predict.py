@@ -91,7 +91,7 @@ def _guard(plan: Plan, batch: int) -> int:
 
 
 def _pixels(plan: Plan, grid: WindowGrid, region: Region) -> NDArray[Any]:
-    return pixels_of(plan, region, ("c" if "c" in plan.axes else "") + grid.windows.axes, f"window {region}")
+    return pixels_of(plan, region, ("c" if "c" in plan.axes else "") + grid.windows.axes, lambda: f"window {region}")
 
 
 def _predicted(

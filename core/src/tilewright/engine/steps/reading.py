@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,16 +43,16 @@ def digest_of(plan: Plan, pixels: NDArray[Any]) -> int:
     return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=7).digest(), "big")
 
 
-def pixels_of(plan: Plan, region: Region, axes: str, what: str) -> NDArray[Any]:
-    """Read a region in some axes; those that the image lacks have length 1. NotReadable names `what` is read."""
+def pixels_of(plan: Plan, region: Region, axes: str, what: Callable[[], str]) -> NDArray[Any]:
+    """Read a region in some axes; those that the image lacks have length 1. NotReadable says `what` is read."""
     image = plan.source.opened
     parts = dict(zip(plan.grid.axes, region, strict=True))
     try:
         block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
     except Exception as error:
         raise NotReadable(
-            f"{image.source or image.name} cannot be read at {what}: {describe(error)}; repair it, or leave such tiles "
-            "out: on_error='skip' (--on-error skip)"
+            f"{image.source or image.name} cannot be read at {what()}: {describe(error)}; repair it, or leave such "
+            "tiles out: on_error='skip' (--on-error skip)"
         ) from error
     plan.source.check()
     kept = [axis for axis in image.axes if axis in axes]

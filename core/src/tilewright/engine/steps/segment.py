@@ -52,7 +52,7 @@ def guards(plan: Plan, numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
-    if plan.batches:  # whose windows have been read
+    if plan.windows:  # which have been read
         guard = combined([plan.predictions.guard(batch) or 0 for batch in plan.needs(tile)])
         pixels = None if plan.empty is None else _pixels(plan, tile)
     else:
@@ -87,7 +87,7 @@ def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
 
 def _pixels(plan: Plan, tile: Tile) -> NDArray[Any]:
     note("read", [tile.number])
-    return pixels_of(plan, plan.seen(tile), plan.axes, tile_text(plan, tile))
+    return pixels_of(plan, plan.seen(tile), plan.axes, partial(tile_text, plan, tile))
 
 
 def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> NDArray[Any] | None:
@@ -98,9 +98,10 @@ def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> NDArray[Any]
     if plan.empty is not None and pixels is not None and not (pixels > plan.empty).any():
         return None
     note("segment", [tile.number])
-    place = _place(plan, tile)
+    own, seen = spatial(plan.axes), plan.seen(tile)
+    sizes = dict(zip(plan.grid.axes, lengths(seen), strict=True))
     try:
-        labels = _called(plan, tile, pixels, place)
+        labels = _called(plan, tile, pixels)
     except KeyboardInterrupt:
         raise
     except ImportError as error:  # the same for every tile, so no tile is at fault
@@ -109,21 +110,21 @@ def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> NDArray[Any]
     except BaseException as error:  # SystemExit and panics too, which would end the process without a word
         raise SegmenterFailed(f"{_blame(plan, tile)} raised {describe(error)}") from error
     try:
-        found = checked(labels, lengths(place.region))
+        found = checked(labels, tuple(sizes.get(axis, 1) for axis in own))
     except InvalidLabels as error:
         raise InvalidLabels(f"{_blame(plan, tile)} {error}") from error.__cause__
-    order = [place.axes.index(axis) for axis in plan.grid.axes if axis in place.axes]
-    order += [i for i in range(len(place.axes)) if i not in order]
-    seen = plan.seen(tile)
+    order = [own.index(axis) for axis in plan.grid.axes if axis in own]
+    order += [i for i in range(len(own)) if i not in order]
     labels = found.transpose(order).reshape(lengths(seen))
     return labels if seen == tile.outer else np.ascontiguousarray(labels[relative(tile.outer, seen)])
 
 
-def _called(plan: Plan, tile: Tile, pixels: NDArray[Any] | None, place: Placement) -> Any:
+def _called(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> Any:
     """What the segmenter returns; a network decodes what was said of the tile's windows."""
-    if plan.batches:
-        return plan.segmenter.decode(maps_of(plan, tile), place)  # type: ignore[attr-defined]  # it is a network
-    return plan.segmenter(pixels, place) if plan.located else plan.segmenter(pixels)
+    if plan.windows:
+        maps = maps_of(plan, tile)
+        return plan.segmenter.decode(maps, _place(plan, tile))  # type: ignore[attr-defined]  # it is a network
+    return plan.segmenter(pixels, _place(plan, tile)) if plan.located else plan.segmenter(pixels)
 
 
 def _place(plan: Plan, tile: Tile) -> Placement:
