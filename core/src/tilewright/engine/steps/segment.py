@@ -98,10 +98,9 @@ def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> NDArray[Any]
     if plan.empty is not None and pixels is not None and not (pixels > plan.empty).any():
         return None
     note("segment", [tile.number])
-    own, seen = spatial(plan.axes), plan.seen(tile)
-    sizes = dict(zip(plan.grid.axes, lengths(seen), strict=True))
+    own = spatial(plan.axes)
     try:
-        labels = _called(plan, tile, pixels)
+        labels, shape = _called(plan, tile, pixels)
     except KeyboardInterrupt:
         raise
     except ImportError as error:  # the same for every tile, so no tile is at fault
@@ -110,21 +109,24 @@ def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> NDArray[Any]
     except BaseException as error:  # SystemExit and panics too, which would end the process without a word
         raise SegmenterFailed(f"{_blame(plan, tile)} raised {describe(error)}") from error
     try:
-        found = checked(labels, tuple(sizes.get(axis, 1) for axis in own))
+        found = checked(labels, shape)
     except InvalidLabels as error:
         raise InvalidLabels(f"{_blame(plan, tile)} {error}") from error.__cause__
     order = [own.index(axis) for axis in plan.grid.axes if axis in own]
     order += [i for i in range(len(own)) if i not in order]
+    seen = plan.seen(tile)
     labels = found.transpose(order).reshape(lengths(seen))
     return labels if seen == tile.outer else np.ascontiguousarray(labels[relative(tile.outer, seen)])
 
 
-def _called(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> Any:
-    """What the segmenter returns; a network decodes what was said of the tile's windows."""
-    if plan.windows:
+def _called(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> tuple[Any, tuple[int, ...]]:
+    """What the segmenter returns, and the shape that it has to have; a network decodes what was said of windows."""
+    if pixels is None or plan.windows:
+        place = _place(plan, tile)
         maps = maps_of(plan, tile)
-        return plan.segmenter.decode(maps, _place(plan, tile))  # type: ignore[attr-defined]  # it is a network
-    return plan.segmenter(pixels, _place(plan, tile)) if plan.located else plan.segmenter(pixels)
+        return plan.segmenter.decode(maps, place), lengths(place.region)  # type: ignore[attr-defined]  # it is a network
+    labels = plan.segmenter(pixels, _place(plan, tile)) if plan.located else plan.segmenter(pixels)
+    return labels, tuple(n for n, axis in zip(pixels.shape, plan.axes, strict=True) if axis != "c")
 
 
 def _place(plan: Plan, tile: Tile) -> Placement:
