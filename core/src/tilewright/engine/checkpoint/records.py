@@ -202,7 +202,7 @@ class Recorded(NamedTuple):
 def keep(checkpoint: Checkpoint, number: int, record: Any) -> Place:
     """Append a record of one of the kinds above."""
     arrays: dict[str, NDArray[Any]] = {}
-    for name, value in record._asdict().items():
+    for name, value in zip(record._fields, record, strict=True):
         if name == "strips":
             arrays |= value or {}
         elif value is not None:

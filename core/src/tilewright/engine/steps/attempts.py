@@ -28,8 +28,9 @@ def attempted(plan: Plan, number: int, work: Callable[[], Recorded]) -> Recorded
         except (SegmenterFailed, NotReadable):
             time.sleep(min(0.5 * 2**attempt, LONGEST_PAUSE))
     try:
-        return work()._replace(retried=plan.retries)
+        recorded = work()
     except (SegmenterFailed, NotReadable, InvalidLabels) as error:
         if plan.on_error == "raise":
             raise
         return Recorded(number, NOWHERE, 0, failed=str(error))
+    return recorded._replace(retried=plan.retries) if plan.retries else recorded
