@@ -14,6 +14,8 @@ from truth import voronoi
 
 from tilewright import Grid, Overlap, Pipeline, Result, TileGrid
 
+pytestmark = pytest.mark.slow
+
 
 def run(image: NDArray[Any], segmenter: Any, tile: int, halo: int, merger: Any = "overlap") -> Result:
     return Pipeline(segmenter=segmenter, tiler=Grid(tile=tile, halo=halo), merger=merger).run(image, workers=1)

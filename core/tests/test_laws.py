@@ -18,6 +18,11 @@ from tilewright import Grid, Image, Needs, Overlap, Pipeline, TileGrid, Touch
 quick = settings(max_examples=30)
 
 
+def named(pixels: NDArray[Any]) -> Image:
+    """The pixels with axes: an array of three dimensions without them may be a colour picture, and is refused."""
+    return Image(pixels, axes="zyx"[-pixels.ndim :])
+
+
 @st.composite
 def masks(draw: st.DrawFn, most: int = 9) -> NDArray[np.bool_]:
     shape = draw(st.lists(st.integers(1, most), min_size=1, max_size=3))
@@ -92,7 +97,7 @@ def test_law_2_touch_equals_labelling_the_whole_image(mask: NDArray[np.bool_], d
         merger=Touch(connectivity=connectivity),
     )
     whole, _ = ndimage.label(mask, ndimage.generate_binary_structure(mask.ndim, connectivity))
-    result = pipeline.run(mask)
+    result = pipeline.run(named(mask))
     np.testing.assert_array_equal(result.labels.compute(), whole)
     assert result.n_objects == whole.max()
 
@@ -126,7 +131,7 @@ def test_law_3_overlap_gives_the_truth_for_touching_cells(data: st.DataObject) -
     shape = data.draw(st.lists(st.integers(8, 32), min_size=2, max_size=2) | st.just([7, 9, 9]))
     truth = voronoi(shape, data.draw(st.integers(1, 25)), data.draw(st.integers(0, 2**32)))
     cut = data.draw(cuts(len(shape), tile=(3, 11), halo=(1, 7)))
-    result = Pipeline(segmenter=instances, tiler=cut, merger=Overlap()).run(truth)
+    result = Pipeline(segmenter=instances, tiler=cut, merger=Overlap()).run(named(truth))
     np.testing.assert_array_equal(result.labels.compute(), raster_order(truth))
 
 
@@ -148,7 +153,7 @@ def test_law_3_overlap_joins_objects_of_any_shape(data: st.DataObject) -> None:
 @given(masks(), st.data())
 def test_law_4_labels_do_not_depend_on_the_number_of_workers(mask: NDArray[np.bool_], data: st.DataObject) -> None:
     pipeline = Pipeline(segmenter=Components(), tiler=data.draw(cuts(mask.ndim)))
-    one, three = (pipeline.run(mask, workers=n).labels.compute() for n in (1, 3))
+    one, three = (pipeline.run(named(mask), workers=n).labels.compute() for n in (1, 3))
     np.testing.assert_array_equal(one, three)
 
 
@@ -179,12 +184,12 @@ def test_law_6_a_failed_run_leaves_the_output_and_goes_on_from_its_stage(kind: s
     counted = Components(calls=tmp_path / "calls", fail_at=7 if kind == "tile" else None)
     failing = Pipeline(segmenter=counted, **parts | _breaking(kind, tmp_path))
     with pytest.raises(Exception, match="on purpose"):
-        failing.run(mask, path, overwrite=True, workers=1)
+        failing.run(named(mask), path, overwrite=True, workers=1)
     assert not before.labels.compute().any()
     first = counted.count()
 
     (tmp_path / "mended").touch()
-    result = failing.run(mask, path, overwrite=True, workers=1)
+    result = failing.run(named(mask), path, overwrite=True, workers=1)
     np.testing.assert_array_equal(result.labels.compute(), whole)
     assert counted.count() == 16 + (kind == "tile"), "only the tile that failed is segmented again"
     assert first <= 16
@@ -218,6 +223,6 @@ def test_a_run_that_is_repeated_on_a_stage_that_was_kept_writes_its_output_again
     counted = Components(calls=tmp_path / "calls")
     pipeline = Pipeline(segmenter=counted, tiler=Grid(tile=10), writer="zarr-array")
     for _ in range(2):
-        result = pipeline.run(mask, tmp_path / "labels", overwrite=True, keep_checkpoint=keep)
+        result = pipeline.run(named(mask), tmp_path / "labels", overwrite=True, keep_checkpoint=keep)
         np.testing.assert_array_equal(result.labels.compute(), ndimage.label(mask)[0])
     assert counted.count() == (9 if keep else 18)

@@ -16,6 +16,8 @@ from scipy import ndimage
 from tilewright import Grid, Image, InvalidOption, Pipeline
 from tilewright.cli import main
 
+pytestmark = pytest.mark.slow
+
 
 def noise(shape: tuple[int, ...], seed: int = 0) -> Any:
     return np.random.default_rng(seed).integers(0, 1000, shape)

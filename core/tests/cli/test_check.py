@@ -18,6 +18,8 @@ from tilewright.cli import main
 from tilewright.components.registry import registry
 from tilewright.testing.runner import examine
 
+pytestmark = pytest.mark.slow
+
 FINE = """
     from dataclasses import dataclass, field
 

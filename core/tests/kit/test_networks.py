@@ -16,6 +16,8 @@ from tilewright.testing.pictures import crop
 from .broken_networks import Good
 from .conftest import Catching
 
+pytestmark = pytest.mark.slow
+
 WINDOWS = "test_windows_go_by_the_shape_of_the_image_and_not_by_its_pixels"
 FITS = "test_what_it_predicts_fits_its_declaration"
 OPTIONS = "test_options_of_decoding_change_nothing_that_is_predicted"

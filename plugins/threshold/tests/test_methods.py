@@ -27,6 +27,8 @@ from tilewright_threshold.methods import METHODS, Method, threshold_of
 from tilewright_threshold.segmenter import Threshold
 from tilewright_threshold.statistics import BINS, Statistics
 
+pytestmark = pytest.mark.slow
+
 Pixels = NDArray[Any]
 
 LIBRARY: tuple[Method, ...] = tuple(method for method in METHODS if method != "background")

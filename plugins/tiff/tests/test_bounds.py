@@ -20,6 +20,8 @@ from tilewright.errors import NotReadable
 from tilewright_tiff import bounds, pages
 from tilewright_tiff.reader import TiffReader
 
+pytestmark = pytest.mark.slow
+
 LONG, SHORT = 4, 3
 ZEROS = 2**26  # bytes that a piece unpacks to
 BARE: dict[str, tuple[int, Callable[[], bytes]]] = {

@@ -22,6 +22,8 @@ from tilewright_tiff.reader import TiffReader
 
 from .test_series import micro_manager
 
+pytestmark = pytest.mark.slow
+
 Entry = tuple[int, int, int, int]  # tag, type, count, value or offset
 ASCII, SHORT, LONG = 2, 3, 4
 WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, ROWS, COUNTS = 256, 257, 258, 259, 262, 273, 278, 279
