@@ -290,7 +290,7 @@ def test_predictions_of_other_weights_under_the_same_path_are_not_taken(model: s
     shutil.copy(model, own)
 
     def run() -> int:
-        pipeline = Pipeline(segmenter=Cellpose(model=str(own)))
+        pipeline = Pipeline(segmenter=Cellpose(model=str(own)), writer="zarr-array")
         result = pipeline.run(pixels, tmp_path / "labels.zarr", overwrite=True, keep_predictions=True)
         return int(result.provenance["n_predicted"])
 
