@@ -18,7 +18,7 @@ from ..io.source import Source, open_source
 from ..run_options import RunOptions
 from ..storage.disk import discard, writing_to
 from ..storage.machine import cpus, open_standard_streams
-from .checkpoint.lock import Claim, claimed, empty, is_placing, keep, note_placing, record_of
+from .checkpoint.lock import Claim, claimed, empty, has_record, is_placing, keep, note_placing
 from .checkpoint.predictions import PREDICTIONS
 from .fingerprint import fingerprint, identity, noting_changes, of_predictions
 from .forecast import Forecast, forecast
@@ -105,7 +105,7 @@ class Execution:
                 who = whose("segmenter", plan.segmenter)
                 raise InvalidOption(f"keep_predictions is for networks, and {who} is not one; leave it out")
             return plan
-        if not self.options.keep_predictions and record_of(home.predictions) != record:
+        if not self.options.keep_predictions and not has_record(home.predictions, record):
             return plan
         return replace(plan, predictions_path=home.predictions / PREDICTIONS, keep_predictions=True)
 

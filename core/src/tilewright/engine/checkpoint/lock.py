@@ -19,7 +19,18 @@ from .log import Checkpoint
 from .predictions import PREDICTIONS
 from .traces import TRACES
 
-__all__ = ["Claim", "claimed", "empty", "is_busy", "is_placing", "keep", "note_placing", "record_of", "remove_idle"]
+__all__ = [
+    "Claim",
+    "claimed",
+    "empty",
+    "has_record",
+    "is_busy",
+    "is_placing",
+    "keep",
+    "note_placing",
+    "record_of",
+    "remove_idle",
+]
 
 logger = logging.getLogger("tilewright")
 
@@ -107,15 +118,21 @@ def _has_tiles(folder: Path) -> bool:
 
 def keep(folder: Path, record: dict[str, Any]) -> None:
     """Have a folder for what a network says in runs with this record; what it holds of others is removed."""
-    old = record_of(folder)
-    if old is not None and same(old, record):
+    if has_record(folder, record):
         return
     folder.mkdir(exist_ok=True)
     _check_own(folder)
+    old = record_of(folder)
     if old is not None:
         logger.info("the predictions in %s are of another run: %s; they are replaced", folder, differences(old, record))
         empty(folder)
     write_whole(folder / RECORD, json.dumps(record, indent=1))
+
+
+def has_record(folder: Path, record: Mapping[str, Any]) -> bool:
+    """Whether a folder is that of a run with the same labels, or with the same predictions."""
+    old = record_of(folder)
+    return old is not None and same(old, record)
 
 
 def record_of(checkpoint: Path) -> dict[str, Any] | None:
