@@ -90,7 +90,10 @@ class Run:
         """Segment every tile that is not recorded yet."""
         with self._timed("segment"):
             everything = range(len(self.plan.grid))
-            recorded = self._decoded(everything) if self.plan.windows else self._segmented(everything)
+            if self.plan.windows:
+                recorded = self._decoded(everything)
+            else:
+                recorded = self._do("segment", "tile", segment, self.plan, everything)
             self.skipped = sum(each.skipped for each in recorded.values())
             self.failed = [each.failed for _, each in sorted(recorded.items()) if each.failed]
             self.source.check()
@@ -100,9 +103,6 @@ class Run:
             basis = [(number, *each.place, each.failed) for number, each in sorted(recorded.items())]
             self.plan = self.plan.segmented(zlib.crc32(repr(basis).encode()))
             Table.of(self.plan.checkpoint, recorded, len(everything)).save("tiles")
-
-    def _segmented(self, tiles: Sequence[int]) -> dict[int, Recorded]:
-        return self._do("segment", "tile", segment, self.plan, tiles)
 
     def _decoded(self, tiles: Sequence[int]) -> dict[int, Recorded]:
         """Have a network predict what the tiles need that are not recorded yet, and decode these."""
