@@ -14,6 +14,7 @@ __all__ = [
     "ComponentFailed",
     "InvalidImage",
     "InvalidLabels",
+    "InvalidMeasures",
     "InvalidOption",
     "NotReadable",
     "NotWritable",
@@ -41,6 +42,10 @@ class InvalidImage(TilewrightError, ValueError):
 
 class InvalidLabels(TilewrightError, ValueError):
     """A segmenter returned something that is no label image of its tile."""
+
+
+class InvalidMeasures(TilewrightError, ValueError):
+    """A measurer returned something that is not what it declares."""
 
 
 class NotReadable(TilewrightError, OSError):

@@ -22,10 +22,13 @@ from ..tiling.placement import Placement
 from ..tiling.regions import common, lengths, relative
 from ..tiling.windows import Windows
 from .maps import untiled
+from .measurer import Block, Column, Columns, Facts, Measurer, PartialMeasurer, Quantity, Rows
 from .merger import NOTHING, BatchMerger, Copies, Decision, Evidence, Merger, OwningMerger, Seam, upheld
+from .merges import merged, unsplit
 from .network import Maps, Network, Prediction, Window
 from .reader import LabelsReader, Reader
 from .segmenter import LocatedSegmenter, MeasuredSegmenter, PreparedSegmenter, Segmenter
+from .table import TableFormat, TableSink, TableSpec
 from .tiler import Needs, Tiler
 from .traits import MergerTraits, ReaderTraits, SinkTraits, Traits, WriterTraits
 from .writer import LabelSpec, Sink, Writer
@@ -36,9 +39,13 @@ __all__ = [
     "SPATIAL",
     "Array",
     "BatchMerger",
+    "Block",
+    "Column",
+    "Columns",
     "Copies",
     "Decision",
     "Evidence",
+    "Facts",
     "Image",
     "LabelSpec",
     "LabelsReader",
@@ -46,21 +53,28 @@ __all__ = [
     "LocatedSegmenter",
     "Maps",
     "MeasuredSegmenter",
+    "Measurer",
     "Merger",
     "MergerTraits",
     "Needs",
     "Network",
     "OwningMerger",
+    "PartialMeasurer",
     "Placement",
     "Prediction",
     "PreparedSegmenter",
+    "Quantity",
     "Reader",
     "ReaderTraits",
     "Region",
+    "Rows",
     "Seam",
     "Segmenter",
     "Sink",
     "SinkTraits",
+    "TableFormat",
+    "TableSink",
+    "TableSpec",
     "Tile",
     "TileGrid",
     "Tiler",
@@ -78,11 +92,13 @@ __all__ = [
     "direct",
     "is_node",
     "lengths",
+    "merged",
     "place_folder",
     "recover",
     "relative",
     "replace_folder",
     "root_of",
+    "unsplit",
     "untiled",
     "upheld",
 ]
