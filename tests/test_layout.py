@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import tilewright
+import tilewright.abc
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "core" / "src" / "tilewright"
@@ -45,12 +47,14 @@ def test_the_public_names_are_listed_once_and_no_others_are_there() -> None:
         _ = tilewright.Tilewright  # type: ignore[attr-defined]  # on purpose
 
 
-def test_type_checkers_see_the_names_that_are_public_and_no_others() -> None:
-    tree = ast.parse((CORE / "__init__.py").read_text())
+@pytest.mark.parametrize("door", [tilewright, tilewright.abc], ids=lambda door: door.__name__)
+def test_type_checkers_see_the_names_that_are_public_and_no_others(door: ModuleType) -> None:
+    tree = ast.parse(Path(door.__file__ or "").read_text())
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
     seen = {alias.asname for node in ast.walk(block) if isinstance(node, ast.ImportFrom) for alias in node.names}
-    lazy = set(tilewright.__all__) - {"FormatSpec", "Spec", "__version__", "hookimpl"}
+    lazy = set(door.__all__) - {"FormatSpec", "Spec", "__version__", "hookimpl"}
     assert seen == lazy
+    assert all(hasattr(door, name) for name in lazy)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=named)
@@ -61,7 +65,7 @@ def test_what_a_module_calls_public_is_there(path: Path) -> None:
         for node in tree.body
         if isinstance(node, ast.Assign) and [t.id for t in node.targets if isinstance(t, ast.Name)] == ["__all__"]
     ]
-    if not listed or path == CORE / "__init__.py":
+    if not listed or path in (CORE / "__init__.py", CORE / "abc" / "__init__.py"):
         return
     names = set(ast.literal_eval(listed[0]))
     bound = {name for node in tree.body for name in _bound(node)}

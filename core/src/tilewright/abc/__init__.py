@@ -1,5 +1,7 @@
 """The contracts: what each kind of component is called with, must return, and may declare; one module for each kind.
 
+A name's module is imported when the name is first used.
+
 A component is a callable: a plain function, or an instance of a frozen, keyword-only dataclass. The fields of the
 dataclass are the component's options, and the `help` in a field's metadata is what users read of it. Arrays are
 numpy's. A region is a tuple of slices, one for each axis, in pixels of the image.
@@ -11,94 +13,111 @@ No class has to inherit from these protocols. A type checker holds a component t
 
 from __future__ import annotations
 
-from ..image import AXES, SPATIAL, Array, Image, Level, Region
-from ..storage.arrays import direct
-from ..storage.disk import check_metadata
-from ..storage.hierarchy import changed_hierarchy, check_node, is_node, root_of
-from ..storage.machine import cpus
-from ..storage.replace import check_replaceable, place_folder, recover, replace_folder
-from ..tiling.grid import Tile, TileGrid
-from ..tiling.placement import Placement
-from ..tiling.regions import common, lengths, relative
-from ..tiling.windows import Windows
-from .maps import untiled
-from .measurer import Block, Column, Columns, Facts, Measurer, PartialMeasurer, Quantity, Rows
-from .merger import NOTHING, BatchMerger, Copies, Decision, Evidence, Merger, OwningMerger, Seam, upheld
-from .merges import merged, unsplit
-from .network import Maps, Network, Prediction, Window
-from .reader import LabelsReader, Reader
-from .segmenter import LocatedSegmenter, MeasuredSegmenter, PreparedSegmenter, Segmenter
-from .table import TableFormat, TableSink, TableSpec
-from .tiler import Needs, Tiler
-from .traits import MergerTraits, ReaderTraits, SinkTraits, Traits, WriterTraits
-from .writer import LabelSpec, Sink, Writer
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "AXES",
-    "NOTHING",
-    "SPATIAL",
-    "Array",
-    "BatchMerger",
-    "Block",
-    "Column",
-    "Columns",
-    "Copies",
-    "Decision",
-    "Evidence",
-    "Facts",
-    "Image",
-    "LabelSpec",
-    "LabelsReader",
-    "Level",
-    "LocatedSegmenter",
-    "Maps",
-    "MeasuredSegmenter",
-    "Measurer",
-    "Merger",
-    "MergerTraits",
-    "Needs",
-    "Network",
-    "OwningMerger",
-    "PartialMeasurer",
-    "Placement",
-    "Prediction",
-    "PreparedSegmenter",
-    "Quantity",
-    "Reader",
-    "ReaderTraits",
-    "Region",
-    "Rows",
-    "Seam",
-    "Segmenter",
-    "Sink",
-    "SinkTraits",
-    "TableFormat",
-    "TableSink",
-    "TableSpec",
-    "Tile",
-    "TileGrid",
-    "Tiler",
-    "Traits",
-    "Window",
-    "Windows",
-    "Writer",
-    "WriterTraits",
-    "changed_hierarchy",
-    "check_metadata",
-    "check_node",
-    "check_replaceable",
-    "common",
-    "cpus",
-    "direct",
-    "is_node",
-    "lengths",
-    "merged",
-    "place_folder",
-    "recover",
-    "relative",
-    "replace_folder",
-    "root_of",
-    "unsplit",
-    "untiled",
-    "upheld",
-]
+if TYPE_CHECKING:  # `as` tells type checkers that the name is public
+    from ..image import AXES as AXES
+    from ..image import SPATIAL as SPATIAL
+    from ..image import Array as Array
+    from ..image import Image as Image
+    from ..image import Level as Level
+    from ..image import Region as Region
+    from ..storage.arrays import direct as direct
+    from ..storage.disk import check_metadata as check_metadata
+    from ..storage.hierarchy import changed_hierarchy as changed_hierarchy
+    from ..storage.hierarchy import check_node as check_node
+    from ..storage.hierarchy import is_node as is_node
+    from ..storage.hierarchy import root_of as root_of
+    from ..storage.machine import cpus as cpus
+    from ..storage.replace import check_replaceable as check_replaceable
+    from ..storage.replace import place_folder as place_folder
+    from ..storage.replace import recover as recover
+    from ..storage.replace import replace_folder as replace_folder
+    from ..tiling.grid import Tile as Tile
+    from ..tiling.grid import TileGrid as TileGrid
+    from ..tiling.placement import Placement as Placement
+    from ..tiling.regions import common as common
+    from ..tiling.regions import lengths as lengths
+    from ..tiling.regions import relative as relative
+    from ..tiling.windows import Windows as Windows
+    from .maps import untiled as untiled
+    from .measurer import Block as Block
+    from .measurer import Column as Column
+    from .measurer import Columns as Columns
+    from .measurer import Facts as Facts
+    from .measurer import Measurer as Measurer
+    from .measurer import PartialMeasurer as PartialMeasurer
+    from .measurer import Quantity as Quantity
+    from .measurer import Rows as Rows
+    from .merger import NOTHING as NOTHING
+    from .merger import BatchMerger as BatchMerger
+    from .merger import Copies as Copies
+    from .merger import Decision as Decision
+    from .merger import Evidence as Evidence
+    from .merger import Merger as Merger
+    from .merger import OwningMerger as OwningMerger
+    from .merger import Seam as Seam
+    from .merger import upheld as upheld
+    from .merges import merged as merged
+    from .merges import unsplit as unsplit
+    from .network import Maps as Maps
+    from .network import Network as Network
+    from .network import Prediction as Prediction
+    from .network import Window as Window
+    from .reader import LabelsReader as LabelsReader
+    from .reader import Reader as Reader
+    from .segmenter import LocatedSegmenter as LocatedSegmenter
+    from .segmenter import MeasuredSegmenter as MeasuredSegmenter
+    from .segmenter import PreparedSegmenter as PreparedSegmenter
+    from .segmenter import Segmenter as Segmenter
+    from .table import TableFormat as TableFormat
+    from .table import TableSink as TableSink
+    from .table import TableSpec as TableSpec
+    from .tiler import Needs as Needs
+    from .tiler import Tiler as Tiler
+    from .traits import MergerTraits as MergerTraits
+    from .traits import ReaderTraits as ReaderTraits
+    from .traits import SinkTraits as SinkTraits
+    from .traits import Traits as Traits
+    from .traits import WriterTraits as WriterTraits
+    from .writer import LabelSpec as LabelSpec
+    from .writer import Sink as Sink
+    from .writer import Writer as Writer
+
+_HOMES = {
+    "..image": ("AXES", "Array", "Image", "Level", "Region", "SPATIAL"),
+    "..storage.arrays": ("direct",),
+    "..storage.disk": ("check_metadata",),
+    "..storage.hierarchy": ("changed_hierarchy", "check_node", "is_node", "root_of"),
+    "..storage.machine": ("cpus",),
+    "..storage.replace": ("check_replaceable", "place_folder", "recover", "replace_folder"),
+    "..tiling.grid": ("Tile", "TileGrid"),
+    "..tiling.placement": ("Placement",),
+    "..tiling.regions": ("common", "lengths", "relative"),
+    "..tiling.windows": ("Windows",),
+    ".maps": ("untiled",),
+    ".measurer": ("Block", "Column", "Columns", "Facts", "Measurer", "PartialMeasurer", "Quantity", "Rows"),
+    ".merger": ("BatchMerger", "Copies", "Decision", "Evidence", "Merger", "NOTHING", "OwningMerger", "Seam", "upheld"),
+    ".merges": ("merged", "unsplit"),
+    ".network": ("Maps", "Network", "Prediction", "Window"),
+    ".reader": ("LabelsReader", "Reader"),
+    ".segmenter": ("LocatedSegmenter", "MeasuredSegmenter", "PreparedSegmenter", "Segmenter"),
+    ".table": ("TableFormat", "TableSink", "TableSpec"),
+    ".tiler": ("Needs", "Tiler"),
+    ".traits": ("MergerTraits", "ReaderTraits", "SinkTraits", "Traits", "WriterTraits"),
+    ".writer": ("LabelSpec", "Sink", "Writer"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [*_HOME]  # noqa: PLE0604 - the starred names are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

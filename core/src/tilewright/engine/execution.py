@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..components.blame import whose
 from ..errors import InvalidOption, TilewrightError
@@ -21,7 +21,6 @@ from ..storage.machine import cpus, open_standard_streams
 from .checkpoint.lock import Claim, claimed, empty, has_record, is_placing, keep, note_placing
 from .checkpoint.predictions import PREDICTIONS
 from .fingerprint import fingerprint, identity, noting_changes, of_predictions
-from .forecast import Forecast, forecast
 from .plan import Plan
 from .planning import Parts, plan_of
 from .provenance import pipeline_record, provenance_of
@@ -31,6 +30,9 @@ from .steps.write import label_spec, opened, try_writer
 from .watchers import Watchers
 from .workers.crew import crew, in_task
 from .workers.main_guard import check_guarded
+
+if TYPE_CHECKING:
+    from .forecast import Forecast
 
 __all__ = ["Execution"]
 
@@ -81,6 +83,8 @@ class Execution:
 
     def forecast(self, source: Any, sample: int) -> Forecast:
         """Plan, and segment a sample of tiles."""
+        from .forecast import forecast  # no run needs it
+
         nowhere = Path()  # a forecast has a checkpoint of its own, and writes nothing
         plan = plan_of(self.parts, self._open(source), self.options, nowhere, nowhere)
         return forecast(plan, self.options.workers, sample)

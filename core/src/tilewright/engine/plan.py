@@ -13,6 +13,7 @@ from ..abc.network import Prediction
 from ..abc.traits import MergerTraits
 from ..io.source import Source
 from ..storage.identity import Snapshot
+from ..tiling.axes import spatial
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.placement import widened
 from ..tiling.regions import Region
@@ -92,6 +93,13 @@ class Plan:
         """The windows of a network in batches; none for any other segmenter."""
         grids = (WindowGrid(windows=each, axes=self.grid.axes, shape=self.grid.shape) for each in self.windows)
         return Batches(grids=tuple(grids), size=self.batch)
+
+    @cached_property
+    def order(self) -> list[int]:
+        """The order that brings labels from the segmenter's axes into the grid's; axes the image lacks come last."""
+        own = spatial(self.axes)
+        order = [own.index(axis) for axis in self.grid.axes if axis in own]
+        return order + [i for i in range(len(own)) if i not in order]
 
     @cached_property
     def predictions(self) -> Predictions:

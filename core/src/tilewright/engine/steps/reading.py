@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -55,9 +56,15 @@ def pixels_of(plan: Plan, region: Region, axes: str, what: Callable[[], str]) ->
             "tiles out: on_error='skip' (--on-error skip)"
         ) from error
     plan.source.check()
-    kept = [axis for axis in image.axes if axis in axes]
-    block = block.reshape([n for n, axis in zip(block.shape, image.axes, strict=True) if axis in kept])
-    missing = [axis for axis in axes if axis not in kept]
-    block = block.reshape((1,) * len(missing) + block.shape)
-    order = [*missing, *kept]
-    return np.ascontiguousarray(block.transpose([order.index(axis) for axis in axes]))
+    missing, kept, order = _arranged(image.axes, axes)
+    block = block.reshape((1,) * missing + tuple(block.shape[i] for i in kept))
+    return np.ascontiguousarray(block.transpose(order))
+
+
+@cache
+def _arranged(here: str, wanted: str) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """How many of some axes a block lacks, which of its own it keeps, and where each wanted one is among all these."""
+    kept = tuple(i for i, axis in enumerate(here) if axis in wanted)
+    missing = [axis for axis in wanted if axis not in here]
+    among = [*missing, *(here[i] for i in kept)]
+    return len(missing), kept, tuple(among.index(axis) for axis in wanted)

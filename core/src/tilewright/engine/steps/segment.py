@@ -98,7 +98,6 @@ def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> NDArray[Any]
     if plan.empty is not None and pixels is not None and not (pixels > plan.empty).any():
         return None
     note("segment", [tile.number])
-    own = spatial(plan.axes)
     try:
         labels, shape = _called(plan, tile, pixels)
     except KeyboardInterrupt:
@@ -112,10 +111,8 @@ def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> NDArray[Any]
         found = checked(labels, shape)
     except InvalidLabels as error:
         raise InvalidLabels(f"{_blame(plan, tile)} {error}") from error.__cause__
-    order = [own.index(axis) for axis in plan.grid.axes if axis in own]
-    order += [i for i in range(len(own)) if i not in order]
     seen = plan.seen(tile)
-    labels = found.transpose(order).reshape(lengths(seen))
+    labels = found.transpose(plan.order).reshape(lengths(seen))
     return labels if seen == tile.outer else np.ascontiguousarray(labels[relative(tile.outer, seen)])
 
 
@@ -166,7 +163,7 @@ def _core_runs(plan: Plan, tile: Tile, labels: NDArray[Any]) -> Runs:
     the seams if they do touch.
     """
     runs = Runs.of(labels[tile.inner])
-    if plan.seen(tile) == tile.core or not len(runs.first):
+    if not len(runs.first) or plan.seen(tile) == tile.core:
         return runs
     from scipy import ndimage  # a third of a second that a run without halos need not wait for
 
