@@ -41,8 +41,8 @@ def components() -> Iterator[str]:
         sys.path.append(str(package.parent))
         offered += _offered(f"tilewright-{package.parents[1].name}", importlib.import_module(package.name))
     for kind in KINDS:
-        yield f"## {kind.capitalize()}s"
-        yield from (_described(each) for each in offered if each.kind == kind)
+        described = [_described(each) for each in offered if each.kind == kind]
+        yield from ([f"## {kind.capitalize()}s", *described] if described else [])
 
 
 def _offered(distribution: str, hooks: Any) -> tuple[Component, ...]:

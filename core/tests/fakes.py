@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright.components.specs import FORMATS
+
 HEAD = "from tilewright import FormatSpec, Spec, hookimpl\n\n"
 
 
@@ -26,7 +28,7 @@ def install(folder: Path, distribution: str, code: str, *, version: str = "1.0",
 
 def offers(kind: str, *names: str, target: str = "builtins:len", extra: str = "") -> str:
     """The source of a hook that offers components of those names."""
-    spec = "FormatSpec" if kind in ("reader", "writer") else "Spec"
+    spec = "FormatSpec" if kind in FORMATS else "Spec"
     listed = ", ".join(f"{spec}(name={name!r}, target={target!r}{extra})" for name in names)
     return f"@hookimpl\ndef tilewright_{kind}s():\n    return [{listed}]\n"
 

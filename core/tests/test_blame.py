@@ -15,7 +15,8 @@ from scipy import ndimage
 from tilewright import ComponentFailed, Grid, Image, InvalidOption, NotReadable, Pipeline, TilewrightError
 from tilewright.cli import main
 from tilewright.components.resolve import component
-from tilewright.components.specs import KINDS, Kind
+from tilewright.components.specs import FORMATS, KINDS, Kind
+from tilewright.pipeline import PARTS
 
 MASK = np.random.default_rng(0).random((40, 40)) < 0.5
 
@@ -159,7 +160,7 @@ def test_what_a_component_raises_on_purpose_stays_as_it_is() -> None:
 
 ODD_HOOKS = "\n".join(
     f"@hookimpl\ndef tilewright_{kind}s():\n"
-    f"    return [{'FormatSpec' if kind in ('reader', 'writer') else 'Spec'}(name=name, target='lab_odd_parts:' + name."
+    f"    return [{'FormatSpec' if kind in FORMATS else 'Spec'}(name=name, target='lab_odd_parts:' + name."
     "title().replace('-', '')) for name in ('odd', 'odd-plain', 'odd-init-var', 'odd-untyped')]\n"
     for kind in KINDS
 )
@@ -244,7 +245,7 @@ def command(kind: Kind, image: Path, name: str, *settings: str) -> Any:
 
 @pytest.mark.usefixtures("odd")
 @pytest.mark.parametrize("how", ODD)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PARTS)
 def test_what_a_constructor_raises_names_the_component_and_the_options_that_it_was_given(
     kind: Kind, how: str, tmp_path: Path
 ) -> None:
@@ -257,7 +258,7 @@ def test_what_a_constructor_raises_names_the_component_and_the_options_that_it_w
 
 
 @pytest.mark.usefixtures("odd")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PARTS)
 def test_a_component_that_cannot_be_made_by_its_name_is_named_too(kind: Kind, tmp_path: Path) -> None:
     for name in ("odd-plain", "odd-init-var"):
         refused = command(kind, tmp_path / "image", name)

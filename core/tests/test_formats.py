@@ -23,7 +23,7 @@ from tilewright import (
     register,
 )
 from tilewright.components.registry import unregister
-from tilewright.io.formats import SNIFFED, choose_reader, choose_writer
+from tilewright.io.formats import SNIFFED, choose_reader, choose_table, choose_writer
 
 seen: list[tuple[str, bytes]] = []
 
@@ -83,6 +83,10 @@ def offer() -> Iterator[Offer]:
                 @hookimpl
                 def tilewright_writers(self) -> list[FormatSpec]:
                     return [self.spec_] if kind == "writer" else []
+
+                @hookimpl
+                def tilewright_tables(self) -> list[FormatSpec]:
+                    return [self.spec_] if kind == "table" else []
 
             register(Hooks(), name)
             given.append(name)
@@ -244,6 +248,16 @@ def test_a_suffix_that_no_writer_claims_is_refused_with_the_writers_there_are(of
         UnknownComponent, match=r"no installed writer claims the suffix of 'out\.xyz'.*first \(\.scan\)"
     ):
         choose_writer("out.xyz")
+
+
+def test_a_table_has_the_format_that_claims_the_longest_suffix_of_it_or_of_the_folder_above(offer: Offer) -> None:
+    offer({"suffixes": (".cells",)}, {"suffixes": (".lab.cells",)}, kind="table")
+    assert choose_table("out.lab.cells") is second
+    assert choose_table("out.cells/tables/nuclei") is first
+    with pytest.raises(
+        UnknownComponent, match=r"no installed format for tables claims the suffix of 'out\.xyz'.*first"
+    ):
+        choose_table("out.xyz")
 
 
 def test_what_a_reader_gives_back_has_to_be_an_image(file: Callable[..., str]) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .engine.result import Result
     from .image import Image
 
-__all__ = ["Pipeline"]
+__all__ = ["PARTS", "Pipeline"]
 
 PARTS: tuple[Kind, ...] = ("reader", "tiler", "segmenter", "merger", "writer")
 

@@ -32,6 +32,14 @@ def tilewright_segmenters():
         Spec(name="lab-computed", target="clilab.parts:computed", summary="Made when the module is run."),
         Spec(name="lab-absent", target="clilab.absent:Model", summary="Its library is not installed."),
     ]
+
+@hookimpl
+def tilewright_measurers():
+    return [Spec(name="lab-pixels", target="clilab.parts:Pixels", summary="Counts pixels.")]
+
+@hookimpl
+def tilewright_tables():
+    return [FormatSpec(name="lab-table", target="clilab.parts:Table", summary="A table.", suffixes=(".labtable",))]
 """
 
 PARTS = '''

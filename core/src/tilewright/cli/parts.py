@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..components.specs import KINDS, Kind
+from ..components.specs import Kind
 from ..errors import InvalidOption
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ def pipeline_of(said: Mapping[str, Any], image: str) -> Pipeline:
     Parts and options said one by one override those of the pipeline file. Options of a file's part are kept as long
     as the part is of the same name.
     """
-    from ..pipeline import Pipeline
+    from ..pipeline import PARTS, Pipeline
 
     base = Pipeline.load(said["pipeline"]).to_dict() if said["pipeline"] else {}
     if not said["segmenter"] and not base:
         raise click.UsageError(f"Missing option '--segmenter' (or '--pipeline'). {_installed_segmenters()}")
-    others = [kind for kind in KINDS if kind not in ("reader", "tiler")]
+    others = [kind for kind in PARTS if kind not in ("reader", "tiler")]
     parts: Record = {kind: part_of(kind, said[kind], said[f"{kind}_set"], base.get(kind)) for kind in others}
     parts["reader"] = reader_for(image, said["reader"], said["reader_set"], base.get("reader"))
     parts["tiler"] = _tiler(said, base.get("tiler"))

@@ -17,7 +17,7 @@ import pluggy
 
 from . import hookspecs
 from .isolation import contained, describe
-from .specs import CONTRACT, KINDS, FormatSpec, Kind, Spec
+from .specs import CONTRACT, FORMATS, KINDS, FormatSpec, Kind, Spec
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
@@ -219,7 +219,7 @@ def _check_spec(kind: Kind, spec: object) -> None:
 
 
 def _wanted(kind: Kind) -> type[Spec]:
-    return FormatSpec if kind in ("reader", "writer") else Spec
+    return FormatSpec if kind in FORMATS else Spec
 
 
 def _warn_of(plugin: Plugin) -> None:

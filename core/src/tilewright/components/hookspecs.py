@@ -3,7 +3,7 @@
 A package has one entry point in the group `tilewright`. The entry point's target is a module or a package that holds
 hooks and imports nothing heavy, because every start of tilewright imports it.
 
-Five hooks offer components. If one of them raises, or returns anything else than specs, that plugin's components are
+Seven hooks offer components. If one of them raises, or returns anything else than specs, that plugin's components are
 left out, with a warning. Three more hooks are for tools that watch runs: they are called with an event and return
 nothing. The process that started the run calls them, so they have to return at once. A watcher that fails is warned of
 once and is not called again in that run; the run continues.
@@ -51,6 +51,16 @@ def tilewright_mergers() -> Iterable[Spec]:  # type: ignore[empty-body]  # a hoo
 @hookspec
 def tilewright_writers() -> Iterable[FormatSpec]:  # type: ignore[empty-body]  # a hookspec has no body
     """Writers: formats for label images, `writer(path, spec) -> sink`."""
+
+
+@hookspec
+def tilewright_measurers() -> Iterable[Spec]:  # type: ignore[empty-body]  # a hookspec has no body
+    """Measurers: what is measured of each object, `measurer(block) -> columns`."""
+
+
+@hookspec
+def tilewright_tables() -> Iterable[FormatSpec]:  # type: ignore[empty-body]  # a hookspec has no body
+    """Formats for tables of measured objects, `format(path, spec) -> sink`."""
 
 
 @hookspec

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-__all__ = ["CONTRACT", "KINDS", "FormatSpec", "Kind", "Spec"]
+__all__ = ["CONTRACT", "FORMATS", "KINDS", "FormatSpec", "Kind", "Spec"]
 
-Kind = Literal["reader", "tiler", "segmenter", "merger", "writer"]
+Kind = Literal["reader", "tiler", "segmenter", "merger", "writer", "measurer", "table"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+FORMATS: tuple[Kind, ...] = ("reader", "writer", "table")
+"""The kinds that are chosen by a path, whose specs are `FormatSpec`s."""
 
 CONTRACT = 1
 """The newest contract that this version keeps; `docs/reference/compatibility.md` says what raises it."""
@@ -56,7 +58,7 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class FormatSpec(Spec):
-    """The spec of a reader or a writer: which paths are of its format.
+    """The spec of a reader, a writer or a table's format: which paths are of its format.
 
     suffixes: lower case with their dot (`".ome.zarr"`); the longest that fits a path wins.
     sniff: `sniff(path, first_bytes) -> bool` looks at the path and its first 4,096 bytes (none for a folder), with the

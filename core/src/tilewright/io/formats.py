@@ -1,4 +1,4 @@
-"""Choosing the reader and the writer of a path: by name, by suffix, by the first bytes, by priority."""
+"""Choosing the reader, writer or table format of a path: by name, by suffix, by the first bytes, by priority."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..errors import InvalidOption, NotReadable, UnknownComponent
 from ..image import Image
 from ..storage.disk import check_kind
 
-__all__ = ["choose_reader", "choose_writer", "open_image", "read"]
+__all__ = ["choose_reader", "choose_table", "choose_writer", "open_image", "read"]
 
 SNIFFED = 4096  # bytes
 
@@ -84,20 +84,42 @@ def choose_writer(path: str, *, of_source: bool = False) -> Callable[..., Any]:
     of_source: whether the path is that of the image, since no output was given.
     """
     known = registry().components("writer")
-    places = (path, *map(str, Path(path).parents))
-    found = next((claims[0] for place in places if (claims := _by_suffix(known, place))), [])
+    found = _claiming(known, path)
     if not found:
-        names = ", ".join(f"{c.spec.name} ({' '.join(_format(c).suffixes)})" for c in known if _format(c).suffixes)
+        names = _suffixes(known)
         if of_source:
             raise UnknownComponent(
                 f"no output was given, and no installed writer puts labels into {path!r}; give an output path with "
-                f"the suffix of an installed writer: {names or 'none'}"
+                f"the suffix of an installed writer: {names}"
             )
         raise UnknownComponent(
-            f"no installed writer claims the suffix of {path!r}; installed writers: {names or 'none'}. "
+            f"no installed writer claims the suffix of {path!r}; installed writers: {names}. "
             "Give the output one of these suffixes, install the plugin for its format, or name a writer (--writer)"
         )
     return component("writer", _preferred(found, path).spec.name)
+
+
+def choose_table(path: str) -> Callable[..., Any]:
+    """The format of tables that claims the longest suffix of a path, or of a folder that it lies in."""
+    known = registry().components("table")
+    found = _claiming(known, path)
+    if not found:
+        raise UnknownComponent(
+            f"no installed format for tables claims the suffix of {path!r}; installed formats: {_suffixes(known)}. "
+            "Give the table one of these suffixes, or install the plugin for its format"
+        )
+    return component("table", _preferred(found, path).spec.name)
+
+
+def _claiming(known: list[Component], path: str) -> list[Component]:
+    """Those that claim the longest suffix of a path, or of the nearest folder above it of which one claims a suffix."""
+    places = (path, *map(str, Path(path).parents))
+    return next((claims[0] for place in places if (claims := _by_suffix(known, place))), [])
+
+
+def _suffixes(known: list[Component]) -> str:
+    """The names of formats with the suffixes that they claim."""
+    return ", ".join(f"{c.spec.name} ({' '.join(_format(c).suffixes)})" for c in known if _format(c).suffixes) or "none"
 
 
 def _by_suffix(known: list[Component], path: str) -> list[list[Component]]:

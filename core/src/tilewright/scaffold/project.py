@@ -18,7 +18,7 @@ from ..errors import AlreadyExists, InvalidOption
 __all__ = ["SCAFFOLDS", "Scaffold", "write_project"]
 
 Scaffold = Kind | Literal["network"]
-SCAFFOLDS: tuple[Scaffold, ...] = (*KINDS, "network")
+SCAFFOLDS: tuple[Scaffold, ...] = (*(kind for kind in KINDS if kind not in ("measurer", "table")), "network")
 
 HIDDEN = (
     "github",
