@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +17,9 @@ from networks import Local, Planes, Points, starts
 from scipy import ndimage
 
 from tilewright import Grid, Image, InvalidOption, Pipeline
+from tilewright.abc import Window
 from tilewright.cli import main
+from tilewright.tiling.windows import WindowGrid
 
 pytestmark = pytest.mark.slow
 
@@ -131,6 +136,37 @@ class Unknown:
         return block
 
 
+class Counted(zarr.storage.WrapperStore[zarr.storage.MemoryStore]):
+    """A store in memory that counts by key how often a chunk is read."""
+
+    def __init__(self) -> None:
+        super().__init__(zarr.storage.MemoryStore())
+        self.chunks: Counter[str] = Counter()
+
+    async def get(self, key: str, *more: Any, **options: Any) -> Any:
+        if "zarr.json" not in key:
+            self.chunks[key] += 1
+        return await super().get(key, *more, **options)
+
+
+def test_windows_of_one_plane_that_lie_in_one_chunk_are_read_together(tmp_path: Path) -> None:
+    """Of a 3-D network that looks at planes in three directions, as Cellpose's does."""
+    pixels, store, batch = noise((32, 64, 64)), Counted(), 8
+    array = zarr.create_array(store, shape=pixels.shape, chunks=(16, 32, 32), dtype=pixels.dtype)
+    array[:] = pixels
+    store.chunks.clear()
+    network = Planes(level=5500, batch=batch)
+    result = Pipeline(segmenter=network, tiler=Grid(tile=32)).run(Image(array, axes="zyx"), workers=1)
+    assert result.n_objects == network(pixels).max()
+    one_by_one = 0
+    for windows in network.windows(Image(pixels, axes="zyx"), 0):
+        grid = WindowGrid(windows=windows, axes="zyx", shape=pixels.shape)
+        for region in map(grid.region, range(len(grid))):
+            met = [-(-p.stop // n) - p.start // n for p, n in zip(region, (16, 32, 32), strict=True)]
+            one_by_one += int(np.prod(met))
+    assert store.chunks.total() < one_by_one / 3
+
+
 @pytest.mark.parametrize("changed", [False, True])
 def test_pixels_that_must_be_read_to_be_known_are_read_by_window_and_not_by_tile(changed: bool, tmp_path: Path) -> None:
     pixels = noise((60, 60))
@@ -147,6 +183,42 @@ def test_pixels_that_must_be_read_to_be_known_are_read_by_window_and_not_by_tile
     result = pipeline.run(Image(second, axes="yx"), tmp_path / "labels.zarr", workers=1)
     np.testing.assert_array_equal(result.labels.compute(), whole(pixels + changed, 500))
     assert second.read == 2 * pixels.size  # to see whether the tiles are done, and to predict the window again
+
+
+class Overwriting(Local):
+    """Writes into the pixels that it is handed."""
+
+    def predict(self, windows: Sequence[Window], which: int) -> list[dict[str, Any]]:
+        said = []
+        for window in windows:
+            said += super().predict([window], which)
+            window.pixels[:] = 0
+        return said
+
+
+def test_a_network_that_writes_into_its_windows_changes_no_other_window() -> None:
+    pixels = noise((200, 16))  # whose windows are one below the other, and as wide as the image
+    given = pixels.copy()
+    result = Pipeline(segmenter=Overwriting(level=500), tiler=Grid(tile=20, halo=4)).run(given)
+    np.testing.assert_array_equal(result.labels.compute(), whole(pixels, 500))
+    np.testing.assert_array_equal(given, pixels)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (12, 100), (20, 199), (39, 3)])
+def test_a_change_in_any_window_of_a_batch_is_seen(place: tuple[int, int], tmp_path: Path) -> None:
+    """Windows of one row are read together, those of a batch that begins the next row one by one."""
+    pixels = noise((40, 200))
+    pipeline = Pipeline(segmenter=Local(level=500, batch=3), tiler=Grid(tile=20, halo=4))
+    with pytest.raises(ZeroDivisionError):
+        pipeline.run(
+            Image(Unknown(pixels), axes="yx"),
+            tmp_path / "labels.zarr",
+            progress=lambda step, done, total: 1 // (step != "segment" or done < 19),
+            workers=1,
+        )
+    pixels[place] = 5000
+    result = pipeline.run(Image(Unknown(pixels), axes="yx"), tmp_path / "labels.zarr", workers=1)
+    np.testing.assert_array_equal(result.labels.compute(), whole(pixels, 500))
 
 
 def test_what_is_kept_of_windows_is_a_band_of_the_image(tmp_path: Path) -> None:

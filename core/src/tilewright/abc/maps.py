@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from typing import Any
 
@@ -20,12 +20,12 @@ from .network import PLACE, Arrays, Maps, Network, Prediction, Window
 __all__ = ["cropped", "joined", "untiled", "window_of", "windows_in"]
 
 
-def window_of(grid: WindowGrid, number: int, read: Callable[[Region], NDArray[Any]]) -> Window:
-    """What a network is handed of a window. `read` returns the pixels of a region, in the windows' axes after `c`."""
+def window_of(grid: WindowGrid, number: int, pixels: NDArray[Any]) -> Window:
+    """What a network is handed of a window. pixels: of its region, in the windows' axes after `c`."""
     region = grid.region(number)
     at = [grid.axes.index(axis) for axis in grid.windows.axes]
     return Window(
-        pixels=read(region),
+        pixels=pixels,
         region=tuple(region[i] for i in at),
         shape=tuple(grid.shape[i] for i in at),
         span=grid.span(number),
@@ -42,7 +42,7 @@ def windows_in(grid: WindowGrid, numbers: Iterable[int], pixels: NDArray[Any], a
         block = pixels[tuple(parts.get(axis, slice(None)) for axis in axes)]
         return block.transpose(*others, *order).reshape([block.shape[i] for i in order])
 
-    return [window_of(grid, number, read) for number in numbers]
+    return [window_of(grid, number, read(grid.region(number))) for number in numbers]
 
 
 def cropped(grid: WindowGrid, number: int, said: Arrays, predictions: Mapping[str, Prediction]) -> dict[str, Any]:

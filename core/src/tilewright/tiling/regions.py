@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidOption
 
-__all__ = ["Region", "common", "cut", "flat_in_image", "lengths", "relative"]
+__all__ = ["Region", "box", "common", "cut", "flat_in_image", "lengths", "relative"]
 
 MAX_ALONG = 2**22  # along one axis: each has a length in memory
 
@@ -30,6 +30,11 @@ def common(one: Region, other: Region) -> Region | None:
     """The pixels that two regions share, or None if there are none."""
     both = tuple(slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
     return both if all(part.start < part.stop for part in both) else None
+
+
+def box(regions: Sequence[Region]) -> Region:
+    """The smallest region that holds some others, one at least."""
+    return tuple(slice(min(p.start for p in parts), max(p.stop for p in parts)) for parts in zip(*regions, strict=True))
 
 
 def cut(length: int, step: int) -> tuple[int, ...]:

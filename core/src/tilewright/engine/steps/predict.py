@@ -24,7 +24,7 @@ from ..checkpoint.traces import note
 from ..lookahead import task_of
 from ..plan import Plan
 from .attempts import NOWHERE, attempted
-from .reading import digest_of, guard_of, pixels_of
+from .reading import digest_of, guard_of, pixels_together
 
 __all__ = ["batch_guards", "combined", "maps_of", "predict"]
 
@@ -51,7 +51,8 @@ def _predicted_windows(plan: Plan, batch: int) -> int:
         return 0
     known = [guard_of(plan, grid.region(number)) for number in numbers]  # before the pixels are read
     note("read", [task_of(batch)])
-    windows = {number: window_of(grid, number, partial(_pixels, plan, grid)) for number in numbers}
+    pixels = _pixels(plan, grid, numbers)
+    windows = {number: window_of(grid, number, each) for number, each in zip(numbers, pixels, strict=True)}
     guard = combined([n + digest_of(plan, w.pixels) for n, w in zip(known, windows.values(), strict=True)])
     if kept == guard:
         return 0
@@ -85,13 +86,23 @@ def _guard(plan: Plan, batch: int) -> int:
     """The guard of a batch's windows as their pixels are now; read where nothing else tells of a change."""
     which, numbers = plan.batches.windows(batch)
     grid = plan.batches.grids[which]
+    known = [guard_of(plan, grid.region(number)) for number in numbers]
+    if not plan.digests:
+        return combined(known)
+    pixels = _pixels(plan, grid, numbers)
+    return combined([n + digest_of(plan, each) for n, each in zip(known, pixels, strict=True)])
+
+
+def _pixels(plan: Plan, grid: WindowGrid, numbers: Sequence[int]) -> Iterator[NDArray[Any]]:
+    """The pixels of some windows, in the windows' axes after `c`."""
+    axes = ("c" if "c" in plan.axes else "") + grid.windows.axes
     regions = [grid.region(number) for number in numbers]
-    digests = [digest_of(plan, _pixels(plan, grid, region)) if plan.digests else 0 for region in regions]
-    return combined([guard_of(plan, region) + digest for region, digest in zip(regions, digests, strict=True)])
+    return pixels_together(plan, regions, axes, partial(_windows_text, grid))
 
 
-def _pixels(plan: Plan, grid: WindowGrid, region: Region) -> NDArray[Any]:
-    return pixels_of(plan, region, ("c" if "c" in plan.axes else "") + grid.windows.axes, lambda: f"window {region}")
+def _windows_text(grid: WindowGrid, region: Region) -> str:
+    spans = (f"{axis} {part.start}:{part.stop}" for axis, part in zip(grid.axes, region, strict=True))
+    return f"windows in {', '.join(spans)}"
 
 
 def _predicted(

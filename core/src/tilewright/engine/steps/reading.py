@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 from ...components.isolation import describe
 from ...errors import NotReadable
-from ...tiling.regions import Region
+from ...tiling.regions import Region, box, lengths, relative
 from ..plan import Plan
 
-__all__ = ["digest_of", "guard_of", "pixels_of"]
+__all__ = ["digest_of", "guard_of", "pixels_of", "pixels_together"]
+
+WASTE = 2  # what regions are read together with, in times their own pixels
 
 
 def guard_of(plan: Plan, region: Region) -> int:
@@ -44,19 +47,48 @@ def digest_of(plan: Plan, pixels: NDArray[Any]) -> int:
     return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=7).digest(), "big")
 
 
-def pixels_of(plan: Plan, region: Region, axes: str, what: Callable[[], str]) -> NDArray[Any]:
+def pixels_of(plan: Plan, region: Region, axes: str, what: Callable[[Region], str]) -> NDArray[Any]:
     """Read a region in some axes; those that the image lacks have length 1. NotReadable says `what` is read."""
+    return _in_axes(plan, _read(plan, region, what), axes)
+
+
+def pixels_together(
+    plan: Plan, regions: Sequence[Region], axes: str, what: Callable[[Region], str]
+) -> Iterator[NDArray[Any]]:
+    """What `pixels_of` returns of each region, in their order.
+
+    Regions near each other are read at once, in the box around them: several may lie in one chunk, which would be
+    decoded for each of them.
+    """
+    around = box(regions)
+    if len(regions) == 1 or math.prod(lengths(around)) > WASTE * sum(math.prod(lengths(r)) for r in regions):
+        yield from (pixels_of(plan, region, axes, what) for region in regions)
+        return
+    block = _read(plan, around, what)
+    for region in regions:
+        parts = dict(zip(plan.grid.axes, relative(region, around), strict=True))
+        own = block[tuple(parts.get(axis, slice(None)) for axis in plan.source.opened.axes)]
+        yield _in_axes(plan, own.copy(), axes)  # a network may write into it, and regions overlap
+
+
+def _read(plan: Plan, region: Region, what: Callable[[Region], str]) -> NDArray[Any]:
+    """A region in the image's axes."""
     image = plan.source.opened
     parts = dict(zip(plan.grid.axes, region, strict=True))
     try:
         block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
     except Exception as error:
         raise NotReadable(
-            f"{image.source or image.name} cannot be read at {what()}: {describe(error)}; repair it, or leave such "
-            "tiles out: on_error='skip' (--on-error skip)"
+            f"{image.source or image.name} cannot be read at {what(region)}: {describe(error)}; repair it, or leave "
+            "such tiles out: on_error='skip' (--on-error skip)"
         ) from error
     plan.source.check()
-    missing, kept, order = _arranged(image.axes, axes)
+    return block
+
+
+def _in_axes(plan: Plan, block: NDArray[Any], axes: str) -> NDArray[Any]:
+    """A block of the image in some axes; it has length 1 along the others."""
+    missing, kept, order = _arranged(plan.source.opened.axes, axes)
     block = block.reshape((1,) * missing + tuple(block.shape[i] for i in kept))
     return np.ascontiguousarray(block.transpose(order))
 

@@ -87,7 +87,7 @@ def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
 
 def _pixels(plan: Plan, tile: Tile) -> NDArray[Any]:
     note("read", [tile.number])
-    return pixels_of(plan, plan.seen(tile), plan.axes, partial(tile_text, plan, tile))
+    return pixels_of(plan, plan.seen(tile), plan.axes, lambda _: tile_text(plan, tile))
 
 
 def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> NDArray[Any] | None:
