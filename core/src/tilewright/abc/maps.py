@@ -16,6 +16,7 @@ from ..tiling.placement import Placement
 from ..tiling.regions import Region, common, lengths, relative
 from ..tiling.windows import WindowGrid
 from .network import PLACE, Arrays, Maps, Network, Prediction, Window
+from .traits import Traits
 
 __all__ = ["cropped", "joined", "untiled", "window_of", "windows_in"]
 
@@ -84,7 +85,7 @@ def joined(
         if not each.rows
     }
     tables = {name: [np.zeros((0, each.channels), each.dtype)] for name, each in predictions.items() if each.rows}
-    weights = np.zeros(lengths(space), np.float32)
+    weights = np.zeros(lengths(space) if maps else 0, np.float32)
     for number, arrays in parts:
         _add(maps, weights, space, grid, number, arrays)
         inside = _within(arrays[PLACE], own) if tables else None
@@ -110,16 +111,15 @@ def untiled(network: Network, pixels: NDArray[Any], axes: str) -> NDArray[Any]:
     pixels: with these axes, those that the segmenter is handed.
     """
     image, space = Image(pixels, axes=axes), spatial(axes)
-    whole = tuple(slice(0, image.size(axis)) for axis in space)
+    traits, whole = Traits.of(network, image), tuple(slice(0, image.size(axis)) for axis in space)
     maps = []
     for which, windows in enumerate(network.windows(image, 2**62)):
-        grid = WindowGrid(windows=windows, axes=space, shape=lengths(whole))
-        batch, parts = getattr(network, "batch", 1), []
-        for first in range(0, len(grid), batch):
-            numbers = range(first, min(first + batch, len(grid)))
+        grid, parts = WindowGrid(windows=windows, axes=space, shape=lengths(whole)), []
+        for first in range(0, len(grid), traits.batch):
+            numbers = range(first, min(first + traits.batch, len(grid)))
             said = network.predict(windows_in(grid, numbers, pixels, axes), which)
-            parts += [(n, cropped(grid, n, each, network.predictions)) for n, each in zip(numbers, said, strict=True)]
-        maps.append(joined(grid, parts, whole, space, network.predictions))
+            parts += [(n, cropped(grid, n, each, traits.predictions)) for n, each in zip(numbers, said, strict=True)]
+        maps.append(joined(grid, parts, whole, space, traits.predictions))
     return network.decode(maps, Placement.whole(space, lengths(whole)))
 
 

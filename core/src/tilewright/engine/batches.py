@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,6 +43,12 @@ class Batches:
         """The batch of each of some windows of a set."""
         return self._first[which] + windows // self.size
 
-    def meeting(self, region: Region) -> Ints:
-        """The batches with a window that says something of a region of the image, ascending."""
-        return np.unique(np.concatenate([self.of(i, grid.meeting(region)) for i, grid in enumerate(self.grids)]))
+    def meeting(self, region: Region) -> dict[int, int]:
+        """The batches, ascending, with windows that say something of a region of the image, and how many they are."""
+        windows = [self.of(which, grid.meeting(region)) for which, grid in enumerate(self.grids)]
+        batches, counts = np.unique(np.concatenate(windows), return_counts=True)
+        return dict(zip(batches.tolist(), counts.tolist(), strict=True))
+
+    def uses(self, along: Sequence[Sequence[slice]]) -> Ints:
+        """For each batch the sum of its counts in `meeting`, over all regions made of one part along each axis."""
+        return np.concatenate([np.add.reduceat(g.uses(along), np.arange(0, len(g), self.size)) for g in self.grids])

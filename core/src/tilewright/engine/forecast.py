@@ -132,7 +132,7 @@ def _predicted(plan: Plan, sample: _Sample, number: int) -> bool:
     """Predict what a tile needs; whether there was time for all of it."""
     if not plan.batches:
         return True
-    for batch in plan.batches.meeting(plan.seen(plan.grid[number])).tolist():
+    for batch in plan.needs(plan.grid[number]):
         if plan.predictions.size(batch):
             continue
         if not sample.windows:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+
+import numpy as np
 
 from .plan import Plan
 
@@ -30,18 +32,21 @@ class Lookahead:
     band of the image. Whoever does the tasks calls `ended` for each.
     """
 
-    def __init__(self, plan: Plan, tiles: Sequence[int]) -> None:
-        self._plan, self._tiles = plan, iter(tiles)
+    def __init__(self, plan: Plan, done: Collection[int]) -> None:
+        """done: the tiles that are decoded already, and need no batch."""
+        self._plan = plan
+        self._tiles = (number for number in range(len(plan.grid)) if number not in done)
         self._ahead = max(TILES, math.prod(plan.grid.counts[1:]))  # tiles
         self._open: deque[int] = deque()  # tiles that are looked at and not handed out, in order
+        self._needs: dict[int, Mapping[int, int]] = {}  # by tile that is looked at and not decoded, those of the plan
         self._missing: dict[int, int] = {}  # by such a tile, how many of its batches are not predicted yet
         self._asked: deque[int] = deque()  # batches that are not handed out
         self._waiting: dict[int, list[int]] = {}  # by batch that is not predicted, the tiles that wait for it
         self._known: set[int] = set()  # batches that were asked for and are not over
-        self._left: Counter[int] = Counter()  # by batch, the tiles that need it and are not decoded
-        for tile in tiles:
-            self._left.update(self._needs(tile))
-        self.batches = len(self._left)
+        self._left = plan.uses()  # by batch, how often tiles that are not decoded need one of its windows
+        for tile in done:
+            self._used(plan.needs(plan.grid[tile]))
+        self.batches = int(np.count_nonzero(self._left))
 
     def __iter__(self) -> Iterator[list[int] | None]:
         while True:
@@ -63,16 +68,21 @@ class Lookahead:
                 self._missing[tile] -= 1
             return []
         del self._missing[task]
-        needs = self._needs(task)
-        self._left.subtract(needs)
-        over = [batch for batch in needs if not self._left[batch]]
-        self._known -= set(over)
+        over = self._used(self._needs.pop(task))
+        self._known.difference_update(over)
+        return over
+
+    def _used(self, needs: Mapping[int, int]) -> list[int]:
+        """A tile is decoded. Returns those of its batches that no other one needs."""
+        batches = np.fromiter(needs, np.int64, len(needs))
+        self._left[batches] -= np.fromiter(needs.values(), np.int64, len(needs))
+        over: list[int] = batches[self._left[batches] == 0].tolist()
         return over
 
     def _look(self) -> None:
         """Ask for what the next tiles need, as far ahead as is allowed."""
         while len(self._missing) < self._ahead and (tile := next(self._tiles, None)) is not None:
-            needs = self._needs(tile)
+            needs = self._needs[tile] = self._plan.needs(self._plan.grid[tile])
             new = [batch for batch in needs if batch not in self._known]
             self._known.update(new)
             self._asked.extend(new)
@@ -82,6 +92,3 @@ class Lookahead:
                 self._waiting[batch].append(tile)
             self._missing[tile] = len(waits)
             self._open.append(tile)
-
-    def _needs(self, tile: int) -> list[int]:
-        return self._plan.needs(self._plan.grid[tile])

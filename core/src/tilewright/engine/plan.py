@@ -9,6 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..abc.network import Prediction
 from ..abc.traits import MergerTraits
 from ..io.source import Source
@@ -123,10 +126,13 @@ class Plan:
         """What the segmenter is handed: the tile's outer region and its context."""
         return widened(tile.outer, self.context, self.grid.shape) if any(self.context) else tile.outer
 
-    def needs(self, tile: Tile) -> list[int]:
-        """The batches of a network's windows that a tile's labels depend on."""
-        batches: list[int] = self.batches.meeting(self.seen(tile)).tolist()
-        return batches
+    def needs(self, tile: Tile) -> Mapping[int, int]:
+        """The batches, ascending, that a tile's labels depend on, and on how many windows of each."""
+        return self.batches.meeting(self.seen(tile))
+
+    def uses(self) -> NDArray[np.int64]:
+        """By batch, on how many of its windows the labels of all tiles depend, a window counting for each tile."""
+        return self.batches.uses(self.grid.parts_read(self.context))
 
     def tiles_of(self, pixels: int) -> int:
         """Tiles to a task: as many small ones as make so many pixels."""

@@ -107,7 +107,7 @@ class Run:
     def _decoded(self, tiles: Sequence[int]) -> dict[int, Recorded]:
         """Have a network predict what the tiles need that are not recorded yet, and decode these."""
         recorded, plan, batches = self._reuse("tile", tiles), self.plan, 0
-        ahead = Lookahead(plan, [number for number in tiles if number not in recorded])
+        ahead = Lookahead(plan, frozenset(recorded))
         logger.info("predict begins: %s batches of windows for %s tiles", f"{ahead.batches:,}", f"{len(tiles):,}")
         if ahead.batches:
             self.report("predict", 0, ahead.batches)

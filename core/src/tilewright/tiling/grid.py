@@ -137,15 +137,19 @@ class TileGrid:
         """The largest core length along each axis (1 along one that has no pixels)."""
         return tuple(max(core, default=1) for core in self.cores)
 
-    def lengths_read(self, context: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-        """For each axis the lengths that are read of the tiles, with `context` more pixels around their outer regions.
+    def parts_read(self, context: Sequence[int]) -> tuple[tuple[slice, ...], ...]:
+        """For each axis what is read of the tiles, with `context` more pixels around their outer regions.
 
         It is the same along every line of tiles.
         """
         return tuple(
-            tuple(min(length, outer.stop + more) - max(0, outer.start - more) for _, outer in spans)
+            tuple(slice(max(0, outer.start - more), min(length, outer.stop + more)) for _, outer in spans)
             for spans, more, length in zip(self._spans, context, self.shape, strict=True)
         )
+
+    def lengths_read(self, context: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        """For each axis how long the `parts_read` are."""
+        return tuple(map(lengths, self.parts_read(context)))
 
     @cached_property
     def reach(self) -> tuple[int, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,12 +135,28 @@ class WindowGrid:
 
     def meeting(self, region: Region) -> Ints:
         """The numbers, ascending, of the windows of which something is kept in a region of the image."""
-        space = dict(zip(self.axes, self.space(region), strict=True))
-        ranges = {axis: np.arange(part.start, part.stop) for axis, part in space.items()}
-        for axis, (first, last) in zip(self.windows.axes, self.windows.kept, strict=True):  # which both ascend
-            ranges[axis] = np.flatnonzero((first < space[axis].stop) & (last > space[axis].start))
-        numbers = np.ravel_multi_index(np.ix_(*(ranges[axis] for axis in self.axes)), self.counts)
+        ranges = [np.arange(*self._along(axis, part)) for axis, part in zip(self.axes, region, strict=True)]
+        numbers = np.ravel_multi_index(np.ix_(*ranges), self.counts)
         return np.asarray(numbers, np.int64).ravel()
+
+    def uses(self, along: Sequence[Sequence[slice]]) -> Ints:
+        """For each window, in how many regions something is kept of it.
+
+        along: for each axis parts of the image; the regions are all that have one part along each axis.
+        """
+        counts = [np.zeros(count, np.int64) for count in self.counts]
+        for axis, parts, count in zip(self.axes, along, counts, strict=True):
+            for part in parts:
+                count[slice(*self._along(axis, part))] += 1
+        return reduce(np.multiply.outer, counts).ravel()
+
+    def _along(self, axis: str, part: slice) -> tuple[int, int]:
+        """The first window along an axis of which something is kept in a part of the image, and the first after it."""
+        if axis not in self.windows.axes:
+            return part.start, part.stop
+        part = self._resampled(part, axis)
+        first, last = self.windows.kept[self.windows.axes.index(axis)]  # which both ascend
+        return int(np.searchsorted(last, part.start, "right")), int(np.searchsorted(first, part.stop, "left"))
 
     def _resampled(self, part: slice, axis: str, *, back: bool = False) -> slice:
         """A part of the image along an axis in the windows' space, or back, and the neighbours that it is made from."""
