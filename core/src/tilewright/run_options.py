@@ -82,7 +82,7 @@ class RunOptions:
         default=False,
         metadata={
             "help": "Make the workers processes, which take some seconds to start: for a segmenter that holds Python's "
-            "lock, as loops in Python do."
+            "lock, as loops in Python do, and for a network on several GPUs, each of which then has a process more."
         },
     )
     checkpoint_dir: str | Path | None = field(

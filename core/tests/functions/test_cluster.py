@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tilewright import InvalidOption, make_local_cluster, merge_tile_labels, tile_process
-from tilewright.functions.memory import gpus
+from tilewright.storage.machine import gpus
 
 pytestmark = pytest.mark.slow
 

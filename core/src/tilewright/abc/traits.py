@@ -41,6 +41,7 @@ class Traits:
     memory: the bytes that a call takes for a tile of a shape and dtype; None if it does not declare it.
     predictions: what the network of an `abc.network.Network` says of a window, by name; empty for any other segmenter.
     batch: windows that go through it at once. decode_options: those of its options that `predict` does not depend on.
+    gpu: whether it runs on a GPU where there is one.
     """
 
     axes: str
@@ -60,6 +61,7 @@ class Traits:
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
     batch: int = 1
     decode_options: tuple[str, ...] = ()
+    gpu: bool = False
 
     @classmethod
     def of(cls, segmenter: object, image: Image) -> Traits:
@@ -95,6 +97,7 @@ class Traits:
             decode_options=asked.sequence("decode_options", (str,), "names of options")
             if asked.value("decode_options")
             else (),
+            gpu=_gpu(asked),
         )
 
     def needs(self, image: Image) -> Needs:
@@ -322,6 +325,16 @@ def _predictions(asked: _Asked) -> Mapping[str, Prediction]:
     if not good or (tables and PLACE not in tables):
         raise asked.wrong("predictions", f"Predictions by name, with {PLACE!r} among those that are rows")
     return dict(value)
+
+
+def _gpu(asked: _Asked) -> bool:
+    """Whether a network runs on a GPU where there is one. What another segmenter calls so is its own affair."""
+    if asked.function("predict") is None:
+        return False
+    value = asked.value("gpu")
+    if value in (None, True, False, "auto"):
+        return bool(value)
+    raise asked.wrong("gpu", "True, False or 'auto'")
 
 
 def _as_late(kind: type, name: str, other: str) -> bool:

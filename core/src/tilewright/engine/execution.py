@@ -17,7 +17,7 @@ from ..io.destination import Destination
 from ..io.source import Source, open_source
 from ..run_options import RunOptions
 from ..storage.disk import discard, writing_to
-from ..storage.machine import cpus, open_standard_streams
+from ..storage.machine import cpus, gpus, open_standard_streams
 from .checkpoint.lock import Claim, claimed, empty, has_record, is_placing, keep, note_placing
 from .checkpoint.predictions import PREDICTIONS
 from .fingerprint import fingerprint, identity, noting_changes, of_predictions
@@ -128,7 +128,8 @@ class Execution:
         started = datetime.datetime.now(datetime.UTC)
         count = min(self.options.workers or (1 if in_task() else cpus()), max(1, len(plan.grid)))
         try:
-            with crew(count, processes=self.options.processes) as workers:
+            devices = gpus()[: len(plan.batches)] if plan.gpu and self.options.processes else []
+            with crew(count, processes=self.options.processes, gpus=devices) as workers:
                 try_writer(home.writer, home.path, plan, self.options.name)  # while processes start
                 run = Run(plan=plan, crew=workers, report=watchers.tile_done)
                 result = self._stepped(run, home, claim, watchers, started)

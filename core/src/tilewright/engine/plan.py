@@ -46,8 +46,9 @@ class Plan:
     same_ids: objects to which the segmenter gave equal ids in different tiles are one.
     join_z: the IoU from which objects of consecutive slices are one; None if slices are not linked.
     on_error, retries: whether a tile that fails ends the run or is left as background, and how often it is tried again.
-    windows, predicts, batch: of a network (`abc.network`): its sets of windows, what it says of each, and how many go
-        through it at once. Without windows the segmenter is called with the pixels of each tile.
+    windows, predicts, batch, gpu: of a network (`abc.network`): its sets of windows, what it says of each, how many go
+        through it at once, and whether it runs on a GPU. Without windows the segmenter is called with the pixels of
+        each tile.
     predictions_path: the folder in which what it says is kept: while tiles need it, or all of it (keep_predictions), up
         to `most_kept` bytes.
     decode_options: those of the segmenter's options of which what it says is independent.
@@ -76,6 +77,7 @@ class Plan:
     windows: tuple[Windows, ...] = ()
     predicts: Mapping[str, Prediction] = field(default_factory=dict)
     batch: int = 1
+    gpu: bool = False
     predictions_path: Path = Path()
     keep_predictions: bool = False
     most_kept: int | None = None

@@ -90,6 +90,7 @@ def _with_network(plan: Plan, traits: Traits, tiler: Any, options: RunOptions) -
         windows=windows_of(plan.segmenter, plan.source.opened, traits, tiler),
         predicts=traits.predictions,
         batch=traits.batch,
+        gpu=traits.gpu,
         decode_options=traits.decode_options,
         predictions_path=plan.checkpoint_path / PREDICTIONS,
         most_kept=options.most_kept,

@@ -10,8 +10,7 @@ from typing import Any
 from ..components.options import checked_arguments
 from ..components.quantities import whole_number
 from ..engine.workers.main_guard import check_guarded
-from ..storage.machine import cpus
-from .memory import gpus
+from ..storage.machine import cpus, gpus
 
 __all__ = ["make_local_cluster"]
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-import logging
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["available_memory", "gpu_memory", "gpus"]
+from ..storage.machine import gpu_facts
 
-logger = logging.getLogger("tilewright")
+__all__ = ["available_memory", "gpu_memory"]
 
 MIB = 2**20
 NO_LIMIT = 2**60  # cgroup v1 writes "no limit" as the largest page-aligned number
@@ -34,30 +30,8 @@ def available_memory(root: Path = Path("/"), environment: Mapping[str, str] = os
 
 def gpu_memory() -> int | None:
     """Free bytes of the first GPU, or None if there is none or nothing here can ask it."""
-    free = _asked("memory.free")
+    free = gpu_facts("memory.free")
     return int(free[0]) * MIB if free and free[0].isdigit() else None
-
-
-def gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them; else all that there are."""
-    said = environment.get("CUDA_VISIBLE_DEVICES")
-    if said is None:
-        return _asked("index")
-    names = [name.strip() for name in said.split(",")]
-    return list(itertools.takewhile(lambda name: name not in ("", "-1"), names))  # CUDA too stops at one that is none
-
-
-def _asked(what: str) -> list[str]:
-    """What `nvidia-smi` says of each GPU."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    command = [tool, f"--query-gpu={what}", "--format=csv,noheader,nounits"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
-    if asked.returncode:
-        logger.info("nvidia-smi does not tell of the GPUs: %s", (asked.stderr or asked.stdout).strip())
-        return []
-    return asked.stdout.split()
 
 
 def _slurm(environment: Mapping[str, str]) -> int | None:

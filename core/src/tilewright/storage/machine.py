@@ -1,17 +1,36 @@
-"""The machine: its CPUs, its last start, the folders of installed packages, and which of its processes live."""
+"""The machine: its CPUs and GPUs, its last start, folders of installed packages, and which of its processes live."""
 
 from __future__ import annotations
 
+import itertools
+import logging
 import os
+import shutil
 import socket
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["INSTALLED", "boot_id", "cpus", "is_alive", "open_standard_streams", "this_process"]
+__all__ = [
+    "INSTALLED",
+    "VISIBLE",
+    "boot_id",
+    "cpus",
+    "gpu_facts",
+    "gpus",
+    "is_alive",
+    "open_standard_streams",
+    "this_process",
+]
+
+logger = logging.getLogger("tilewright")
 
 INSTALLED = {"site-packages", "dist-packages"}
 """The folders in which packages are installed."""
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+"""The variable of the environment that says which GPUs a process sees."""
 
 STDERR = 2
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -20,6 +39,28 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 def cpus() -> int:
     """The number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` names them; else all that there are."""
+    named = environment.get(VISIBLE)
+    if named is None:
+        return gpu_facts("index")
+    names = [name.strip() for name in named.split(",")]
+    return list(itertools.takewhile(lambda name: name not in ("", "-1"), names))  # CUDA too stops at one that is none
+
+
+def gpu_facts(what: str) -> list[str]:
+    """What `nvidia-smi` says of each GPU; nothing where it is not installed or cannot answer."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    command = [tool, f"--query-gpu={what}", "--format=csv,noheader,nounits"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    if asked.returncode:
+        logger.info("nvidia-smi does not tell of the GPUs: %s", (asked.stderr or asked.stdout).strip())
+        return []
+    return asked.stdout.split()
 
 
 def open_standard_streams() -> None:

@@ -143,8 +143,11 @@ class _Threads:
 
 
 @contextmanager
-def crew(count: int, *, processes: bool = False) -> Iterator[Crew]:
-    """The active `distributed` client's workers if there is one, else so many threads or processes."""
+def crew(count: int, *, processes: bool = False, gpus: Sequence[str] = ()) -> Iterator[Crew]:
+    """The active `distributed` client's workers if there is one, else so many threads or processes.
+
+    gpus: with processes there is one more for each of these, which predicts.
+    """
     client = _active_client()
     if client is not None:
         from .distributed import Cluster
@@ -154,7 +157,7 @@ def crew(count: int, *, processes: bool = False) -> Iterator[Crew]:
     if processes:
         from .processes import local_processes
 
-        with local_processes(count) as hands:
+        with local_processes(count, gpus) as hands:
             yield Crew(hands)
         return
     with ThreadPoolExecutor(count, thread_name_prefix="tilewright") as pool:

@@ -15,7 +15,7 @@ class Blobs:
     threshold: float = field(default=0.5, metadata={"help": "of the probability that a pixel lies inside an object"})
     batch: int = field(default=8, metadata={"help": "windows that go through the network at once"})
     limits: tuple[float, float] | None = field(default=None, metadata={"help": "grey values; none: percentiles"})
-    axes, merger, decode_options = "yx", "touch", ("threshold",)
+    axes, merger, gpu, decode_options = "yx", "touch", "auto", ("threshold",)
     predictions = property(lambda self: {"inside": Prediction(dtype="float16")})
 
     def prepare(self, image):
