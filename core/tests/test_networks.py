@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from networks import Local, Planes, Points, starts
 from scipy import ndimage
 
 from tilewright import Grid, Image, InvalidOption, Pipeline
-from tilewright.abc import Window
+from tilewright.abc import Window, Windows
 from tilewright.cli import main
 from tilewright.tiling.windows import WindowGrid
 
@@ -81,6 +82,35 @@ def test_a_kept_prediction_serves_another_level_without_the_network(tmp_path: Pa
     pixels[0, 0] += 1  # another image
     np.testing.assert_array_equal(run(500), whole(pixels, 500))
     assert evaluated(log) == 2 * count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measuring(Local):
+    """Lays windows by what a device has free at the time."""
+
+    device: str
+
+    def windows(self, image: Image, budget: int) -> list[Windows]:
+        return Local(size=int(Path(self.device).read_text())).windows(image, budget)
+
+
+def test_a_run_that_resumes_keeps_its_windows_whatever_the_device_has_free_by_then(tmp_path: Path) -> None:
+    pixels, log, device = noise((90, 70)), tmp_path / "log", tmp_path / "device"
+
+    def run(free: int, level: float, **options: Any) -> Any:
+        device.write_text(str(free))
+        pipeline = Pipeline(
+            segmenter=Measuring(device=str(device), log=log, level=level, batch=1), tiler=Grid(tile=30, halo=4)
+        )
+        return pipeline.run(pixels, tmp_path / "labels.zarr", overwrite=True, keep_predictions=True, **options)
+
+    with pytest.raises(ZeroDivisionError):
+        run(16, 500, progress=lambda step, done, total: 1 // (step != "segment" or done < 5))
+    result = run(30, 500)
+    np.testing.assert_array_equal(result.labels.compute(), whole(pixels, 500))
+    assert evaluated(log) == len(starts(90, 16, 12)) * len(starts(70, 16, 12))
+    np.testing.assert_array_equal(run(25, 600).labels.compute(), whole(pixels, 600))
+    assert evaluated(log) == len(starts(90, 16, 12)) * len(starts(70, 16, 12))
 
 
 def test_what_is_kept_stays_below_its_limit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

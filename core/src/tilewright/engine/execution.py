@@ -18,9 +18,9 @@ from ..io.source import Source, open_source
 from ..run_options import RunOptions
 from ..storage.disk import discard, writing_to
 from ..storage.machine import cpus, gpus, open_standard_streams
-from .checkpoint.lock import Claim, claimed, empty, has_record, is_placing, keep, note_placing
+from .checkpoint.lock import Claim, claimed, empty, has_record, is_placing, keep, note_placing, record_of
 from .checkpoint.predictions import PREDICTIONS
-from .fingerprint import fingerprint, identity, noting_changes, of_predictions
+from .fingerprint import fingerprint, identity, noting_changes, of_predictions, with_windows_of
 from .plan import Plan
 from .planning import Parts, plan_of
 from .provenance import pipeline_record, provenance_of
@@ -56,7 +56,7 @@ class Execution:
             if not (options.overwrite or (options.resume and is_placing(home.beside))):
                 home.check_free()
             plan = plan_of(self.parts, opened, options, home.checkpoint, home.workdir)
-            record = fingerprint(plan, home.path)
+            plan, record = self._recorded(plan, home)
             predictions = partial(of_predictions, decode_options=plan.decode_options)
             plan = self._keeping(plan, home, predictions(record))
             with (
@@ -101,6 +101,15 @@ class Execution:
             writer=self.parts.writer,
             checkpoint_dir=self.options.checkpoint_dir,
         )
+
+    def _recorded(self, plan: Plan, home: Destination) -> tuple[Plan, dict[str, Any]]:
+        """The plan, with the windows of an earlier run that it can go on from, and its record."""
+        record = fingerprint(plan, home.path)
+        if not plan.windows:
+            return plan, record
+        plan = with_windows_of(record_of(home.predictions), plan, of_predictions(record, plan.decode_options))
+        plan = with_windows_of(record_of(home.checkpoint), plan, record)
+        return plan, fingerprint(plan, home.path)
 
     def _keeping(self, plan: Plan, home: Destination, record: Mapping[str, Any]) -> Plan:
         """The plan with the folder of kept predictions, if the run keeps them or an earlier one kept the same."""

@@ -7,15 +7,18 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from .._version import __version__
 from ..components.resolve import configuration
 from ..components.specs import Kind
+from ..tiling.windows import Windows
+from .checkpoint.differences import same
 from .code_identity import behaviour
 from .plan import Plan
 
-__all__ = ["fingerprint", "identity", "noting_changes", "of_predictions"]
+__all__ = ["fingerprint", "identity", "noting_changes", "of_predictions", "with_windows_of"]
 
 _first: dict[str, str] = {}
 """By what the code of a component came to be in the course of a run of this process: what it was when the run began."""
@@ -53,6 +56,25 @@ def of_predictions(record: Mapping[str, Any], decode_options: Sequence[str]) -> 
     segmenter["configuration"] = {name: options[name] for name in options if name not in decode_options}
     others = ("grid", "context", "merger", "min_size", "same_ids", "join_z")
     return {name: value for name, value in record.items() if name not in others} | {"segmenter": segmenter}
+
+
+def with_windows_of(old: Mapping[str, Any] | None, plan: Plan, record: Mapping[str, Any]) -> Plan:
+    """The plan with the windows and the batch of an earlier record, if that is the same but for these.
+
+    They may depend on how much memory a device had free, and a run that resumes has to get the same.
+    """
+    if old is None:
+        return plan
+    one, other = ({name: each.get(name) for name in record if name != "windows"} for each in (old, record))
+    if not old.get("windows") or not same(one, other):
+        return plan
+    windows, batch = old["windows"]
+    return replace(plan, windows=tuple(Windows(**{n: _tuples(v) for n, v in w.items()}) for w in windows), batch=batch)
+
+
+def _tuples(value: Any) -> Any:
+    """A value read from JSON with its lists as tuples."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def identity(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:
