@@ -20,7 +20,7 @@ from scipy import ndimage
 from tilewright import Grid, Image, Pipeline, Placement, compare
 from tilewright.abc import Maps, Traits, Windows
 from tilewright.tiling.windows import WindowGrid
-from tilewright_cellpose import evaluation, flow_errors, masks, patches, weights
+from tilewright_cellpose import evaluation, flow_errors, masks, memory, patches, weights
 from tilewright_cellpose.scaling import scaled
 from tilewright_cellpose.segmenter import Cellpose
 
@@ -210,7 +210,9 @@ def test_what_it_declares_for_planes_and_for_volumes(model: str) -> None:
     assert volume.context == dict.fromkeys("zyx", 6)
     traits = Traits.of(plane, Image(np.zeros((8, 8)), "yx"))
     assert traits.axes == "cyx"
-    assert traits.batch == plane.batch_size
+    assert traits.gpu
+    assert traits.batch == (memory.batch(plane) if torch.cuda.is_available() else 8)
+    assert Traits.of(Cellpose(model=model, batch_size=3, gpu=False), Image(np.zeros((8, 8)), "yx")).batch == 3
     assert set(traits.decode_options) <= {each.name for each in dataclasses.fields(plane)}
 
 

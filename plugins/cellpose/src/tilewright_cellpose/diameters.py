@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tilewright import Image
 from tilewright.errors import InvalidOption, NotReadable
 
-from . import weights
+from . import memory, weights
 from .normalization import normalized
 from .options import KNOWN, Options
 
@@ -36,10 +36,8 @@ def estimated(options: Options, image: Image) -> float:
     model = _size_model(options)
     windows = sorted((normalized(w, options.ranges or ()) for w in _windows(image)), key=np.mean)[-MEASURED:]
     padded = [np.pad(w, [(0, weights.most_channels() - len(w)), (0, 0), (0, 0)]) for w in windows]
-    found = [
-        model.eval(np.moveaxis(w, 0, -1), channel_axis=2, normalize={"normalize": False}, batch_size=options.batch_size)
-        for w in padded
-    ]
+    given = {"channel_axis": 2, "normalize": {"normalize": False}, "batch_size": memory.batch(options)}
+    found = [model.eval(np.moveaxis(w, 0, -1), **given) for w in padded]
     return round(float(np.median([diameter for diameter, _ in found])), 2)
 
 

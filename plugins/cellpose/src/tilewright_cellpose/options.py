@@ -57,7 +57,10 @@ class Options:
     rescale: float | None = field(
         default=None, metadata={"help": "enlargement before the network; None: by the diameter"}
     )
-    batch_size: int = field(default=8, metadata={"help": "patches that go through the network at a time"})
+    batch_size: int | Literal["auto"] = field(
+        default="auto",
+        metadata={"help": "patches that go through the network at a time; auto: 8, or what a GPU has memory for"},
+    )
     gpu: bool | Literal["auto"] = field(
         default="auto", metadata={"help": "use a GPU; auto: if PyTorch has one. In each process one batch at a time"}
     )

@@ -54,8 +54,8 @@ class Cellpose(Options):
 
     @property
     def batch(self) -> int:
-        """Patches that go through the network at a time."""
-        return self.batch_size
+        """Patches that go through the network at a time; a run asks once, and keeps to it when it resumes."""
+        return memory.batch(self)
 
     @property
     def context(self) -> dict[str, int]:

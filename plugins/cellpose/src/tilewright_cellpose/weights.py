@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import logging
+import os
 import threading
 import warnings
 import zipfile
@@ -16,7 +17,7 @@ from urllib.error import URLError
 
 from tilewright.errors import InvalidOption, NotReadable, PluginError
 
-__all__ = ["device", "digest_of", "found", "loaded", "models", "most_channels", "newer", "version"]
+__all__ = ["device", "digest_of", "found", "free", "loaded", "models", "most_channels", "newer", "version"]
 
 logger = logging.getLogger("tilewright")
 
@@ -79,11 +80,19 @@ def found(model: str) -> str:
 def device(gpu: bool | Literal["auto"]) -> Any:
     """PyTorch's device for the network: a GPU, if it has one and `gpu` is not False. The log says which."""
     made = models().assign_device(gpu=bool(gpu))[0]
-    if made.type == "cpu" and gpu is True:
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""  # as from the processes of a run that decode
+    if made.type == "cpu" and gpu is True and not hidden:
         warnings.warn("gpu=True, but PyTorch finds no GPU here: Cellpose runs on the CPU", RuntimeWarning, stacklevel=2)
     reason = ": PyTorch finds no GPU" if made.type == "cpu" and gpu else ""
     logger.info("Cellpose runs on %s%s", made, reason)
     return made
+
+
+def free(device: Any) -> int | None:
+    """Bytes of a GPU's memory that nobody uses; None for a CPU, and for a GPU that does not say."""
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else None
 
 
 def digest_of(model: str) -> str:

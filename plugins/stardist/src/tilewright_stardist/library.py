@@ -15,7 +15,9 @@ from typing import Any
 
 from tilewright.errors import PluginError
 
-__all__ = ["kinds", "quiet"]
+__all__ = ["gpu_memory", "kinds", "quiet"]
+
+logger = logging.getLogger("tilewright")
 
 
 @functools.cache
@@ -32,6 +34,18 @@ def kinds() -> dict[int, Any]:
             'pip install "tilewright-stardist[tensorflow]", or [cpu]'
         ) from error
     return {2: StarDist2D, 3: StarDist3D}
+
+
+@functools.cache
+def gpu_memory() -> int | None:
+    """Bytes that TensorFlow may take of the GPU that the network runs on; None without a GPU. The log says which."""
+    kinds()
+    from tensorflow.python.client import device_lib
+
+    with quiet():
+        found = [device for device in device_lib.list_local_devices() if device.device_type == "GPU"]
+    logger.info("StarDist runs on %s", found[0].physical_device_desc if found else "cpu: TensorFlow finds no GPU")
+    return int(found[0].memory_limit) if found else None
 
 
 def _import_triton() -> None:
@@ -51,6 +65,7 @@ def quiet() -> Iterator[None]:
     Its other errors are raised in Python too, or are none, as that a build for GPUs finds no driver.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read when TensorFlow is first imported
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else it takes all of a GPU, also to plan a run
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that tiles at the border have other shapes
     printed = io.StringIO()
     with redirect_stdout(printed):

@@ -18,6 +18,7 @@ from tilewright.errors import InvalidImage, InvalidOption
 
 from .folders import axes_of, channels_of, digest_of, folder_of, is_folder
 from .footprint import WORKSPACE, decoding, peak
+from .library import gpu_memory
 from .network import Network, network
 from .normalization import Limits, normalized
 from .windows import best_cut, least_pixels
@@ -80,6 +81,7 @@ class StarDist:
     )
 
     decode_options: ClassVar[tuple[str, ...]] = ("prob_threshold", "nms_threshold")
+    gpu: ClassVar[str] = "auto"
 
     def __post_init__(self) -> None:
         for name in ("prob_threshold", "nms_threshold", "keep_above"):
@@ -155,6 +157,8 @@ class StarDist:
     def windows(self, image: Image, budget: int) -> list[Windows]:
         """Windows as large as fit into so many bytes, of which a receptive field at inner edges is seen twice.
 
+        On a GPU they also fit into what TensorFlow may take of its memory.
+
         They start at multiples of what the network downsamples by: it is the same function of its input only where
         shifted by these. J. L. Rumberger et al., "How shift equivariance impacts metric learning for instance
         segmentation", ICCV 2021.
@@ -166,6 +170,7 @@ class StarDist:
         stride = tuple(net.stride.values())
         margin = tuple(_whole(reach, net.stride[axis]) for axis, reach in net.field.items())
         least = least_pixels(shape, stride=stride, margin=margin)
+        budget = min(budget, gpu_memory() or budget)
         unit = math.prod(stride)
         each = peak(net.model, stride) - WORKSPACE + unit * net.channels * image.dtype.itemsize
         most = (budget - WORKSPACE) // each * unit
