@@ -19,6 +19,7 @@ from ...errors import InvalidOption, WorkerLost
 from ...storage.disk import MACHINE, advice
 from .environment import WorkerFacts
 from .transport import Parcel, do, packed
+from .troubles import Troubles
 
 __all__ = ["Processes", "local_processes"]
 
@@ -34,7 +35,7 @@ class Processes:
     lost: tuple[type[BaseException], ...] = (BrokenProcessPool,)
 
     def __init__(self, count: int) -> None:
-        self.count = count
+        self.count, self._troubles = count, Troubles()
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="tilewright")  # each hands out one task at a time
         self._idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
         try:
@@ -62,7 +63,9 @@ class Processes:
         return packed(plan, folder)
 
     def check(self) -> None:
-        """A process that is gone says so by itself."""
+        """Log processes that were stopped, where the system tells; one that is gone says so by itself."""
+        stopped = [str(child.pid) for child in multiprocessing.active_children() if _is_stopped(child.pid)]
+        self._troubles.log(f"worker process {', '.join(stopped)} was stopped (SIGSTOP)" if stopped else "")
 
     def forget(self, shared: Parcel) -> None:
         """Processes keep one plan at a time, and the last one no longer than the run."""
@@ -74,6 +77,14 @@ class Processes:
         self._threads.shutdown(cancel_futures=True)
         while not self._idle.empty():
             self._idle.get().shutdown(cancel_futures=True)
+
+
+def _is_stopped(pid: int | None) -> bool:
+    """Whether Linux says that a process was stopped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:  # another system, or a process that has ended
+        return False
 
 
 def _made() -> ProcessPoolExecutor:
