@@ -28,7 +28,7 @@ from .reader import LabelsReader, Reader
 from .segmenter import LocatedSegmenter, MeasuredSegmenter, PreparedSegmenter, Segmenter
 from .tiler import Needs, Tiler
 from .traits import MergerTraits, ReaderTraits, SinkTraits, Traits, WriterTraits
-from .writer import LabelSpec, Sink, Writer
+from .writer import BlockSink, LabelSpec, LabelsWriter, PlacedWriter, ReadableSink, Sink, Writer
 
 __all__ = [
     "AXES",
@@ -36,12 +36,14 @@ __all__ = [
     "SPATIAL",
     "Array",
     "BatchMerger",
+    "BlockSink",
     "Copies",
     "Decision",
     "Evidence",
     "Image",
     "LabelSpec",
     "LabelsReader",
+    "LabelsWriter",
     "Level",
     "LocatedSegmenter",
     "Maps",
@@ -51,9 +53,11 @@ __all__ = [
     "Needs",
     "Network",
     "OwningMerger",
+    "PlacedWriter",
     "Placement",
     "Prediction",
     "PreparedSegmenter",
+    "ReadableSink",
     "Reader",
     "ReaderTraits",
     "Region",
