@@ -28,7 +28,7 @@ from .reader import LabelsReader, Reader
 from .segmenter import LocatedSegmenter, MeasuredSegmenter, PreparedSegmenter, Segmenter
 from .tiler import Needs, Tiler
 from .traits import MergerTraits, ReaderTraits, SinkTraits, Traits, WriterTraits
-from .writer import BlockSink, LabelSpec, LabelsWriter, PlacedWriter, ReadableSink, Sink, Writer
+from .writer import BlockSink, LabelSpec, LabelsWriter, PlacedWriter, ReadableSink, Sink, StagedSink, Writer
 
 __all__ = [
     "AXES",
@@ -65,6 +65,7 @@ __all__ = [
     "Segmenter",
     "Sink",
     "SinkTraits",
+    "StagedSink",
     "Tile",
     "TileGrid",
     "Tiler",

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..image import Array, Level, Region
 
-__all__ = ["BlockSink", "LabelSpec", "LabelsWriter", "PlacedWriter", "ReadableSink", "Sink", "Writer"]
+if TYPE_CHECKING:
+    import zarr
+
+__all__ = ["BlockSink", "LabelSpec", "LabelsWriter", "PlacedWriter", "ReadableSink", "Sink", "StagedSink", "Writer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,28 @@ class ReadableSink(Sink, Protocol):
 
     def read(self) -> Array:
         """The finished labels, opened lazily."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedSink:
+    """What sinks of formats that are written in one go have in common: they fill an array first, in any order.
+
+    path: where the output goes. spec: what the writer was called with. labels: the array, which lies in
+    `spec.workdir`. A sink that is derived from it has a `finish`.
+    """
+
+    path: Path
+    spec: LabelSpec
+    labels: zarr.Array[Any]
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """The chunk of the array: regions come in whole multiples of it, so no two write to the same one."""
+        return self.labels.chunks
+
+    def write(self, region: Region, labels: NDArray[Any]) -> None:
+        """Fill a region."""
+        self.labels[region] = labels
 
 
 class Writer(Protocol):
