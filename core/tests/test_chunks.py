@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ import pytest
 import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numcodecs import Blosc, GZip, Zlib
+from numcodecs import Blosc, Delta, GZip, Zlib
 from numpy.typing import NDArray
 from scipy import ndimage
 from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, TransposeCodec, ZstdCodec
 
-from tilewright import Grid, Image, Pipeline
+from tilewright import Grid, Image, NotReadable, Pipeline
 from tilewright.storage.arrays import LocalChunks, direct
 
 CODECS: dict[int, list[Any]] = {
@@ -117,7 +118,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 )
 def test_what_it_does_not_know_is_left_to_zarr(options: dict[str, Any], tmp_path: Path) -> None:
     array = zarr.create_array(tmp_path, shape=(6, 6), chunks=(2, 2), dtype="u2", **options)
-    assert direct(array) is array
+    assert not isinstance(direct(array), LocalChunks)
 
 
 def test_arrays_in_memory_and_those_of_other_libraries_are_left_as_they_are() -> None:
@@ -187,11 +188,40 @@ def test_a_zarr_array_in_a_rectilinear_grid_is_segmented(tmp_path: Path) -> None
     np.testing.assert_array_equal(np.asarray(labels), ndimage.label(mask)[0])
 
 
-@pytest.mark.parametrize("codec", [None, GzipCodec(level=2)])
-def test_a_pipe_in_place_of_a_chunk_is_an_error_and_nobody_waits_for_it(tmp_path: Path, codec: Any) -> None:
-    array = zarr.create_array(tmp_path / "a", shape=(4,), chunks=(2,), dtype="u1", compressors=codec)
-    array[...] = 1
-    (tmp_path / "a" / "c" / "0").unlink()
-    os.mkfifo(tmp_path / "a" / "c" / "0")
-    with pytest.raises((ValueError, RuntimeError, EOFError)):
-        direct(array)[(slice(0, 4),)]
+def device(path: str) -> None:
+    Path(path).symlink_to("/dev/zero")
+
+
+def listening(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind(path)
+
+
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "plain": {"compressors": None},
+    "gzip": {"compressors": GzipCodec(level=2)},
+    "shards": {"shards": (4,)},
+    "v2": {"zarr_format": 2},
+    "v2 with a filter": {"zarr_format": 2, "filters": [Delta(dtype="u1")]},
+}
+
+
+@pytest.mark.parametrize("place", ["a", "file://{}/a"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("special", "name"), [(os.mkfifo, "a pipe"), (device, "a device"), (listening, "a socket"), (os.mkdir, "a folder")]
+)
+def test_what_is_no_file_in_place_of_a_chunk_or_shard_is_refused_and_nobody_waits_for_it(
+    special: Any, name: str, layout: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the path of a socket has at most 107 bytes
+    zarr.create_array("a", shape=(8,), chunks=(2,), dtype="u1", **LAYOUTS[layout])[...] = 1
+    image = Image(zarr.open_array(place.format(tmp_path), mode="r"), axes="x")
+    chunk = next(file for file in ("a/c/1", "a/1") if Path(file).exists())
+    Path(chunk).unlink()
+    special(chunk)
+    with pytest.raises(NotReadable, match=rf"{chunk}' is {name}, not a file"):
+        image.read((slice(3, 8),))
+    assert not image.read((slice(0, 2),)).std()
+    Path(chunk).rmdir() if name == "a folder" else Path(chunk).unlink()
+    assert image.read((slice(0, 8),)).min() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -104,3 +105,20 @@ def test_metadata_that_is_larger_than_any_is_refused_unread(tmp_path: Path) -> N
         file.truncate(8 * 2**30)
     with pytest.raises(NotReadable, match="metadata has at most"), changed_hierarchy(root, root / "a" / "b"):
         pass
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "inner/.zattrs", "inner/below/.zgroup"])
+def test_a_pipe_among_metadata_that_is_to_be_consolidated_is_refused_before_the_change(
+    name: str, tmp_path: Path
+) -> None:
+    root = store(tmp_path / "a.zarr", 3)
+    zarr.open_group(root, mode="r+").create_group("other/inner/below")
+    with pytest.warns(UserWarning, match="Consolidated"):
+        zarr.consolidate_metadata(root)
+    file = root / "other" / name
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    with pytest.raises(NotReadable, match="is a pipe"), changed_hierarchy(root, root / "a" / "b"):
+        replace(root, [1], 1)
+    assert is_consolidated(root)
+    assert zarr.open_array(root / "a" / "b", mode="r").shape == (4,)

@@ -287,7 +287,7 @@ def test_an_option_that_has_to_be_given_is_named() -> None:
 
     with pytest.raises(InvalidOption, match=r"^segmenter 'x' needs its option 'weights', text; give it a value$"):
         build(Needy, {}, "segmenter 'x'")
-    assert options_of(Needy) == (Option(name="weights", type="str", default="", help=""),)
+    assert options_of(Needy) == (Option(name="weights", type="text", default="", help=""),)
 
 
 def test_a_field_that_is_no_argument_is_no_option() -> None:
@@ -304,7 +304,7 @@ def test_a_field_that_is_no_argument_is_no_option() -> None:
 def test_options_are_listed_with_type_default_and_help() -> None:
     assert options_of(Grid)[0] == Option(
         name="tile",
-        type="int | tuple[int, ...] | None",
+        type="a whole number, a sequence of whole numbers or None",
         default="None",
         help="core length, one for all spatial axes or one for each axis; None: the storage chunks",
     )

@@ -14,18 +14,22 @@ from tilewright import Image, LabelSpec, Needs, Placement, Seam, TileGrid
 from tilewright.abc import (
     Array,
     BatchMerger,
+    BlockSink,
     Copies,
     Decision,
     Evidence,
     LabelsReader,
+    LabelsWriter,
     LocatedSegmenter,
     Maps,
     MeasuredSegmenter,
     Merger,
     Network,
     OwningMerger,
+    PlacedWriter,
     Prediction,
     PreparedSegmenter,
+    ReadableSink,
     Reader,
     Region,
     Segmenter,
@@ -161,6 +165,12 @@ class ArrayWriter:
     def __call__(self, path: str, spec: LabelSpec) -> ArraySink:
         return ArraySink()
 
+    def destination(self, image: str, name: str) -> str:
+        return f"{image}.{name}"
+
+    def exists(self, path: str) -> bool:
+        return Path(path, "done").exists()
+
     def beside(self, path: str) -> Path:
         return Path(path)
 
@@ -181,4 +191,8 @@ mergers: list[Merger] = [stitched, never, Faces()]
 batch: BatchMerger = Faces()
 owning: OwningMerger = Largest()
 sink: Sink = ArraySink()
+block_sink: BlockSink = ArraySink()
+readable_sink: ReadableSink = ArraySink()
 writers: list[Writer] = [ArrayWriter(), write]
+labels_writer: LabelsWriter = ArrayWriter()
+placed_writer: PlacedWriter = ArrayWriter()

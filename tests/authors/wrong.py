@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 from tilewright import Image, LabelSpec, Needs, Placement, Seam, TileGrid
 from tilewright.abc import (
     BatchMerger,
+    BlockSink,
     Copies,
     Decision,
     Evidence,
     LabelsReader,
+    LabelsWriter,
     LocatedSegmenter,
     MeasuredSegmenter,
     Merger,
     Network,
     OwningMerger,
+    PlacedWriter,
     Prediction,
     PreparedSegmenter,
+    ReadableSink,
     Reader,
     Region,
     Segmenter,
@@ -148,6 +152,30 @@ class ByKeyword:
     def finish(self, provenance: Mapping[str, Any]) -> None: ...
 
 
+class Square:
+    block = 64
+
+    def write(self, region: Region, labels: NDArray[Any]) -> None: ...
+
+    def finish(self, provenance: Mapping[str, Any]) -> None: ...
+
+    def read(self) -> None: ...
+
+
+class Misplaced:
+    def __call__(self, path: str, spec: LabelSpec) -> Square:
+        return Square()
+
+    def destination(self, image: str) -> str:
+        return image
+
+    def exists(self, path: str) -> bool:
+        return False
+
+    def beside(self, path: str) -> str:
+        return path
+
+
 def write(path: str, labels: Sequence[int]) -> NoFinish:
     return NoFinish()
 
@@ -182,3 +210,7 @@ sink_without_finish: Sink = NoFinish()  # refused
 sink_by_keyword: Sink = ByKeyword()  # refused
 writer_without_spec: Writer = write  # refused
 writer_of_no_sink: Writer = open_sink  # refused
+sink_of_squares: BlockSink = Square()  # refused
+sink_that_reads_nothing: ReadableSink = Square()  # refused
+writer_without_names: LabelsWriter = Misplaced()  # refused
+writer_beside_text: PlacedWriter = Misplaced()  # refused

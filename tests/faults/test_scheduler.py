@@ -1,7 +1,9 @@
-"""A scheduler that goes away during a run: one error that names it, and the same command resumes."""
+"""A scheduler or worker that goes away or is stopped during a run: one line names it, and the run waits or resumes."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -105,6 +107,79 @@ def test_the_command_line_says_which_scheduler_went_and_shows_nothing_of_the_lib
     waiting, last = stderr.splitlines()[-2:]
     assert waiting.startswith(f"the dask scheduler at {address} does not answer; waiting")
     assert last.startswith(f"error: the dask scheduler at {address} is gone, and did not come back within 1")
+
+
+LOCAL = """
+import os, signal, sys, time
+from pathlib import Path
+from tilewright import Grid, Pipeline
+
+def segment(pixels):
+    from scipy import ndimage
+    if not Path({calls!r}).exists():
+        Path({calls!r}).write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return ndimage.label(pixels > 100)[0]
+
+if __name__ == "__main__":
+    run = Pipeline(segmenter=segment, tiler=Grid(tile=16)).run
+    run({image!r}, name="cells", overwrite=True, processes=True, workers=2)
+"""
+
+
+def waited_for(run: subprocess.Popen[bytes], folder: Path, line: str) -> None:
+    """Wait until a run has written a line, once, and is still there."""
+    while line not in stderr_of(folder):
+        assert run.poll() is None, stderr_of(folder)
+        time.sleep(0.1)
+    assert stderr_of(folder).count(line) == 1
+
+
+@pytest.mark.parametrize("stopped", ["scheduler", "worker"])
+def test_who_was_stopped_is_named_once_and_the_run_waits(stopped: str, tmp_path: Path) -> None:
+    pixels, calls, go = make_image(tmp_path), tmp_path / "calls", tmp_path / "go"
+    with scheduler(tmp_path) as (process, address), worker(tmp_path, address, "first") as first:
+        image = str(tmp_path / "image.ome.zarr")
+        (tmp_path / "job.py").write_text(JOB.format(calls=str(calls), go=str(go), address=address, image=image))
+        run = started([sys.executable, str(tmp_path / "job.py")], tmp_path)
+        while not calls.exists():
+            assert run.poll() is None, stderr_of(tmp_path)
+            time.sleep(0.05)
+        victim = {"scheduler": process, "worker": first}[stopped]
+        victim.send_signal(signal.SIGSTOP)
+        named = {"scheduler": f"the dask scheduler at {address} does not answer", "worker": "worker first at tcp://"}
+        waited_for(run, tmp_path, named[stopped])
+        go.touch()
+        victim.send_signal(signal.SIGCONT)
+        assert run.wait() == 0, stderr_of(tmp_path)
+    np.testing.assert_array_equal(labels_of(tmp_path), components(pixels))
+
+
+def test_a_scheduler_that_is_stopped_before_the_run_is_named(tmp_path: Path) -> None:
+    make_image(tmp_path)
+    with scheduler(tmp_path) as (process, address), worker(tmp_path, address, "first"):
+        text = JOB.format(calls=str(tmp_path / "calls"), go=str(tmp_path), address=address, image="image.ome.zarr")
+        stopping = f"import os, signal; os.kill({process.pid}, signal.SIGSTOP)"
+        (tmp_path / "job.py").write_text(text.replace("        try:", f"        {stopping}\n        try:"))
+        run = started([sys.executable, str(tmp_path / "job.py")], tmp_path)
+        waited_for(run, tmp_path, f"the dask scheduler at {address} does not answer")
+        process.send_signal(signal.SIGCONT)
+        assert run.wait() == 0, stderr_of(tmp_path)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no other system tells of a stopped process")
+def test_a_process_of_the_run_that_was_stopped_is_named_once(tmp_path: Path) -> None:
+    pixels, calls = make_image(tmp_path), tmp_path / "calls"
+    job = LOCAL.format(calls=str(calls), image=str(tmp_path / "image.ome.zarr"))
+    (tmp_path / "job.py").write_text(job)
+    run = started([sys.executable, str(tmp_path / "job.py")], tmp_path)
+    while not (calls.exists() and calls.read_text()):
+        assert run.poll() is None, stderr_of(tmp_path)
+        time.sleep(0.05)
+    waited_for(run, tmp_path, f"worker process {calls.read_text()} was stopped")
+    os.kill(int(calls.read_text()), signal.SIGCONT)
+    assert run.wait() == 0, stderr_of(tmp_path)
+    np.testing.assert_array_equal(labels_of(tmp_path), components(pixels))
 
 
 def test_a_cluster_that_is_closed_during_a_run_ends_it(tmp_path: Path) -> None:

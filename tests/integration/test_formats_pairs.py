@@ -17,8 +17,6 @@ from scipy import ndimage
 
 from tilewright import AlreadyExists, Pipeline, open_image
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*slide.svs' holds 2 images")  # its thumbnail is the other
-
 MPP = 0.5
 METRES = {"PhysicalSizeX": MPP, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": MPP, "PhysicalSizeYUnit": "µm"}
 THRESHOLD = {"name": "threshold", "configuration": {"threshold": 500}}

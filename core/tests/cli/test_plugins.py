@@ -78,16 +78,16 @@ def test_a_name_shows_the_imported_component_in_full(invoke: Invoke) -> None:
         "    distribution: cli-lab 1.5\n"
         "    plugin: clilab\n"
         "    target: clilab.parts:Components\n"
-        "    threshold: float = 0.0\n"
+        "    threshold: a number; by default 0.0\n"
         "        pixels above it are objects\n"
-        "    calls: str | None = None\n"
-        "    hold: str | None = None\n"
-        "    hold_at: int = 1\n"
-        "    says: str | None = None\n"
+        "    calls: text or None; by default None\n"
+        "    hold: text or None; by default None\n"
+        "    hold_at: a whole number; by default 1\n"
+        "    says: text or None; by default None\n"
     )
     computed, *others = json.loads(invoke("plugins", "lab-computed", "--json").stdout)["components"]
     assert others == []
-    assert computed["options"] == [{"name": "size", "type": "int", "default": "3", "help": ""}]
+    assert computed["options"] == [{"name": "size", "type": "a whole number", "default": "3", "help": ""}]
     by_kind = json.loads(invoke("plugins", "tilewright", "--kind", "writer", "--json").stdout)["components"]
     assert [each["name"] for each in by_kind] == ["zarr-array"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -217,3 +218,12 @@ def test_ids_are_sorted_out_of_memory_as_in_it(
     for block in blocks:
         ids.add(np.array(block, np.uint64))
     assert ids.table().tolist() == sorted({number for block in blocks for number in block} - {0})
+
+
+@pytest.mark.parametrize("name", ["labels/zarr.json", "labels/c/0"])
+def test_a_pipe_in_the_store_is_refused_and_nobody_waits_for_it(name: str, tmp_path: Path) -> None:
+    zarr.open_group(tmp_path / "a.zarr").create_array("labels", data=np.array([0, 7, 7, 9]), shards=(4,), chunks=(2,))
+    (tmp_path / "a.zarr" / name).unlink()
+    os.mkfifo(tmp_path / "a.zarr" / name)
+    with pytest.raises(NotReadable, match="is a pipe"):
+        relabel_sequential_zarr(tmp_path / "a.zarr", "labels")

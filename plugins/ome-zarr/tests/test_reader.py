@@ -448,3 +448,9 @@ def test_thousands_of_wells_and_images_are_no_reason_to_wait(make, version: str)
     group.attrs.put(attributes)
     with pytest.raises(InvalidOption, match=r"choose .* image: A/1/0, A/1/1, A/2/0, A/2/1$"):
         OmeZarrReader()(path)
+
+
+def test_a_url_of_a_file_is_the_folder_of_this_machine(make) -> None:
+    path = make.image()
+    image = OmeZarrReader()(f"file://{path}")
+    assert (image.source, image.identity.known) == (path, True)

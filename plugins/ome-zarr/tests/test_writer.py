@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -15,7 +16,7 @@ import zarr
 
 from tilewright import Pipeline
 from tilewright.abc import Level
-from tilewright.errors import InvalidImage, InvalidOption
+from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 from tilewright_ome_zarr.reader import OmeZarrReader, label_names
 from tilewright_ome_zarr.writer import OmeZarrLabels
 
@@ -396,3 +397,13 @@ def test_labels_of_an_image_that_the_reader_chose_are_those_of_that_image(make, 
 
 def bright(pixels: Any) -> Any:
     return (pixels >= 0).astype(np.uint8)
+
+
+@VERSIONS
+def test_a_pipe_in_place_of_the_metadata_of_labels_is_refused_before_any_is_added(make, spec_of, version: str) -> None:
+    path = make.image(version=version)
+    target = OmeZarrLabels().destination(path, "cells")
+    Path(path, "labels").mkdir()
+    os.mkfifo(Path(path, "labels", {"0.4": ".zgroup", "0.5": "zarr.json"}[version]))
+    with pytest.raises(NotReadable, match="is a pipe"):
+        OmeZarrLabels()(target, spec_of(path))

@@ -98,6 +98,72 @@ def test_the_images_of_a_file_are_listed_and_one_that_nobody_chose_is_named(make
         assert TiffReader(series=series)(str(path)).shape[-1] == rows  # a warning would be an error
 
 
+def svs(path: Path, *others: str) -> Path:
+    """A slide with a pyramid, as Aperio's scanners write it: the thumbnail is the second page."""
+    text = "Aperio Image Library v12\r\n128x128 (64x64) RAW|AppMag = 20"
+    options: dict[str, Any] = {"photometric": "minisblack", "metadata": None, "software": False}
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(np.zeros((128, 128), "u1"), tile=(64, 64), description=text, **options)
+        tif.write(np.zeros((20, 20), "u1"), description="Aperio\r\n thumbnail", **options)
+        tif.write(np.zeros((64, 64), "u1"), tile=(64, 64), description=text, **options)
+        for number, name in enumerate(others):
+            kind = {"label": 1, "macro": 9}[name]
+            picture = np.zeros((30 + number, 30), "u1")
+            tif.write(picture, subfiletype=kind, description=f"Aperio\r\n{name} 30x30", **options)
+    return path
+
+
+def named(path: Path, *names: str, sides: tuple[int, ...] = (64, 20, 20)) -> Path:
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        for name, side in zip(names, sides, strict=False):
+            tif.write(np.zeros((side, side), "u1"), metadata={"axes": "YX", "Name": name})
+    return path
+
+
+def reduced(path: Path) -> Path:
+    with tifffile.TiffWriter(path) as tif:
+        tif.write(np.zeros((64, 64), "u1"), metadata=None)
+        tif.write(np.zeros((15, 7, 3), "u1"), subfiletype=1, metadata=None, photometric="rgb")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "count"),
+    [
+        (lambda folder: svs(folder / "a.svs"), 2),
+        (lambda folder: svs(folder / "a.svs", "label", "macro"), 4),
+        (lambda folder: named(folder / "a.ome.tif", "slide 1", "label image", "macro image"), 3),
+        (lambda folder: named(folder / "a.ome.tif", "", "Thumbnail"), 2),
+        (lambda folder: reduced(folder / "a.tif"), 2),
+    ],
+)
+def test_small_pictures_beside_an_image_are_no_choice_and_only_the_log_tells_of_them(
+    make: Any, count: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "tilewright"):
+        image = TiffReader()(str(make(tmp_path)))  # a warning would be an error
+    assert len(image.images) == count
+    assert [record.getMessage().partition(" images")[0] for record in caplog.records] == [
+        f"{str(next(tmp_path.iterdir()))!r} holds {count}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "sides"),
+    [
+        (("label", "slide"), (20, 64)),
+        (("slide", "label"), (64, 64)),
+        (("slide", "thumbnail", "other slide"), (64, 20, 20)),
+        (("cells", "labelling"), (64, 20)),
+    ],
+)
+def test_where_an_image_that_is_not_read_may_be_the_one_that_is_meant_a_warning_says_so(
+    names: tuple[str, ...], sides: tuple[int, ...], tmp_path: Path
+) -> None:
+    with pytest.warns(UserWarning, match=f"holds {len(names)} images"):
+        TiffReader()(str(named(tmp_path / "a.ome.tif", *names, sides=sides)))
+
+
 def test_a_file_with_one_image_lists_none(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.ome.tif", np.zeros((3, 20, 30), "u1"), metadata={"axes": "ZYX"})
     assert TiffReader()(str(tmp_path / "a.ome.tif")).images == ()

@@ -81,8 +81,13 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .traits import SinkTraits as SinkTraits
     from .traits import Traits as Traits
     from .traits import WriterTraits as WriterTraits
+    from .writer import BlockSink as BlockSink
     from .writer import LabelSpec as LabelSpec
+    from .writer import LabelsWriter as LabelsWriter
+    from .writer import PlacedWriter as PlacedWriter
+    from .writer import ReadableSink as ReadableSink
     from .writer import Sink as Sink
+    from .writer import StagedSink as StagedSink
     from .writer import Writer as Writer
 
 _HOMES = {
@@ -106,7 +111,16 @@ _HOMES = {
     ".table": ("TableFormat", "TableSink", "TableSpec"),
     ".tiler": ("Needs", "Tiler"),
     ".traits": ("MergerTraits", "ReaderTraits", "SinkTraits", "Traits", "WriterTraits"),
-    ".writer": ("LabelSpec", "Sink", "Writer"),
+    ".writer": (
+        "BlockSink",
+        "LabelSpec",
+        "LabelsWriter",
+        "PlacedWriter",
+        "ReadableSink",
+        "Sink",
+        "StagedSink",
+        "Writer",
+    ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

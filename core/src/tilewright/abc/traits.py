@@ -183,7 +183,7 @@ class ReaderTraits:
 
 @dataclass(frozen=True, kw_only=True)
 class WriterTraits:
-    """What a writer declares, or what stands in for it: see `abc.writer.Writer`.
+    """What a writer declares, or what stands in for it: see `abc.writer`.
 
     destination: where labels go that belong to an image; None if the writer has no such method.
     """
@@ -204,7 +204,7 @@ class WriterTraits:
 
 @dataclass(frozen=True, kw_only=True)
 class SinkTraits:
-    """What a sink declares: see `abc.writer.Sink`.
+    """What a sink declares: see `abc.writer`.
 
     block: the shape of the unit in which regions are written; None for the tiles' cores. read: opens the labels.
     """

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..image import Level, Region
+from ..image import Array, Level, Region
 
-__all__ = ["LabelSpec", "Sink", "Writer"]
+if TYPE_CHECKING:
+    import zarr
+
+__all__ = ["BlockSink", "LabelSpec", "LabelsWriter", "PlacedWriter", "ReadableSink", "Sink", "StagedSink", "Writer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +51,8 @@ class LabelSpec:
 class Sink(Protocol):
     """An output that is being filled. It is pickled to the processes that fill it.
 
-    A sink may also have:
-
-    | name | type | meaning |
-    |---|---|---|
-    | `block` | `tuple[int, ...]` | the shape of its shards or chunks: regions start at multiples of it, and their lengths are multiples of it except at the image's end. Without it regions are as large as a tile's core |
-    | `read` | `() -> Array` | opens the finished labels lazily |
-    """  # noqa: E501 - rows of a table cannot be broken
+    A sink may also have `block` (`BlockSink`) and `read` (`ReadableSink`).
+    """
 
     def write(self, region: Region, labels: NDArray[Any], /) -> None:
         """Fill a region. Regions come in any order, from any thread or process, and never overlap.
@@ -70,23 +68,77 @@ class Sink(Protocol):
         """
 
 
+class BlockSink(Sink, Protocol):
+    """A sink that is filled by whole shards or chunks. Other sinks are given regions as large as a tile's core."""
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """The shape of a shard or chunk, in pixels by axis.
+
+        Regions start at multiples of it, and their lengths are multiples of it, except at the image's end.
+        """
+
+
+class ReadableSink(Sink, Protocol):
+    """A sink whose labels can be read again once they are finished."""
+
+    def read(self) -> Array:
+        """The finished labels, opened lazily."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedSink:
+    """What sinks of formats that are written in one go have in common: they fill an array first, in any order.
+
+    path: where the output goes. spec: what the writer was called with. labels: the array, which lies in
+    `spec.workdir`. A sink that is derived from it has a `finish`.
+    """
+
+    path: Path
+    spec: LabelSpec
+    labels: zarr.Array[Any]
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """The chunk of the array: regions come in whole multiples of it, so no two write to the same one."""
+        return self.labels.chunks
+
+    def write(self, region: Region, labels: NDArray[Any]) -> None:
+        """Fill a region."""
+        self.labels[region] = labels
+
+
 class Writer(Protocol):
     """A component that opens outputs: `writer(path, spec) -> sink`.
 
     It is called once before the first tile too, in a `workdir` that is thrown away, so that what it refuses is refused
     before any work. Nothing may be at the destination before the sink's `finish`.
 
-    A writer may also have:
-
-    | name | type | meaning |
-    |---|---|---|
-    | `destination` | `(image: str, name: str) -> str` | where labels of a name go that belong to the image at a path, if the user gives no destination |
-    | `exists` | `(path: str) -> bool` | whether labels are at a path, if that is not the same as a file or folder of that name |
-    | `beside` | `(path: str) -> Path` | the file or folder beside which the run keeps its checkpoint, if that is not the path itself |
-    """  # noqa: E501 - rows of a table cannot be broken
+    A writer may also have `destination` (`LabelsWriter`), and `exists` and `beside` (`PlacedWriter`, each also alone).
+    """
 
     def __call__(self, path: str, spec: LabelSpec, /) -> Sink:
         """The sink of the output at a path. A resumed run calls it with the same spec, and continues that output.
 
         AlreadyExists, NotWritable or InvalidOption for what it cannot write at the path.
         """
+
+
+class LabelsWriter(Writer, Protocol):
+    """A writer that has a place for labels that belong to an image: the user need not give a destination."""
+
+    def destination(self, image: str, name: str, /) -> str:
+        """The path at which labels of a name go that belong to the image at a path.
+
+        InvalidOption for an image or a name for which there is none.
+        """
+
+
+class PlacedWriter(Writer, Protocol):
+    """A writer whose output is not the same as a file or folder at its path."""
+
+    def exists(self, path: str, /) -> bool:
+        """Whether labels are at a path. Without it: whether a file or folder is there."""
+
+    def beside(self, path: str, /) -> Path:
+        """The file or folder beside which a run keeps its checkpoint. Without it: the path."""

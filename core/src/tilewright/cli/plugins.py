@@ -85,7 +85,7 @@ def _entry(entry: Entry) -> str:
         return "\n".join([*lines, f"    {component.distribution} {component.version}"])
     lines += [_wrapped(f"{key}: {value}", 4) for key, value in entry.details().items()]
     for option in entry.options:
-        default = f" = {option.default}" if option.default else ""
+        default = f"; by default {option.default}" if option.default else ""
         lines.append(_wrapped(f"{option.name}: {option.type}{default}", 4))
         if option.help:
             lines.append(_wrapped(option.help, 8))

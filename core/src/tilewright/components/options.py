@@ -48,7 +48,7 @@ LONGEST = 100  # characters of a value in a message
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One option: its name, type as written, default (as `repr`, empty if it must be given) and description."""
+    """One option: its name, type in words, default (as `repr`, empty if it must be given) and description."""
 
     name: str
     type: str
@@ -60,10 +60,11 @@ def options_of(target: Any) -> tuple[Option, ...]:
     """The options of a component's class; none for a function, which has no options."""
     if not _has_options(target):
         return ()
+    types = types_of(target)
     return tuple(
         Option(
             name=field.name,
-            type=field.type if isinstance(field.type, str) else inspect.formatannotation(field.type),
+            type=_words(types[field.name]),
             default=_default(field),
             help=field.metadata.get("help", ""),
         )

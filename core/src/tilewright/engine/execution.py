@@ -147,7 +147,8 @@ class Execution:
                 for folder in {home.beside, home.checkpoint}:
                     empty(folder)
             raise
-        run.plan.checkpoint.close()
+        for each in (plan, run.plan):  # NFS and FUSE keep a folder whose files are open
+            each.checkpoint.close()
         kept = {home.checkpoint} if self.options.keep_checkpoint or run.failed else set()
         # Last is the one that may say that the output is this run's.
         for folder in dict.fromkeys((home.checkpoint, home.beside)):

@@ -16,7 +16,7 @@ from ..errors import AlreadyExists, InvalidOption
 from ..io.destination import check_local
 from ..io.source import identity_of
 from ..storage.disk import discard
-from ..storage.hierarchy import changed_hierarchy, is_node
+from ..storage.hierarchy import changed_hierarchy, check_node, is_node
 from ..storage.machine import cpus
 from ..storage.replace import recover
 from .temporary import TemporaryArray
@@ -154,6 +154,7 @@ def _zarr_format(store: Path) -> Literal[2, 3]:
 def _is_array(folder: Path) -> bool:
     import zarr
 
+    check_node(folder)
     return is_node(folder) and isinstance(zarr.open(folder, mode="r"), zarr.Array)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AlreadyExists, InvalidLabels, NotReadable, OutputBusy
+from ..storage.arrays import direct
 from ..storage.disk import fitting
 from ..storage.lock import LOCK, hold, released
 from ..storage.replace import recover, replace_folder
@@ -106,9 +107,9 @@ def _is_foreign(work: Path) -> bool:
 
 def _ids(source: Any, path: Path, work: Path) -> NDArray[np.uint64]:
     _check(np.zeros(0, source.dtype), str(path))
-    ids = SortedIds(work)
+    ids, pixels = SortedIds(work), direct(source)
     for region in _blocks(source):
-        block = source[region]
+        block = pixels[region]
         _check(block, str(path))
         ids.add(block)
     return ids.table()
@@ -122,9 +123,9 @@ def _write(source: Any, ids: NDArray[np.uint64], path: Path, new: Path) -> None:
     for name in ("zarr.json", ".zarray", ".zattrs"):
         if (path / name).exists():
             shutil.copyfile(path / name, new / name)
-    target = zarr.open_array(new, mode="r+")
+    target, pixels = zarr.open_array(new, mode="r+"), direct(source)
     for region in _blocks(source):
-        block = source[region]
+        block = pixels[region]
         here, place = np.unique(block, return_inverse=True)
         numbers = np.searchsorted(ids, here.astype(np.uint64)).astype(source.dtype) + source.dtype.type(1)
         numbers[here == 0] = 0

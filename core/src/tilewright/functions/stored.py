@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NotReadable
+from ..storage.hierarchy import check_node
 
 __all__ = ["stored_array"]
 
@@ -16,6 +17,7 @@ def stored_array(store: Path, component: str) -> Any:
 
     if not store.exists():
         raise NotReadable(f"{str(store)!r} does not exist, so there is no zarr array {component!r} in it")
+    check_node(store / component)
     try:
         return zarr.open_array(store / component, mode="r")
     except (FileNotFoundError, zarr.errors.ContainsGroupError, zarr.errors.NodeTypeValidationError) as error:

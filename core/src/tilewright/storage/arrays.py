@@ -3,17 +3,19 @@
 zarr hands each chunk to an event loop and to a thread of its own, which helps with remote stores. For a chunk of 64³ in
 the page cache this takes several times as long as decoding the chunk, and longer while threads that segment hold the
 interpreter's lock. So `direct` reads and writes such chunks in the calling thread. Shards, filters, other codecs and
-other stores are left to zarr.
+other stores are left to zarr. Nobody waits for a pipe or a device in place of a chunk or shard in a local folder.
 """
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import secrets
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -22,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tiling.regions import Region
-from .disk import file_state
+from .disk import check_file, file_state
 
 __all__ = [
     "Array",
@@ -34,6 +36,7 @@ __all__ = [
     "direct",
     "in_memory",
     "is_zarr",
+    "local_folder",
     "unit_of",
 ]
 
@@ -77,6 +80,22 @@ def is_zarr(data: object) -> bool:
     return zarr is not None and isinstance(data, zarr.Array)
 
 
+def local_folder(store: Any) -> Path | None:
+    """The folder of a zarr store in folders of this machine; None for any other store."""
+    match type(store).__name__:
+        case "LocalStore":
+            return Path(store.root)
+        case "FsspecStore" if {"file", "local"} & set(_protocols(store)):
+            return Path(store.path)
+    return None
+
+
+def _protocols(store: Any) -> tuple[str, ...]:
+    """The protocols of an fsspec store; a local one may be wrapped by an asynchronous one."""
+    protocol: str | tuple[str, ...] = getattr(store.fs, "sync_fs", store.fs).protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+
 def unit_of(data: Any) -> tuple[Any, ...] | None:
     """The shape of an array's shards, else of its chunks; None if it has neither.
 
@@ -96,25 +115,41 @@ def in_memory(block: Any) -> NDArray[Any]:
 
 
 def direct(data: Array) -> Array:
-    """The array, read and written in the calling thread if its chunks are plain local files; else the array itself."""
-    return cast("Array", LocalChunks(data)) if is_zarr(data) and _plain(data) else data
+    """The array, read and written in the calling thread if its chunks are plain local files; else by its own library.
+
+    NotReadable, when it is read, for a chunk or shard in a local folder that is not a regular file.
+    """
+    files = chunk_files(data) if is_zarr(data) else None
+    if files is None:
+        return data
+    return cast("Array", (LocalChunks if _plain(data) else CheckedChunks)(data, files))
 
 
 class ChunkFiles:
     """The files of a zarr array in a local folder: one for each shard if it has shards, else for each chunk."""
 
     def __init__(self, array: Any, root: Path, unit: tuple[int, ...]) -> None:
-        self._root, self._unit = f"{root}/{array.path}", unit
+        self._root, self._unit = str(root / array.path), unit
         self._key = array.metadata.encode_chunk_key
 
     def at(self, place: tuple[int, ...]) -> str:
         """The file of the chunk or shard at a place of their grid. It exists if one of its pixels was written."""
         return f"{self._root}/{self._key(place)}"
 
+    def of(self, region: Region) -> Iterator[str]:
+        """The files of the chunks or shards that a region meets."""
+        spans = [range(part.start // n, -(-part.stop // n)) for part, n in zip(region, self._unit, strict=True)]
+        return map(self.at, itertools.product(*spans))
+
+    def check(self, region: Region) -> None:
+        """NotReadable if anything but regular files holds a region's pixels; a chunk without a file has fill values."""
+        for file in self.of(region):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                check_file(file, os.stat(file))  # noqa: PTH116 - for every tile; Path.stat is slower
+
     def state(self, region: Region) -> int:
         """A number made from the size and time of a region's files, which changes when its pixels are written."""
-        spans = [range(part.start // n, -(-part.stop // n)) for part, n in zip(region, self._unit, strict=True)]
-        states = [file_state(self.at(place)) for place in itertools.product(*spans)]
+        states = [file_state(file) for file in self.of(region)]
         return zlib.crc32(repr(states).encode())
 
     def gone(self) -> bool:
@@ -125,32 +160,45 @@ class ChunkFiles:
 
 def chunk_files(data: Any) -> ChunkFiles | None:
     """The files of a zarr array with a regular grid in a local folder; None for any other data."""
-    root = getattr(getattr(data, "store", None), "root", None)
-    if not isinstance(root, Path) or not hasattr(data, "metadata"):
+    root = local_folder(getattr(data, "store", None))
+    if root is None or not hasattr(data, "metadata"):
         return None
     unit = unit_of(data)
     return ChunkFiles(data, root, unit) if unit and isinstance(unit[0], int) else None
 
 
-class LocalChunks(View):
+class CheckedChunks(View):
+    """A zarr array in a local folder, which zarr reads once a region's chunks or shards are known to be files."""
+
+    def __init__(self, array: Any, files: ChunkFiles) -> None:  # a zarr.Array, of any of its generic kinds
+        self.base = self.array = array
+        self.files = files
+        self.shape: tuple[int, ...] = array.shape
+        self.dtype: np.dtype[Any] = array.dtype
+
+    def __getitem__(self, region: Any) -> NDArray[Any]:
+        self.files.check(_stretches(region, self.shape) or tuple(slice(0, n) for n in self.shape))
+        return np.asarray(self.array[region])
+
+    def __setitem__(self, region: Region, values: NDArray[Any]) -> None:
+        self.array[region] = values
+
+
+class LocalChunks(CheckedChunks):
     """A zarr array whose chunks are plain local files with at most one codec, as `direct` has checked."""
 
     fresh = True
 
-    def __init__(self, array: Any) -> None:  # a zarr.Array, of any of its generic kinds
-        self.base = self.array = array
-        files = chunk_files(array)
-        assert files is not None
-        self._file = files.at
-        self.shape: tuple[int, ...] = array.shape
-        self.chunks: tuple[int, ...] = array.chunks
-        self.dtype: np.dtype[Any] = array.dtype
+    @cached_property
+    def chunks(self) -> tuple[int, ...]:
+        chunks: tuple[int, ...] = self.array.chunks  # a property of zarr's that takes longer
+        return chunks
 
     def __getitem__(self, region: Any) -> NDArray[Any]:
         """A new array of a region. Indices other than whole numbers and slices without a step are left to zarr."""
         parts = _stretches(region, self.shape)
         if parts is None:
-            return np.asarray(self.array[region])
+            return super().__getitem__(region)
         block = np.empty([part.stop - part.start for part in parts], self.dtype)
         for at, there, here in self._pieces(parts):
             chunk = self._read(at)
@@ -161,7 +209,7 @@ class LocalChunks(View):
         """Write whole chunks; regions with parts of chunks are left to zarr. A chunk of fill values has no file."""
         ends = zip(region, self.chunks, self.shape, strict=True)
         if any(part.start % step or (part.stop % step and part.stop != n) for part, step, n in ends):
-            self.array[region] = values
+            super().__setitem__(region, values)
             return
         for at, _, here in self._pieces(region):
             self._write(at, values[here])
@@ -180,7 +228,7 @@ class LocalChunks(View):
     def _read(self, at: tuple[int, ...]) -> NDArray[Any] | None:
         """A chunk; None if it has no file. ValueError if the file has another number of pixels."""
         try:
-            data = _content(self._file(at))
+            data = _content(self.files.at(at))
         except FileNotFoundError:
             return None
         codec, dtype = self._codec
@@ -188,7 +236,7 @@ class LocalChunks(View):
         return pixels
 
     def _write(self, at: tuple[int, ...], values: NDArray[Any]) -> None:
-        file, fill = self._file(at), self.array.fill_value
+        file, fill = self.files.at(at), self.array.fill_value
         codec, dtype = self._codec
         if not (values != fill).any():
             Path(file).unlink(missing_ok=True)
@@ -259,11 +307,18 @@ def _stretches(region: Any, shape: tuple[int, ...]) -> Region | None:
 def _content(file: str) -> bytes:
     """The bytes of a file, in few calls, because each releases the interpreter's lock and waits for it again.
 
-    A pipe or a device in its place has none, and nobody waits for them.
+    NotReadable for a pipe, a device or a socket in its place.
     """
-    opened = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
-        size = os.fstat(opened).st_size
+        opened = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            check_file(file, os.stat(file))  # noqa: PTH116 - as above
+        raise
+    try:
+        state = os.fstat(opened)
+        check_file(file, state)
+        size = state.st_size
         data = os.read(opened, size)
         while len(data) < size and (more := os.read(opened, size - len(data))):
             data += more

@@ -19,6 +19,7 @@ __all__ = [
     "LONGEST_PATH",
     "MACHINE",
     "advice",
+    "check_file",
     "check_kind",
     "check_metadata",
     "discard",
@@ -150,12 +151,17 @@ def check_kind(path: Path) -> None:
         raise NotReadable(f"{str(path)!r} is {KINDS.get(kind, 'a special file')}, not a file; give a file or a folder")
 
 
+def check_file(file: str | Path, state: os.stat_result, what: str = "a file") -> None:
+    """NotReadable for a state that is not a regular file's: a pipe or a device may be read for ever."""
+    kind = stat.S_IFMT(state.st_mode)
+    if kind != stat.S_IFREG:
+        raise NotReadable(f"{str(file)!r} is {KINDS.get(kind, 'a special file')}, not {what}; put the right file there")
+
+
 def check_metadata(file: Path, most: int = METADATA) -> None:
     """NotReadable for a file of metadata that is not a regular file, or that is too large to be metadata."""
     state = file.stat()
-    kind = stat.S_IFMT(state.st_mode)
-    if kind != stat.S_IFREG:
-        raise NotReadable(f"{str(file)!r} is {KINDS.get(kind, 'a special file')}, not a file of metadata; remove it")
+    check_file(file, state, "a file of metadata")
     if state.st_size > most:
         raise NotReadable(
             f"{str(file)!r} has {state.st_size:,} bytes, but metadata has at most {most:,}; export it again"

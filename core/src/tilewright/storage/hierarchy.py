@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -78,6 +79,8 @@ def _suspended(folder: Path, root: Path, node: Path) -> list[Path]:
     present = [group / name for group in groups for name in CONSOLIDATED if _is_consolidated(group / name)]
     noted = _noted(folder, root)
     files = sorted({*present, *noted}, key=lambda file: -len(file.parts))
+    for file in files:
+        _check_below(file.parent)
     if set(files) != set(noted):
         write_whole(folder / NOTE, json.dumps([file.relative_to(root).as_posix() for file in files]))
     for file in present:
@@ -90,6 +93,14 @@ def _suspended(folder: Path, root: Path, node: Path) -> list[Path]:
         for stray in group.glob("*.*.partial"):  # zarr's own, which a kill left
             stray.unlink(missing_ok=True)
     return files
+
+
+def _check_below(group: Path) -> None:
+    """NotReadable for metadata that zarr would wait for while it consolidates a group: see `check_node`."""
+    for folder, inner, names in os.walk(group):
+        check_node(Path(folder))
+        if ".zarray" in names or ("zarr.json" in names and _read(Path(folder) / "zarr.json")["node_type"] == "array"):
+            inner.clear()  # its chunks
 
 
 def _noted(folder: Path, root: Path) -> list[Path]:

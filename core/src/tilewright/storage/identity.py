@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Array, beneath, chunk_files, in_memory, is_zarr, unit_of
+from .arrays import Array, beneath, chunk_files, in_memory, is_zarr, local_folder, unit_of
 from .disk import file_state
 
 __all__ = ["SMALL", "Identity", "pieces"]
@@ -129,24 +129,13 @@ def _mapped(array: NDArray[Any]) -> tuple[Path, ...]:
 def _zarr(array: Any, name: str) -> _Behind:
     """A zarr array: the folder or archive of its store, or a digest of its pixels if the store is in memory."""
     store, within = array.store, array.path
-    match type(store).__name__:
-        case "LocalStore":
-            folder = Path(store.root).absolute() / within
-        case "ZipStore":
-            folder = Path(store.path).absolute()
-        case "FsspecStore" if {"file", "local"} & set(_protocols(store)):
-            folder = Path(store.path).absolute() / within
-        case "MemoryStore":
-            return _Behind(text=lambda: f"pixels {_digest(_read(array))}")
-        case _:
-            return _Behind(text=lambda: f"{name} {store} {within}", told=False)
+    kind, root = type(store).__name__, local_folder(store)
+    if kind == "MemoryStore":
+        return _Behind(text=lambda: f"pixels {_digest(_read(array))}")
+    if root is None and kind != "ZipStore":
+        return _Behind(text=lambda: f"{name} {store} {within}", told=False)
+    folder = Path(store.path).absolute() if root is None else root.absolute() / within
     return _Behind(files=(folder,), text=lambda: f"{name} {folder} {within}")
-
-
-def _protocols(store: Any) -> tuple[str, ...]:
-    """The protocols of an fsspec store; a local one may be wrapped by an asynchronous one."""
-    protocol: str | tuple[str, ...] = getattr(store.fs, "sync_fs", store.fs).protocol
-    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
 
 
 def _dask(array: Any, name: str) -> _Behind:

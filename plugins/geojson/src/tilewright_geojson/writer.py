@@ -17,7 +17,7 @@ import zarr
 from numpy.typing import NDArray
 
 from tilewright import open_image
-from tilewright.abc import LabelSpec, Region
+from tilewright.abc import LabelSpec, StagedSink
 from tilewright.errors import InvalidOption
 
 from .assembly import Block, objects
@@ -63,21 +63,8 @@ class GeoJsonObjects:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeoJsonSink:
-    """Labels on their way to polygons: an array that is filled in any order, and traced block by block at the end."""
-
-    path: Path
-    spec: LabelSpec
-    labels: Labels
-
-    @property
-    def block(self) -> tuple[int, ...]:
-        """The chunk of the array: regions come in whole multiples of it, so no two write to the same one."""
-        return self.labels.chunks
-
-    def write(self, region: Region, labels: NDArray[Any]) -> None:
-        """Fill a region."""
-        self.labels[region] = labels
+class GeoJsonSink(StagedSink):
+    """Labels on their way to polygons: an array that is traced block by block at the end."""
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
         """Write the objects to a file aside, and replace the path with it at once; see `assembly` for the memory."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tilewright.abc import Image, LabelSpec, is_node, root_of
+from tilewright.abc import Image, LabelSpec, check_node, is_node, root_of
 from tilewright.errors import InvalidImage, InvalidOption, TilewrightError
 
 from .reader import OmeZarrReader
@@ -69,6 +69,7 @@ def check_name(name: str) -> None:
 
 
 def _check_format(labels: Path, image: Image) -> None:
+    check_node(labels)
     if is_node(labels):
         found, wanted = open_node(str(labels)).metadata.zarr_format, FORMATS[image.format.removeprefix("ome-zarr ")]
         if found != wanted:

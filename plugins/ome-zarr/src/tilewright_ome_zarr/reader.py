@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class OmeZarrReader:
         return label_names(self._where(path))
 
     def _where(self, path: str) -> str:
+        path = re.sub("^(file|local)://", "", path)
         path = path if path == "/" else path.rstrip("/")
         return inside(path, self.image) if self.image else path
 

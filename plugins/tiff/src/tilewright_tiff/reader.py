@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import warnings
@@ -23,10 +24,12 @@ from .lazy import Arranged
 from .omexml import OmeImage, OmeImages, files_of
 from .opening import Opened, check_codec, one_line, open_tiff, readable
 from .pages import Incomplete, Planes, open_level
-from .series import described, series_of
+from .series import belongs_to, described, series_of
 from .spacing import spacing_of
 
 __all__ = ["TiffReader", "without_suffix"]
+
+logger = logging.getLogger("tilewright")
 
 FORMATS = {"ome": "ome-tiff", "imagej": "imagej tiff", "generic": "tiff", "uniform": "tiff", "shaped": "tiff"}
 
@@ -37,10 +40,11 @@ class TiffReader:
 
     A series is what tifffile finds: an image of an OME-TIFF (over all its files), an ImageJ stack, the slide, label or
     macro picture of a slide scanner's file; or a position of an acquisition. Of several, with no `series` chosen, the
-    first is read and a warning says so. Axes come in the order `t c z y x`; colour samples are channels. Pixel
-    sizes are in micrometres, t in seconds. NotReadable if the file cannot be read; InvalidImage if it does not say
-    what its dimensions are or is not to be trusted; InvalidOption for a series or level that does not exist. A file
-    that seems to hold less than it should, such as one that was cut off, is read with a warning.
+    first is read and a warning says so, unless the others are its thumbnail, label or macro pictures. Axes come in the
+    order `t c z y x`; colour samples are channels. Pixel sizes are in micrometres, t in seconds. NotReadable if the
+    file cannot be read; InvalidImage if it does not say what its dimensions are or is not to be trusted; InvalidOption
+    for a series or level that does not exist. A file that seems to hold less than it should, such as one that was cut
+    off, is read with a warning.
     """
 
     series: int | None = field(default=None, metadata={"help": "Image of the file to read, 0 the first; or the first."})
@@ -52,13 +56,6 @@ class TiffReader:
     def __call__(self, path: str) -> Image:
         with complaints() as said:
             image, missing = self._opened(path)
-        if image.images and self.series is None:
-            warnings.warn(
-                f"{path!r} holds {len(image.images):,} images, and the first ({image.images[0]}) is read; choose "
-                "another with the reader's option series (--reader-set series=1)",
-                UserWarning,
-                stacklevel=2,
-            )
         if missing:
             names = one_line(", ".join(missing[:3])) + (f" and {len(missing) - 3:,} more" if len(missing) > 3 else "")
             warnings.warn(
@@ -100,6 +97,8 @@ class TiffReader:
         if not 0 <= self.level < len(series.levels):
             last = len(series.levels) - 1
             raise InvalidOption(f"level {self.level} does not exist; {path!r} has levels 0 to {last}")
+        if images and self.series is None:
+            _tell_of_choice(found, images, path)
         check_codec(series.levels[self.level].keyframe, path)
         _warn_of_colours(series.keyframe, path)
         if ome is not None:
@@ -139,6 +138,18 @@ class TiffReader:
             listed = "; ".join(images[:10]) or f"one image, {described(found[0])}"
             raise InvalidOption(f"series {self.series} does not exist; {path!r} has {listed}")
         return found[self.series or 0]
+
+
+def _tell_of_choice(found: Sequence[tifffile.TiffPageSeries], images: Sequence[str], path: str) -> None:
+    """Say that the first of several images is read: a warning, or only in the log where the others belong to it."""
+    text = (
+        f"{path!r} holds {len(images):,} images, and the first ({images[0]}) is read; choose another with the reader's "
+        "option series (--reader-set series=1)"
+    )
+    if all(belongs_to(each, found[0]) for each in found[1:]):
+        logger.info(text)
+    else:
+        warnings.warn(text, UserWarning, stacklevel=2)
 
 
 def _warn_of_colours(page: tifffile.TiffPage, path: str) -> None:

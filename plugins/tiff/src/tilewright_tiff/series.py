@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import tifffile
@@ -12,8 +13,10 @@ from tilewright.abc import AXES
 from .axes import KNOWN
 from .opening import one_line
 
-__all__ = ["described", "series_of"]
+__all__ = ["belongs_to", "described", "series_of"]
 
+# Names of pictures beside the image of a slide: tifffile's, and those of Bio-Formats ("macro image") and ZEISS.
+BESIDE = re.compile(r"\b(thumbnail|label|macro|map|barcode|(slide)?preview)\b", re.IGNORECASE)
 POSITIONS = {"lsm": "PM"}  # letters for places beside each other: in LSM P and M, elsewhere R
 
 
@@ -33,6 +36,12 @@ def described(series: tifffile.TiffPageSeries) -> str:
     dimensions.sort(key=lambda dimension: AXES.find(dimension[0]))
     sizes = f"{''.join(axis for axis, _ in dimensions)} {' × '.join(str(n) for _, n in dimensions)}"
     return f"{one_line(series.name)}, {sizes}" if series.name else sizes
+
+
+def belongs_to(series: tifffile.TiffPageSeries, main: tifffile.TiffPageSeries) -> bool:
+    """Whether it is a small picture beside another image: a slide's thumbnail, label or macro, by its name or tags."""
+    areas = [each.keyframe.imagelength * each.keyframe.imagewidth for each in (series, main)]
+    return areas[0] < areas[1] and bool(series.keyframe.is_reduced or BESIDE.search(series.name))
 
 
 def _positions(series: tifffile.TiffPageSeries) -> list[tifffile.TiffPageSeries]:

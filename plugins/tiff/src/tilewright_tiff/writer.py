@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tilewright.abc import Array, LabelSpec, Region
+from tilewright.abc import Array, LabelSpec, StagedSink
 from tilewright.errors import InvalidOption
 
 from .axes import LABEL_AXES
 from .export import Export
-from .pyramid import Chunked, build, create, largest, plane_shapes
+from .pyramid import build, create, largest, plane_shapes
 from .reader import TiffReader, without_suffix
 
 __all__ = ["OmeTiffLabels", "OmeTiffSink"]
@@ -67,22 +66,10 @@ class OmeTiffLabels:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OmeTiffSink:
-    """Labels on their way to an OME-TIFF: an array that is filled in any order, and streamed into it at the end."""
+class OmeTiffSink(StagedSink):
+    """Labels on their way to an OME-TIFF: an array that is streamed into it at the end."""
 
-    path: Path
-    spec: LabelSpec
-    labels: Chunked
     options: OmeTiffLabels
-
-    @property
-    def block(self) -> tuple[int, ...]:
-        """The chunk of the array: regions come in whole multiples of it, so no two write to the same one."""
-        return self.labels.chunks
-
-    def write(self, region: Region, labels: NDArray[Any]) -> None:
-        """Fill a region of the finest level."""
-        self.labels[region] = labels
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
         """Build the coarse levels, write the file aside, and put it into its place at once.

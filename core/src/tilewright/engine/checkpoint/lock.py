@@ -193,7 +193,7 @@ def empty(checkpoint: Path) -> None:
 def _check_own(checkpoint: Path) -> None:
     """AlreadyExists for a folder of somebody's files, and for links, which would lead what is written elsewhere."""
     entries = [entry for entry in checkpoint.iterdir() if entry.name.partition(".")[0] != LOCK]
-    foreign = [entry.name for entry in entries if entry.suffix != ".partial"]  # which a kill in its making leaves
+    foreign = [entry.name for entry in entries if entry.suffix not in (".partial", ".gone")]  # which a kill leaves
     links = [entry.name for entry in entries if entry.is_symlink()]
     if foreign and record_of(checkpoint) is None:
         raise AlreadyExists(f"{checkpoint} is not a checkpoint of tilewright; move it away, or choose another folder")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 import threading
 import time
@@ -19,16 +18,17 @@ from ...errors import WorkerDiffers, WorkerLost
 from ..lookahead import batch_of
 from .environment import WorkerFacts
 from .transport import Parcel, done_by, drop, packed
+from .troubles import Troubles
 
 __all__ = ["Cluster"]
 
 T = TypeVar("T")
 
-logger = logging.getLogger("tilewright")
-
 PATIENCE = 5.0  # seconds that a scheduler or a worker may take to answer
+SILENCE = 10.0  # seconds without a heartbeat; with 2,000 workers dask has one every 10 s, with fewer more
 GPU = "GPU"  # the name that dask's own pages give to this resource of a worker
 UNREADABLE = "Error during deserialization"  # in distributed's words
+LISTED = 3  # workers in a message
 CHECKS_ALONE = 4  # after which a cluster whose workers ended is given up: one that starts a worker does not list it yet
 
 
@@ -42,8 +42,9 @@ class Cluster:
     def __init__(self, client: Any) -> None:  # a `distributed.Client`, which is not typed
         self.seen: set[WorkerFacts] = set()
         self._client, self._address = client, getattr(client.scheduler, "address", "an unknown address")
-        self._checks_alone, self._silent_since, self._trouble = 0, 0.0, ""
-        self.count, self._has_gpus = self._threads() or 1, False
+        self._checks_alone, self._silent_since, self._troubles = 0, 0.0, Troubles()
+        self._heartbeats: dict[str, tuple[float, float]] = {}
+        self.count, self._has_gpus = _threads(self._present()) or 1, False
 
     def submit(self, work: Callable[[Any, Any], T], shared: Parcel, batch: Any) -> Future[T]:
         """Not by the client's own executor: a task that fails while it is gathered never ends its future there.
@@ -95,27 +96,42 @@ class Cluster:
         )
 
     def share(self, plan: Any, folder: Path) -> Parcel:
-        self._has_gpus = any(GPU in worker["resources"] for worker in self._workers().values())
+        self._has_gpus = any(GPU in worker["resources"] for worker in self._present().values())
         return packed(plan, folder)
 
     def check(self) -> None:
-        """Log a scheduler that does not answer, or a cluster without workers. WorkerLost if that is for good."""
+        """Log who does not answer, or a cluster without workers. WorkerLost if that is for good."""
         self._check_scheduler()
-        threads = self._threads()
-        self._checks_alone = self._checks_alone + 1 if threads == 0 else 0
-        silent = f"the dask scheduler at {self._address} does not answer"
-        self._log_trouble({None: silent, 0: "the cluster has no workers"}.get(threads, ""))
+        workers = self._workers()
+        self._checks_alone = self._checks_alone + 1 if workers is not None and not _threads(workers) else 0
+        self._troubles.log(self._trouble(workers))
         if self._checks_alone and self._is_deserted():
             raise WorkerLost(
                 f"all workers of the cluster at {self._address} are gone, and none is asked for; what is done is kept: "
                 "scale the cluster up, or run without one, and re-run the same command to resume"
             )
 
-    def _log_trouble(self, trouble: str) -> None:
-        """Log a trouble once, until it is over."""
-        if trouble and trouble != self._trouble:
-            logger.warning("%s; waiting. A run that is stopped resumes when the same command is run again", trouble)
-        self._trouble = trouble
+    def _trouble(self, workers: Mapping[str, Any] | None) -> str:
+        """What keeps tasks from ending, as far as the scheduler knows; empty if it knows nothing."""
+        if workers is None:
+            return f"the dask scheduler at {self._address} does not answer"
+        if not _threads(workers):
+            return "the cluster has no workers"
+        silent = [f"{workers[each]['name']} at {each}" for each in self._silent(workers)]
+        more = f" and {len(silent) - LISTED:,} more" if len(silent) > LISTED else ""
+        names = f"{', '.join(silent[:LISTED])}{more}"
+        return f"worker {names} does not answer (stopped, or in code that lets nothing else run)" if silent else ""
+
+    def _silent(self, workers: Mapping[str, Any]) -> list[str]:
+        """The addresses of workers of which the scheduler has heard nothing new for a while."""
+        now, before = time.monotonic(), self._heartbeats
+        self._heartbeats = {
+            each: before[each]
+            if each in before and before[each][0] == facts["last_seen"]
+            else (facts["last_seen"], now)
+            for each, facts in workers.items()
+        }
+        return [each for each, (_, since) in self._heartbeats.items() if now - since > SILENCE]
 
     def _is_deserted(self) -> bool:
         """Whether nobody starts workers any more, as far as this process knows: others may come from a queue."""
@@ -124,21 +140,21 @@ class Cluster:
             return False
         return not cluster.plan or (not cluster.workers and self._checks_alone >= CHECKS_ALONE)
 
-    def _threads(self) -> int | None:
-        """The number of threads that all workers have; None if the scheduler does not answer."""
+    def _present(self) -> Mapping[str, Any]:
+        """What the scheduler knows of its workers, once it answers. WorkerLost if it has gone."""
+        while (workers := self._workers()) is None:
+            self._check_scheduler()
+            self._troubles.log(self._trouble(workers))
+            time.sleep(1)  # one to which there is no connection does not take the time that it may take
+        return workers
+
+    def _workers(self) -> Mapping[str, Any] | None:
+        """What the scheduler knows of its workers, by their addresses; None if it does not answer."""
         try:
-            ask = self._client.scheduler.ncores
-            found: dict[str, int] = self._client.sync(ask, workers=None, callback_timeout=PATIENCE)
+            ask = self._client.scheduler.identity
+            found: Mapping[str, Any] = self._client.sync(ask, n_workers=-1, callback_timeout=PATIENCE)["workers"]
         except (OSError, AttributeError):  # it is gone, or the client has closed
             return None
-        return sum(found.values())
-
-    def _workers(self) -> Mapping[str, Any]:
-        """What the scheduler knows of its workers; nothing if it does not answer."""
-        try:
-            found: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
-        except (OSError, AttributeError, KeyError):
-            return {}
         return found
 
     def _note_silence(self) -> None:
@@ -173,6 +189,11 @@ class Cluster:
     def _tell(self, name: str) -> None:
         with suppress(Exception):  # the client may be closed by then: its workers forget more than this
             self._client.run(drop, name, on_error="ignore")
+
+
+def _threads(workers: Mapping[str, Any]) -> int:
+    """The number of threads that all workers have."""
+    return sum(worker["nthreads"] for worker in workers.values())
 
 
 def _task(data: bytes, needed: str) -> tuple[Any, Any]:

@@ -22,6 +22,7 @@ from ...storage.machine import VISIBLE
 from ..lookahead import batch_of
 from .environment import WorkerFacts
 from .transport import Parcel, do, packed
+from .troubles import Troubles
 
 __all__ = ["Processes", "local_processes"]
 
@@ -43,7 +44,7 @@ class Processes:
     lost: tuple[type[BaseException], ...] = (BrokenProcessPool,)
 
     def __init__(self, count: int, gpus: Sequence[str] = ()) -> None:
-        self.count = count + len(gpus)
+        self.count, self._troubles = count + len(gpus), Troubles()
         self._all = _Alike(["" if gpus else None] * count)
         self._predicting = self._all
         if gpus:
@@ -62,7 +63,9 @@ class Processes:
         return packed(plan, folder)
 
     def check(self) -> None:
-        """A process that is gone says so by itself."""
+        """Log processes that were stopped, where the system tells; one that is gone says so by itself."""
+        stopped = [str(child.pid) for child in multiprocessing.active_children() if _is_stopped(child.pid)]
+        self._troubles.log(f"worker process {', '.join(stopped)} was stopped (SIGSTOP)" if stopped else "")
 
     def forget(self, shared: Parcel) -> None:
         """Processes keep one plan at a time, and the last one no longer than the run."""
@@ -79,9 +82,7 @@ class _Alike:
     """Processes any of which may do a task. gpus: for each the GPUs that it sees; None: those that this one does."""
 
     def __init__(self, gpus: Sequence[str | None]) -> None:
-        self._threads = ThreadPoolExecutor(
-            len(gpus), thread_name_prefix="tilewright"
-        )  # each hands out a task at a time
+        self._threads = ThreadPoolExecutor(len(gpus), thread_name_prefix="tilewright")  # each hands out one at a time
         self._idle: SimpleQueue[tuple[ProcessPoolExecutor, str | None]] = SimpleQueue()
         try:
             for each in gpus:
@@ -108,6 +109,14 @@ class _Alike:
         self._threads.shutdown(cancel_futures=True)
         while not self._idle.empty():
             self._idle.get()[0].shutdown(cancel_futures=True)
+
+
+def _is_stopped(pid: int | None) -> bool:
+    """Whether Linux says that a process was stopped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:  # another system, or a process that has ended
+        return False
 
 
 def _made(gpu: str | None) -> ProcessPoolExecutor:
