@@ -12,7 +12,21 @@ from numpy.typing import NDArray
 
 from .runs import Ints, Runs
 
-__all__ = ["Exponents", "central", "every", "grid", "hu", "inertia", "normalized", "sums", "up_to", "weighted_sums"]
+__all__ = [
+    "Exponents",
+    "central",
+    "centre",
+    "entry",
+    "every",
+    "grid",
+    "hu",
+    "inertia",
+    "normalized",
+    "scaled",
+    "sums",
+    "up_to",
+    "weighted_sums",
+]
 
 Exponents = tuple[tuple[int, ...], ...]
 Floats = NDArray[np.float64]
@@ -87,8 +101,30 @@ def grid(values: Floats, exponents: Exponents) -> Floats:
     d, side = len(exponents[0]), 1 + max(map(max, exponents))
     result = np.zeros((len(values), *(side,) * d))
     for column, powers in enumerate(exponents):
-        result[:, *powers] = values[:, column]
+        entry(result, powers)[:] = values[:, column]
     return result
+
+
+def entry(grid: Floats, powers: Sequence[int]) -> Floats:
+    """(n,) what a grid has at the powers of the coordinates."""
+    place: Any = (slice(None), *powers)
+    values: Floats = grid[place]
+    return values
+
+
+def centre(moments: Floats) -> Floats:
+    """(n, d) the centroid from the corner, in pixels."""
+    d = moments.ndim - 1
+    first = np.stack([entry(moments, row) for row in np.eye(d, dtype=int).tolist()], axis=1)
+    return first / entry(moments, (0,) * d)[:, None]
+
+
+def scaled(moments: Floats, spacing: NDArray[np.float64]) -> Floats:
+    """Moments in units instead of pixels."""
+    for axis, step in enumerate(spacing):
+        powers = step ** np.arange(moments.shape[1 + axis])
+        moments = moments * powers.reshape(-1, *(1,) * (len(spacing) - 1 - axis))
+    return moments
 
 
 def central(moments: Floats, centre: Floats) -> Floats:
@@ -97,7 +133,9 @@ def central(moments: Floats, centre: Floats) -> Floats:
     The first move is by whole pixels, which is exact while sums are below 2**53; the second by less than one.
     """
     near = np.rint(centre)
-    return _moved(_moved(moments, near), centre - near)
+    about = _moved(_moved(moments, near), centre - near)
+    entry(about, (0,) * centre.shape[1])[:] = entry(moments, (0,) * centre.shape[1])  # also where there is no centre
+    return about
 
 
 def _moved(moments: Floats, step: Floats) -> Floats:
@@ -113,13 +151,14 @@ def _moved(moments: Floats, step: Floats) -> Floats:
 
 def _orders(moments: Floats) -> Ints:
     """The sum of the powers at each place of a grid."""
-    return np.indices(moments.shape[1:]).sum(axis=0)
+    orders: Ints = np.indices(moments.shape[1:]).sum(axis=0)
+    return orders
 
 
 def normalized(about: Floats, spacing: Sequence[float]) -> Floats:
     """scikit-image's normalized central moments; NaN where the powers' sum is less than 2. about: in units."""
     orders, d = _orders(about), about.ndim - 1
-    mass = about[:, *(0,) * d].reshape(-1, *(1,) * d)
+    mass = entry(about, (0,) * d).reshape(-1, *(1,) * d)
     result = about / float(min(spacing)) ** orders / mass ** (orders / d + 1)
     result[:, orders < 2] = np.nan
     return result
@@ -149,8 +188,10 @@ def inertia(about: Floats) -> Floats:
     """(n, d, d) the inertia tensor of central moments in units."""
     d = about.ndim - 1
     unit = np.eye(d, dtype=int)
-    mass = about[:, *(0,) * d]
-    second = np.stack([about[:, *(unit[i] + unit[j])] for i, j in np.ndindex(d, d)], axis=1).reshape(-1, d, d)
+    mass = entry(about, (0,) * d)
+    second = np.stack([entry(about, (unit[i] + unit[j]).tolist()) for i, j in np.ndindex(d, d)], axis=1).reshape(
+        -1, d, d
+    )
     trace = np.trace(second, axis1=1, axis2=2)[:, None, None]
     result: Floats = (np.eye(d) * trace - second) / mass[:, None, None]
     return result

@@ -1,6 +1,6 @@
 """Convex hulls of many objects at once in two dimensions, in whole numbers, and so exact.
 
-A hull is its two chains: of the points that it spans, the leftmost of each row that the hull turns at, and the rightmost.
+A hull is its two chains: the leftmost points of the rows that it turns at, and the rightmost ones.
 """
 
 from __future__ import annotations
@@ -159,4 +159,5 @@ def _corners(hulls: Hulls) -> tuple[Ints, Floats]:
 def _normals(edges: Floats) -> Floats:
     """The unit vectors that point inwards from the edges of a polygon."""
     turned = np.stack([-edges[:, 1], edges[:, 0]], axis=1)
-    return turned / np.hypot(*edges.T)[:, None]
+    normals: Floats = turned / np.hypot(*edges.T)[:, None]
+    return normals

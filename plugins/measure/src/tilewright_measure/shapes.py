@@ -34,7 +34,7 @@ class Property:
 
     group: str = ""
     needs: tuple[str, ...] = ()
-    shape: Callable[[int], tuple[int, ...]] = field(default=lambda d: ())
+    shape: Callable[[int], tuple[int, ...]] = field(default=lambda _: ())
     dtype: str = "float64"
     length: int | str = 0
     axes: tuple[int, ...] = (1, 2, 3)
@@ -95,7 +95,7 @@ PROPERTIES: Mapping[str, Property] = {
     "moments": Property(group="moments", needs=("all",), shape=_powers),
     "moments_central": Property(group="moments", needs=("all",), shape=_powers),
     "moments_normalized": Property(group="moments", needs=("all",), shape=_powers),
-    "moments_hu": Property(group="moments", needs=("third",), shape=lambda d: (7,), axes=(2,), spacing="one"),
+    "moments_hu": Property(group="moments", needs=("third",), shape=lambda _: (7,), axes=(2,), spacing="one"),
     "inertia_tensor": Property(group="moments", needs=("second",), shape=_square, length=2, axes=(2, 3)),
     "inertia_tensor_eigvals": Property(group="moments", needs=("second",), shape=_vector, length=2, axes=(2, 3)),
     "centroid_local": Property(needs=("first",), shape=_vector, length=1),
@@ -120,7 +120,7 @@ class Shapes:
 
     @property
     def _count(self) -> Floats:
-        return self._sums[:, *(0,) * self._d]
+        return moments.entry(self._sums, (0,) * self._d)
 
     @property
     def num_pixels(self) -> Ints:
@@ -150,7 +150,8 @@ class Shapes:
 
     @property
     def touches_border(self) -> NDArray[np.bool_]:
-        return ((self._start == 0) | (self._stop == self._facts.shape)).any(axis=1)
+        touching: NDArray[np.bool_] = ((self._start == 0) | (self._stop == self._facts.shape)).any(axis=1)
+        return touching
 
     @property
     def equivalent_diameter_area(self) -> Floats:
@@ -159,31 +160,25 @@ class Shapes:
     @cached_property
     def _centre(self) -> Floats:
         """From the corner of the bounding box, in pixels."""
-        first = np.stack([self._sums[:, *row] for row in np.eye(self._d, dtype=int)], axis=1)
-        return first / self._count[:, None]
+        return moments.centre(self._sums)
 
     @property
     def centroid(self) -> Floats:
-        return (self._start + self._centre) * self._spacing
+        place: Floats = (self._start + self._centre) * self._spacing
+        return place
 
     @property
     def centroid_local(self) -> Floats:
-        return self._centre * self._spacing
-
-    def _scaled(self, sums: Floats) -> Floats:
-        """Sums of powers in units."""
-        for axis, spacing in enumerate(self._spacing):
-            powers = spacing ** np.arange(sums.shape[1 + axis])
-            sums = sums * powers.reshape(-1, *(1,) * (self._d - 1 - axis))
-        return sums
+        place: Floats = self._centre * self._spacing
+        return place
 
     @property
     def moments(self) -> Floats:
-        return self._scaled(self._sums)
+        return moments.scaled(self._sums, self._spacing)
 
     @cached_property
     def moments_central(self) -> Floats:
-        return self._scaled(moments.central(self._sums, self._centre))
+        return moments.scaled(moments.central(self._sums, self._centre), self._spacing)
 
     @property
     def moments_normalized(self) -> Floats:
@@ -218,7 +213,9 @@ class Shapes:
     @property
     def eccentricity(self) -> Floats:
         large, small = self.inertia_tensor_eigvals.T
-        return np.sqrt(1 - np.divide(small, large, out=np.ones_like(large), where=large > 0))
+        ratio = np.divide(small, large, out=np.ones_like(large), where=large > 0)
+        result: Floats = np.sqrt(1 - ratio)
+        return result
 
     @property
     def orientation(self) -> Floats:
@@ -229,12 +226,14 @@ class Shapes:
     @property
     def perimeter(self) -> Floats:
         straight, diagonal = self._merged["borders"].T
-        return (straight + diagonal * math.sqrt(2)) / 2 * self._spacing[0]
+        length: Floats = (straight + diagonal * math.sqrt(2)) / 2 * self._spacing[0]
+        return length
 
     @property
     def perimeter_crofton(self) -> Floats:
         axes, diagonals = self._windows(patterns.CROFTON).T
-        return math.pi / 8 * (axes / 2 + diagonals / math.sqrt(2)) * self._spacing[0]
+        length: Floats = math.pi / 8 * (axes / 2 + diagonals / math.sqrt(2)) * self._spacing[0]
+        return length
 
     @property
     def surface_area(self) -> Floats:
@@ -242,7 +241,8 @@ class Shapes:
 
     @property
     def euler_number(self) -> Ints:
-        return self._windows(patterns.EULER[self._d]) // 2**self._d
+        number: Ints = self._windows(patterns.EULER[self._d]) // 2**self._d
+        return number
 
     @property
     def holes(self) -> Ints:

@@ -93,8 +93,8 @@ def _filled(hull: ConvexHull, low: Ints, high: Ints) -> Ints:
             last[room <= 0] = -np.inf
     first, last = np.ceil(first), np.floor(last)
     inside = first <= last
-    ends = np.stack([z, y, first, z, y, last], axis=1)[inside].reshape(-1, 3)
-    return ends.astype(np.int64)
+    ends: Ints = np.stack([z, y, first, z, y, last], axis=1)[inside].reshape(-1, 3).astype(np.int64)
+    return ends
 
 
 def _longest(hull: ConvexHull, spacing: tuple[float, ...]) -> float:
