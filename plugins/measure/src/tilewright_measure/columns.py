@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,8 +23,8 @@ def names_of(name: str, shape: Sequence[int]) -> list[str]:
 
 def split(name: str, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """The columns of a property, (n, *shape)."""
-    columns = values.reshape(len(values), -1).T if values.ndim > 1 else values[None]
-    return dict(zip(names_of(name, values.shape[1:]), columns, strict=True))
+    shape = values.shape[1:]
+    return dict(zip(names_of(name, shape), values.reshape(len(values), math.prod(shape)).T, strict=True))
 
 
 def of_channel(name: str, channel: str, facts: Facts) -> str:

@@ -57,7 +57,7 @@ def window_counts(block: Block) -> Ints:
         mine = corners[k][own]
         code = sum((corner[own] == mine) * bit for corner, bit in zip(corners, bits, strict=True))
         counts += np.bincount((mine.astype(np.int64) - 1 << len(places)) + code, minlength=len(counts))
-    return counts.reshape(block.n, -1)
+    return counts.reshape(block.n, 1 << len(places))
 
 
 def window_rows(block: Block) -> Rows:
@@ -104,7 +104,7 @@ def border_counts(block: Block) -> Ints:
     for y, x in itertools.product((-1, 0, 1), repeat=2):
         if (y, x) != (0, 0):
             code += (flat[at + y * width + x] == mine) * (10 if y and x else 2)
-    return np.bincount((mine.astype(np.int64) - 1) * 50 + code, minlength=50 * block.n).reshape(-1, 50)
+    return np.bincount((mine.astype(np.int64) - 1) * 50 + code, minlength=50 * block.n).reshape(block.n, 50)
 
 
 def _perimeter() -> Ints:

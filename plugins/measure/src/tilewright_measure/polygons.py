@@ -61,13 +61,16 @@ def hulls_of_points(of: Ints, y: Ints, x: Ints) -> Hulls:
 
 def _of_rows(of: Ints, y: Ints, low: Ints, high: Ints) -> Hulls:
     """The hulls of stretches, sorted by object, row and place."""
-    new = np.ones(len(of), bool)
-    new[1:] = (of[1:] != of[:-1]) | (y[1:] != y[:-1])
-    first = np.flatnonzero(new)
-    last = np.append(first[1:], len(of)) - 1
+    first = np.flatnonzero((np.diff(of, prepend=-1) != 0) | (np.diff(y, prepend=0) != 0))
+    last = _ends(first, len(of)) - 1
     left = _turning(Chain(of[first], y[first], low[first]))
     right = _turning(Chain(of[first], y[first], -high[last]))
     return Hulls(left, right._replace(x=-right.x))
+
+
+def _ends(starts: Ints, size: int) -> Ints:
+    """Where each of some stretches ends that follow one another without a gap."""
+    return np.append(starts[1:], size)[: len(starts)]
 
 
 def _turning(chain: Chain) -> Chain:
@@ -151,7 +154,7 @@ def _corners(hulls: Hulls) -> tuple[Ints, Floats]:
     of, points = of[order], points[order]
     first = np.flatnonzero(np.diff(of, prepend=-1))
     following = np.arange(1, len(of) + 1)
-    following[np.append(first[1:], len(of))[: len(first)] - 1] = first
+    following[_ends(first, len(of)) - 1] = first
     kept = (points != points[following]).any(axis=1)
     return of[kept], points[kept].astype(np.float64)
 

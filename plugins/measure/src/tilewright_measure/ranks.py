@@ -179,7 +179,7 @@ class RankPass:
         known = merged["digits"].of
         n = len(merged["pixels"]) if "pixels" in merged else int(known.max(initial=-1)) + 1
         ranks = self.ranks(merged, facts, n)
-        flat = (each.reshape(n, -1).T for each in (ranks.prefix, ranks.rank))
+        flat = (each.reshape(n, len(facts.channels) * 2 * len(self.fractions)).T for each in ranks[:2])
         names = list(self.columns(facts))
         return dict(zip(names, [ranks.pixels, *next(flat), *next(flat)], strict=True))
 

@@ -71,7 +71,8 @@ def extreme(ufunc: np.ufunc, of: Ints, values: NDArray[Any], n: int) -> NDArray[
     """(n,) the minimum or maximum of each object's values. Each of the n objects has at least one."""
     result = np.empty(n, values.dtype)
     result[of] = values
-    ufunc.at(result, of, values)
+    with np.errstate(invalid="ignore"):  # NaN
+        ufunc.at(result, of, values)
     return result
 
 

@@ -88,9 +88,6 @@ def from_order(ordered: NDArray[np.uint64], dtype: np.dtype[Any]) -> NDArray[np.
     sign = bits.dtype.type(1 << (8 * bits.itemsize - 1))
     if dtype.kind in "bu":
         return bits.astype(np.float64)
-    if dtype.kind == "i":
-        bits = bits ^ sign
-    else:
-        bits = np.where(bits & sign, bits ^ sign, ~bits)
+    bits = bits ^ sign if dtype.kind == "i" else np.where(bits & sign, bits ^ sign, ~bits)
     values: NDArray[np.float64] = bits.view(dtype).astype(np.float64)
     return values
