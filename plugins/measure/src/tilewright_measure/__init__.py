@@ -1,0 +1,41 @@
+"""The hooks of tilewright-measure, and nothing else: discovery imports this module, and it has to stay light."""
+
+from __future__ import annotations
+
+from tilewright import Spec, hookimpl
+
+
+@hookimpl
+def tilewright_measurers() -> list[Spec]:
+    return [
+        Spec(
+            name="size",
+            target="tilewright_measure.size:Size",
+            summary="Area, place, axes, perimeter, holes, hull and moments, as scikit-image has them.",
+        ),
+        Spec(
+            name="intensity",
+            target="tilewright_measure.intensity:Intensity",
+            summary="Mean, deviation, extremes, sum, quantiles, weighted moments and correlation of channels.",
+        ),
+        Spec(
+            name="neighbours",
+            target="tilewright_measure.neighbours:Neighbours",
+            summary="How many objects touch, the length of the shared border, the distance to the nearest object.",
+        ),
+        Spec(
+            name="overlaps",
+            target="tilewright_measure.overlaps:Overlaps",
+            summary="Parent, children, shared pixels and IoU with the objects of another label image.",
+        ),
+        Spec(
+            name="regionprops",
+            target="tilewright_measure.regionprops:RegionProps",
+            summary="Any property of scikit-image's regionprops by name, of whole objects.",
+        ),
+        Spec(
+            name="cp_measure",
+            target="tilewright_measure.cellprofiler:CpMeasure",
+            summary="CellProfiler's features by the library cp_measure, of whole objects.",
+        ),
+    ]
