@@ -157,7 +157,7 @@ class PartialMeasurer(Measurer, Protocol):
     """A measurer of what can be put together from parts, so that no object has to fit into memory.
 
     A run calls `partial` with each block, puts together what belongs to one object, and calls `finish` with many
-    objects at a time. `tilewright.unsplit` makes `__call__` of these methods.
+    objects at a time. `tilewright.abc.unsplit` makes `__call__` of these methods.
     """
 
     def quantities(self, facts: Facts, /) -> Mapping[str, Quantity]:
@@ -170,4 +170,5 @@ class PartialMeasurer(Measurer, Protocol):
         """The columns of some objects from what is known of all their parts, in the order of `merged`.
 
         merged: by name (n, width), (n,) of a quantity of width 1, or `Rows`. With `after` its columns are there too.
+            `Rows` alone do not tell n: keep a number of each object beside them, such as its pixels.
         """

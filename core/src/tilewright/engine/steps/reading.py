@@ -1,24 +1,41 @@
-"""Reading a region of the image in the axes that a segmenter asks for, and knowing whether it has changed since."""
+"""Reading a region of an image in the axes that a component asks for, and knowing whether it has changed since."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...components.isolation import describe
 from ...errors import NotReadable
+from ...io.source import Source
+from ...storage.identity import Snapshot
+from ...tiling.grid import TileGrid
 from ...tiling.regions import Region
-from ..plan import Plan
 
-__all__ = ["digest_of", "guard_of", "pixels_of"]
+__all__ = ["Readable", "digest_of", "guard_of", "pixels_of"]
+
+SKIP = ", or leave such tiles out: on_error='skip' (--on-error skip)"
 
 
-def guard_of(plan: Plan, region: Region) -> int:
+class Readable(Protocol):
+    """What a region is read of, such as a plan: a source, the grid whose axes a region has, and how changes show."""
+
+    @property
+    def source(self) -> Source: ...
+    @property
+    def grid(self) -> TileGrid: ...
+    @property
+    def files(self) -> Snapshot | None: ...
+    @property
+    def digests(self) -> bool: ...
+
+
+def guard_of(plan: Readable, region: Region) -> int:
     """A number that changes when a region's stored pixels do, found without reading them.
 
     0 for what has no files of its own for a region: arrays in memory and whole files, which are part of the run's
@@ -34,26 +51,30 @@ def guard_of(plan: Plan, region: Region) -> int:
         return 0 if state == plan.files.state else state
     parts = dict(zip(plan.grid.axes, region, strict=True))
     parts["c"] = slice(channels, channels + 1) if isinstance(channels, int) else slice(0, whole.size("c"))
-    return chunks.state(tuple(parts[axis] for axis in whole.axes))
+    return chunks.state(tuple(parts.get(axis, slice(0, whole.size(axis))) for axis in whole.axes))
 
 
-def digest_of(plan: Plan, pixels: NDArray[Any]) -> int:
+def digest_of(plan: Readable, pixels: NDArray[Any]) -> int:
     """A number that changes with pixels, where nothing else does; 0 where something else does."""
     if not plan.digests:
         return 0
     return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=7).digest(), "big")
 
 
-def pixels_of(plan: Plan, region: Region, axes: str, what: Callable[[], str]) -> NDArray[Any]:
-    """Read a region in some axes; those that the image lacks have length 1. NotReadable says `what` is read."""
+def pixels_of(
+    plan: Readable, region: Region, axes: str, what: Callable[[], str], otherwise: str = SKIP
+) -> NDArray[Any]:
+    """Read a region in some axes; those that the image lacks have length 1. NotReadable says `what` is read.
+
+    otherwise: what else the user may do but repair the image.
+    """
     image = plan.source.opened
     parts = dict(zip(plan.grid.axes, region, strict=True))
     try:
         block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
     except Exception as error:
         raise NotReadable(
-            f"{image.source or image.name} cannot be read at {what()}: {describe(error)}; repair it, or leave such "
-            "tiles out: on_error='skip' (--on-error skip)"
+            f"{image.source or image.name} cannot be read at {what()}: {describe(error)}; repair it{otherwise}"
         ) from error
     plan.source.check()
     missing, kept, order = _arranged(image.axes, axes)
