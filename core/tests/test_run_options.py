@@ -85,6 +85,12 @@ WRONG: list[tuple[str, Any, str]] = [
     ("retries", -1, "a whole number of at least 0"),
     ("retries", "2", "a whole number"),
     ("retries", math.inf, "a whole number"),
+    ("table", 3, "text, a path or None"),
+    ("table_format", 3, "text, a mapping, a function or None"),
+    ("measure_channels", "DAPI", "a sequence of whole numbers or text, or None"),
+    ("given", "nuclei.tif", "a mapping or None"),
+    ("measure_memory", 0, "a whole number of at least 1"),
+    ("measure_pixels", 0.5, "a whole number"),
     ("progress", True, "a function or None"),
 ]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tilewright import Grid, Image, InvalidOption, Overlap, Pipeline, Touch
-from tilewright.abc import MergerTraits, SinkTraits, Traits, WriterTraits
+from tilewright.abc import Column, Facts, MeasurerTraits, MergerTraits, SinkTraits, Traits, WriterTraits
 
 IMAGE = Image(np.zeros((2, 3, 8, 9)), "tcyx")
 
@@ -129,3 +129,69 @@ def test_what_writers_and_sinks_leave_out_has_its_default(tmp_path: Any) -> None
     assert not traits.exists(str(tmp_path / "none"))
     assert traits.beside(str(tmp_path)) == tmp_path
     assert SinkTraits.of(object()) == SinkTraits(block=None, read=None)
+
+
+FACTS = Facts(axes="yx", shape=(8, 9), spacing=(1.0, 1.0), units=("", ""))
+
+
+class Area:
+    def columns(self, facts: Facts) -> dict[str, Column]:
+        return {"area": Column()}
+
+    def __call__(self, block: Any) -> Any:
+        return {"area": np.bincount(block.labels.ravel(), minlength=block.n + 1)[1 : block.n + 1]}
+
+
+def measuring(**declared: Any) -> Any:
+    measurer = Area()
+    for name, value in declared.items():
+        setattr(measurer, name, value)
+    return measurer
+
+
+def test_a_measurer_with_columns_alone_measures_whole_objects_in_the_pixels_of_all_channels() -> None:
+    traits = MeasurerTraits.of(Area())
+    assert (traits.pixels, traits.channels, traits.halo, traits.given) == (True, None, 0, ())
+    assert (traits.partial, traits.after) == (False, None)
+    assert traits.columns(FACTS) == {"area": Column()}
+    assert traits.quantities(FACTS) == {}
+
+
+def test_what_a_measurer_declares_is_read_and_numpys_numbers_are_numbers() -> None:
+    traits = MeasurerTraits.of(
+        measuring(pixels=np.bool_(False), channels=["DAPI", 1], halo=np.int64(2), given=["nuclei"], after=Area())
+    )
+    assert (traits.pixels, traits.channels, traits.halo, traits.given) == (False, ("DAPI", 1), 2, ("nuclei",))
+    assert isinstance(traits.after, Area)
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"columns": None}, "declares columns = None; it must be a method"),
+        ({"pixels": "no"}, "declares pixels = 'no'; it must be True or False"),
+        ({"channels": "DAPI"}, "declares channels = 'DAPI'; it must be indices or names"),
+        ({"halo": (1, 1)}, r"declares halo = \(1, 1\); it must be a whole number of at least 0"),
+        ({"given": "nuclei"}, "declares given = 'nuclei'; it must be names of label images"),
+        ({"after": 3}, "declares after = 3; it must be a measurer"),
+        ({"partial": len, "finish": len}, "declares quantities = None; it must be a method, as it is in a partial"),
+    ],
+)
+def test_what_a_measurer_declares_wrongly_is_refused(declared: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidOption, match=message):
+        MeasurerTraits.of(measuring(**declared))
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (lambda facts: ["area"], r"must return Columns by name from columns\(facts\), not \['area'\]"),
+        (lambda facts: {"area": "float64"}, "must return Columns by name"),
+        (lambda facts: {"": Column()}, "must return Columns by name"),
+        (lambda facts: {"area": Column(dtype="U8")}, r"declares the dtype 'U8' in columns\(facts\)\['area'\]"),
+        (lambda facts: {"area": Column(dtype="nothing")}, "declares the dtype 'nothing'"),
+    ],
+)
+def test_columns_of_no_use_are_refused(columns: Any, message: str) -> None:
+    with pytest.raises(InvalidOption, match=message):
+        MeasurerTraits.of(measuring(columns=columns)).columns(FACTS)

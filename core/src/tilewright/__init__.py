@@ -35,11 +35,14 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .components.registry import register as register
     from .engine.forecast import Forecast as Forecast
     from .engine.result import Result as Result
+    from .engine.table import Table as Table
+    from .engine.table import check_same_labels as check_same_labels
     from .errors import AlreadyExists as AlreadyExists
     from .errors import CheckpointMismatch as CheckpointMismatch
     from .errors import ComponentFailed as ComponentFailed
     from .errors import InvalidImage as InvalidImage
     from .errors import InvalidLabels as InvalidLabels
+    from .errors import InvalidMeasures as InvalidMeasures
     from .errors import InvalidOption as InvalidOption
     from .errors import NotReadable as NotReadable
     from .errors import NotWritable as NotWritable
@@ -53,6 +56,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .functions.cluster import make_local_cluster as make_local_cluster
     from .functions.emptiness import estimate_empty_tiles as estimate_empty_tiles
     from .functions.loading import load_ome_zarr as load_ome_zarr
+    from .functions.measure import measure as measure
     from .functions.merge import merge_tile_labels as merge_tile_labels
     from .functions.process import tile_process as tile_process
     from .functions.relabel import relabel_sequential_array as relabel_sequential_array
@@ -80,6 +84,7 @@ _HOMES = {
         "ComponentFailed",
         "InvalidImage",
         "InvalidLabels",
+        "InvalidMeasures",
         "InvalidOption",
         "NotReadable",
         "NotWritable",
@@ -98,6 +103,7 @@ _HOMES = {
     "functions.cluster": ("make_local_cluster",),
     "functions.emptiness": ("estimate_empty_tiles",),
     "functions.loading": ("load_ome_zarr",),
+    "functions.measure": ("measure",),
     "functions.merge": ("merge_tile_labels",),
     "functions.process": ("tile_process",),
     "functions.relabel": ("relabel_sequential_array", "relabel_sequential_zarr"),
@@ -110,6 +116,7 @@ _HOMES = {
     "tiling.placement": ("Placement",),
     "components.registry": ("register",),
     "engine.result": ("Result",),
+    "engine.table": ("Table", "check_same_labels"),
     "abc.merger": ("Copies", "Decision", "Evidence", "Seam"),
     "abc.writer": ("LabelSpec", "Sink", "Writer"),
     "builtin.tilers": ("Auto", "Grid"),

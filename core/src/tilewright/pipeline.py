@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .components.quantities import whole_number
-from .components.resolve import component, configuration
+from .components.resolve import component, components, configuration
 from .components.specs import Kind
 from .deprecation import renamed_arguments
 from .errors import InvalidOption, NotWritable, TilewrightError
@@ -28,10 +28,11 @@ PARTS: tuple[Kind, ...] = ("reader", "tiler", "segmenter", "merger", "writer")
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """A reader, tiler, segmenter, merger and writer: a value that can be compared, pickled, saved and run.
+    """A reader, tiler, segmenter, merger, writer and measurers: a value that can be compared, pickled, saved and run.
 
     Each part is a name, an instance, a function, or `{"name": ..., "configuration": {...}}`. Left out are: the reader
     and the writer (chosen by the paths of a run), and the merger (the one that the segmenter declares, else `touch`).
+    `measure` is a measurer or several, whose columns are the table of a run.
 
     >>> from scipy import ndimage
     >>> import numpy as np
@@ -51,12 +52,14 @@ class Pipeline:
     tiler: Any = "auto"
     merger: Any = None
     writer: Any = None
+    measure: Any = ()
 
     def __post_init__(self) -> None:
         for part in PARTS:
             said = getattr(self, part)
             if said is not None or part == "segmenter":
                 object.__setattr__(self, part, component(part, said))
+        object.__setattr__(self, "measure", components("measurer", self.measure))
 
     @renamed_arguments(**RENAMED)
     def run(
@@ -82,14 +85,20 @@ class Pipeline:
         join_z: bool | float = False,
         on_error: Literal["raise", "skip"] = "raise",
         retries: int = 0,
+        table: str | Path | None = None,
+        table_format: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+        measure_channels: Sequence[int | str] | None = None,
+        given: Mapping[str, Any] | None = None,
+        measure_memory: int = 2**28,
+        measure_pixels: int = 2**22,
         progress: Progress | None = None,
     ) -> Result:
-        """Segment an image and write its labels.
+        """Segment an image, write its labels, and the table of what the pipeline measures of them.
 
         source: a path that a reader reads, an `Image`, or any array (numpy, dask, zarr).
         destination: a path in a folder that exists, or is made with `make_parents`; None puts the labels where the
             writer puts labels called `name` of that image (an OME-Zarr's own `labels/NAME`), or, for an array, into a
-            temporary folder.
+            temporary folder. The table is put beside the labels if `table` names no other place.
 
         `RunOptions` documents all other arguments. Any `TilewrightError`; nothing is written to the destination before
         everything has succeeded.
@@ -136,21 +145,26 @@ class Pipeline:
 
     def to_dict(self) -> dict[str, Any]:
         """The pipeline as plain values, as `save` writes them and provenance records them."""
-        return {part: configuration(part, said) for part in PARTS if (said := getattr(self, part)) is not None}
+        parts = {part: configuration(part, said) for part in PARTS if (said := getattr(self, part)) is not None}
+        measured = {"measure": [configuration("measurer", each) for each in self.measure]} if self.measure else {}
+        return parts | measured
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Pipeline:
         """The pipeline of such a record. InvalidOption if it has other keys or lacks the segmenter."""
-        extra = sorted(map(str, set(record) - set(PARTS)))
+        extra = sorted(map(str, set(record) - {*PARTS, "measure"}))
         if extra or "segmenter" not in record:
             wrong = f"has the unknown part {extra[0]!r}" if extra else "has no segmenter"
-            raise InvalidOption(f"the pipeline {wrong}; its parts are {', '.join(PARTS)}, of which segmenter is needed")
+            raise InvalidOption(
+                f"the pipeline {wrong}; its parts are {', '.join((*PARTS, 'measure'))}, of which segmenter is needed"
+            )
         return cls(**dict(record))
 
     def save(self, path: str | Path) -> None:
         """Write the pipeline to a `.json` or `.toml` file. InvalidOption if a part comes from no plugin."""
         record = self.to_dict()
-        for part, said in record.items():
+        measured = [("measurer", said) for said in record.get("measure", ())]
+        for part, said in [*((part, record[part]) for part in PARTS if part in record), *measured]:
             if "distribution" not in said:
                 raise InvalidOption(
                     f"{part} {said['name']!r} does not come from a plugin, so a file cannot name it; register it"
@@ -187,7 +201,11 @@ class Pipeline:
 
     def _lost(self, record: Mapping[str, Any]) -> list[str]:
         """The parts that would not come back from that record as they are."""
-        return [part for part in PARTS if part in record and not _comes_back(part, record[part], getattr(self, part))]
+        lost: list[str] = [
+            part for part in PARTS if part in record and not _comes_back(part, record[part], getattr(self, part))
+        ]
+        measured = zip(record.get("measure", ()), self.measure, strict=True)
+        return lost + ["measure"] * (not all(_comes_back("measurer", said, meant) for said, meant in measured))
 
 
 def _comes_back(part: Kind, said: Any, meant: object) -> bool:
@@ -219,4 +237,4 @@ def _without_none(record: Any) -> Any:
     """TOML has no null; an option that is None is left out, which is the default of most that can be."""
     if isinstance(record, dict):
         return {key: _without_none(value) for key, value in record.items() if value is not None}
-    return record
+    return [_without_none(each) for each in record] if isinstance(record, list) else record

@@ -13,7 +13,7 @@ from .components.options import converted, types_of
 from .components.quantities import real_number, whole_number
 from .errors import InvalidOption
 
-__all__ = ["PLANNED", "RENAMED", "Progress", "RunOptions"]
+__all__ = ["MEASURED", "PLANNED", "RENAMED", "Progress", "RunOptions"]
 
 Progress = Callable[[str, int, int], None]
 """Called with the step's name, how much of it is done, and how much there is."""
@@ -24,7 +24,22 @@ RENAMED = {"stage_dir": "checkpoint_dir", "keep_stage": "keep_checkpoint"}
 PLANNED = ("channel", "channels", "level", "axes", "workers", "empty", "same_ids", "join_z")
 """The options that `Pipeline.plan` takes too: they decide what a run takes."""
 
-LEAST = {"level": 0, "workers": 1, "retries": 0}
+MEASURED = (
+    "given",
+    "table_format",
+    "measure_memory",
+    "measure_pixels",
+    "overwrite",
+    "make_parents",
+    "resume",
+    "workers",
+    "processes",
+    "checkpoint_dir",
+    "keep_checkpoint",
+)
+"""The options that `measure` takes too, and the command of that name."""
+
+LEAST = {"level": 0, "workers": 1, "retries": 0, "measure_memory": 1, "measure_pixels": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +71,7 @@ class RunOptions:
     )
     overwrite: bool = field(
         default=False,
-        metadata={"help": "Replace labels that exist already; they stay until the new ones are whole."},
+        metadata={"help": "Replace labels and tables that exist already; they stay until the new ones are whole."},
     )
     make_parents: bool = field(
         default=False,
@@ -126,6 +141,35 @@ class RunOptions:
     retries: int = field(
         default=0,
         metadata={"help": "How often such a tile is tried again first, after pauses that double from half a second."},
+    )
+    table: str | Path | None = field(
+        default=None,
+        metadata={"help": "Where the table of what is measured goes; its suffix says the format."},
+    )
+    table_format: str | Mapping[str, Any] | Callable[..., Any] | None = field(
+        default=None,
+        metadata={"help": "What writes the table; else the format that fits its suffix."},
+    )
+    measure_channels: Sequence[int | str] | None = field(
+        default=None,
+        metadata={
+            "help": "The channels to measure, by index or name; otherwise those that each measurer asks for, or all."
+        },
+    )
+    given: Mapping[str, Any] | None = field(
+        default=None,
+        metadata={"help": "Label images that measurers need beside the labels, by name."},
+    )
+    measure_memory: int = field(
+        default=2**28,
+        metadata={
+            "help": "Bytes of labels and pixels that a measurer of whole objects is called with at most. A larger "
+            "object gets empty columns, and is listed in the result."
+        },
+    )
+    measure_pixels: int = field(
+        default=2**22,
+        metadata={"help": "Pixels of a block that is measured at a time, about. The table does not depend on it."},
     )
     progress: Progress | None = field(
         default=None,

@@ -76,6 +76,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .table import TableSpec as TableSpec
     from .tiler import Needs as Needs
     from .tiler import Tiler as Tiler
+    from .traits import MeasurerTraits as MeasurerTraits
     from .traits import MergerTraits as MergerTraits
     from .traits import ReaderTraits as ReaderTraits
     from .traits import SinkTraits as SinkTraits
@@ -110,7 +111,7 @@ _HOMES = {
     ".segmenter": ("LocatedSegmenter", "MeasuredSegmenter", "PreparedSegmenter", "Segmenter"),
     ".table": ("TableFormat", "TableSink", "TableSpec"),
     ".tiler": ("Needs", "Tiler"),
-    ".traits": ("MergerTraits", "ReaderTraits", "SinkTraits", "Traits", "WriterTraits"),
+    ".traits": ("MeasurerTraits", "MergerTraits", "ReaderTraits", "SinkTraits", "Traits", "WriterTraits"),
     ".writer": (
         "BlockSink",
         "LabelSpec",

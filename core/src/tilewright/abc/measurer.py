@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..labels.numbers import numbered_block
 from ..tiling.placement import Placement
 from ..tiling.regions import Region
 
@@ -23,7 +24,7 @@ class Facts:
     """What is known of labels and image before the first block is read.
 
     axes: the spatial axes of blocks, in the labels' order. shape: of the labels along them.
-    spacing, units: of the axes; 1.0 and "" where the labels have none.
+    spacing, units: of the axes, from the labels, else from the image; 1.0 and "" where neither has any.
     channels: the names of the channels that are measured, each name once; () if no image is.
     dtype: of the pixels; None if no image is measured.
     times: whether the labels have an axis `t`. Every object then has one row for each time.
@@ -42,8 +43,9 @@ class Facts:
 class Column:
     """A column of the table.
 
-    dtype: of its values. A float column has NaN where an object has no value. unit: "" for pixels and plain numbers,
-    else as `Image.units` has them, with powers: "micrometer", "micrometer^2".
+    dtype: of its values, which are booleans, whole numbers or floats. A float column has NaN where an object has no
+        value, any other column 0.
+    unit: "" for pixels and plain numbers, else as `Image.units` has them, with powers: "micrometer", "micrometer^2".
     """
 
     dtype: str = "float64"
@@ -87,10 +89,11 @@ class Quantity:
 class Block:
     """A part of the label image, with what lies in the same place elsewhere.
 
-    labels: intp, of the shape of `place.region`: 0 is background; objects are numbered 1..m, those with a pixel in the
-        core 1..n. What lies outside of the core is there to be looked at, and belongs to another block.
+    labels: intp, of the shape of `place.region`: 0 is background; objects are numbered 1..m, those that are to be
+        measured 1..n. What lies outside of the core is there to be looked at, and belongs to another block.
     ids: (m,) uint64, the labels of these numbers; ascending up to n, and after it.
-    n: how many objects are to be measured.
+    n: how many objects are to be measured: in `partial` those with a pixel in the core; in `__call__` those that this
+        call has whole, while parts of others may lie in the core too.
     core: the block's own part of `labels`. place: where the block lies in the image.
     pixels: (channels, *shape) of the image; None if none is measured.
     given: further label images by name, of the same shape, with their own ids (uint64).
@@ -108,21 +111,22 @@ class Block:
     known: Columns = field(default_factory=dict)
 
     @classmethod
-    def of(cls, labels: NDArray[Any], *, core: Region, place: Placement, facts: Facts, **others: Any) -> Block:
-        """The block of labels with any ids of at least 0, with its objects numbered."""
-        ids = _ids(labels)
-        own = np.isin(ids, _ids(labels[core]))
-        number = np.zeros(len(ids), np.intp)
-        number[own], number[~own] = np.arange(1, own.sum() + 1), np.arange(own.sum() + 1, len(ids) + 1)
-        numbers = np.concatenate([[0], number])[np.searchsorted(ids, labels, side="right") * (labels > 0)]
-        both = np.concatenate([ids[own], ids[~own]]).astype(np.uint64)
-        return cls(labels=numbers, ids=both, n=int(own.sum()), core=core, place=place, facts=facts, **others)
+    def of(
+        cls,
+        labels: NDArray[Any],
+        *,
+        core: Region,
+        place: Placement,
+        facts: Facts,
+        own: NDArray[np.uint64] | None = None,
+        **others: Any,
+    ) -> Block:
+        """The block of labels with any ids of at least 0, with its objects numbered.
 
-
-def _ids(labels: NDArray[Any]) -> NDArray[Any]:
-    """The ids of a label image without the background, ascending."""
-    ids = np.unique(labels)
-    return ids[ids > 0]
+        own: the ids of the objects that are to be measured, ascending; all that have a pixel in the core if None.
+        """
+        numbers, ids, n = numbered_block(labels, core if own is None else own)
+        return cls(labels=numbers, ids=ids, n=n, core=core, place=place, facts=facts, **others)
 
 
 class Measurer(Protocol):
@@ -153,7 +157,7 @@ class PartialMeasurer(Measurer, Protocol):
     """A measurer of what can be put together from parts, so that no object has to fit into memory.
 
     A run calls `partial` with each block, puts together what belongs to one object, and calls `finish` with many
-    objects at a time. `tilewright.unsplit` makes `__call__` of these methods.
+    objects at a time. `tilewright.abc.unsplit` makes `__call__` of these methods.
     """
 
     def quantities(self, facts: Facts, /) -> Mapping[str, Quantity]:
@@ -166,4 +170,5 @@ class PartialMeasurer(Measurer, Protocol):
         """The columns of some objects from what is known of all their parts, in the order of `merged`.
 
         merged: by name (n, width), (n,) of a quantity of width 1, or `Rows`. With `after` its columns are there too.
+            `Rows` alone do not tell n: keep a number of each object beside them, such as its pixels.
         """

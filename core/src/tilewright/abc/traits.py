@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,13 +21,26 @@ from ..components.specs import Kind
 from ..errors import InvalidImage, InvalidOption, TilewrightError
 from ..image import Image
 from ..tiling.axes import SPATIAL, by_axis
+from .measurer import Column, Facts, Quantity
 from .network import PLACE, Prediction
 from .tiler import Needs
 
-__all__ = ["MergerTraits", "ReaderTraits", "SinkTraits", "Traits", "WriterTraits", "declared", "prepared"]
+__all__ = [
+    "MeasurerTraits",
+    "MergerTraits",
+    "ReaderTraits",
+    "SinkTraits",
+    "Traits",
+    "WriterTraits",
+    "declared",
+    "prepared",
+]
+
+T = TypeVar("T")
 
 LATER = ("outputs", "given", "keeps_ids")  # which the engine does not serve yet
 HALVES = ("windows", "predict", "decode")  # the methods of a network, which has all of them
+PARTS = ("quantities", "partial", "finish")  # the methods of a partial measurer, which has all of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,9 +196,9 @@ class ReaderTraits:
 
 @dataclass(frozen=True, kw_only=True)
 class WriterTraits:
-    """What a writer declares, or what stands in for it: see `abc.writer`.
+    """What a writer or a table's format declares, or what stands in for it: see `abc.writer`.
 
-    destination: where labels go that belong to an image; None if the writer has no such method.
+    destination: where the output goes that belongs to an image; None if there is no such method.
     """
 
     destination: Callable[[str, str], str] | None
@@ -193,8 +206,8 @@ class WriterTraits:
     beside: Callable[[str], Path]
 
     @classmethod
-    def of(cls, writer: object) -> WriterTraits:
-        asked = _Asked("writer", writer)
+    def of(cls, writer: object, kind: Kind = "writer") -> WriterTraits:
+        asked = _Asked(kind, writer)
         return cls(
             destination=asked.guarded("destination"),
             exists=asked.guarded("exists") or (lambda path: Path(path).exists()),
@@ -203,8 +216,75 @@ class WriterTraits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeasurerTraits:
+    """What a measurer declares: see `abc.measurer.Measurer`.
+
+    partial: whether it is a `PartialMeasurer`. after: the measurer that is finished before; None if there is none.
+    columns: what `columns(facts)` returns, checked. quantities: likewise; empty for one that is not partial.
+    """
+
+    pixels: bool
+    channels: tuple[int | str, ...] | None
+    halo: int
+    given: tuple[str, ...]
+    after: Any
+    partial: bool
+    columns: Callable[[Facts], dict[str, Column]]
+    quantities: Callable[[Facts], dict[str, Quantity]]
+
+    @classmethod
+    def of(cls, measurer: object) -> MeasurerTraits:
+        """Read and check what a measurer declares. InvalidOption for a wrong value, or for one without `columns`."""
+        asked = _Asked("measurer", measurer)
+        there = [name for name in PARTS if asked.function(name) is not None]
+        if there and len(there) < len(PARTS):
+            missing = next(name for name in PARTS if name not in there)
+            raise asked.wrong(missing, f"a method, as it is in a partial measurer beside {' and '.join(there)}")
+        after = asked.value("after")
+        if after is not None and not callable(after):
+            raise asked.wrong("after", "a measurer")
+        columns, quantities = asked.required("columns"), asked.guarded("quantities")
+        return cls(
+            pixels=asked.value("pixels") is None or asked.flag("pixels"),
+            channels=None
+            if asked.value("channels") is None
+            else asked.sequence("channels", (int, str), "indices or names"),
+            halo=asked.whole("halo"),
+            given=() if asked.value("given") is None else asked.sequence("given", (str,), "names of label images"),
+            after=after,
+            partial=bool(there),
+            columns=lambda facts: _typed(asked, "columns", columns(facts), Column),
+            quantities=lambda facts: _typed(asked, "quantities", quantities(facts), Quantity) if there else {},
+        )
+
+
+def _typed(asked: _Asked, method: str, value: object, kind: type[T]) -> dict[str, T]:
+    """What a measurer's method returned, by name, if all of it is of a kind that can be kept."""
+    good = isinstance(value, Mapping) and all(
+        isinstance(name, str) and name and isinstance(each, kind) for name, each in value.items()
+    )
+    if not good:
+        raise InvalidOption(f"{asked.who} must return {kind.__name__}s by name from {method}(facts), not {value!r}")
+    kept: dict[str, T] = dict(value)  # type: ignore[call-overload]  # it is a mapping
+    for name, each in kept.items():
+        _check_dtype(asked, f"{method}(facts)[{name!r}]", each.dtype)  # type: ignore[attr-defined]  # both have one
+    return kept
+
+
+def _check_dtype(asked: _Asked, what: str, dtype: object) -> None:
+    try:
+        kind = np.dtype(dtype).kind  # type: ignore[call-overload]  # whatever a stranger writes
+    except TypeError:
+        kind = ""
+    if kind not in tuple("biuf"):
+        raise InvalidOption(
+            f"{asked.who} declares the dtype {dtype!r} in {what}; it must be a boolean, whole or float dtype"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class SinkTraits:
-    """What a sink declares: see `abc.writer`.
+    """What a sink declares: see `abc.writer` and `abc.table.TableSink`.
 
     block: the shape of the unit in which regions are written; None for the tiles' cores. read: opens the labels.
     """
@@ -284,6 +364,13 @@ class _Asked:
                 return method(*args)
 
         return called
+
+    def required(self, name: str) -> Callable[..., Any]:
+        """As `guarded`, of a method that every such component has."""
+        method = self.guarded(name)
+        if method is None:
+            raise self.wrong(name, "a method")
+        return method  # type: ignore[no-any-return]  # it is a function
 
     def wrong(self, name: str, wanted: str) -> InvalidOption:
         return InvalidOption(f"{self.who} declares {name} = {self.value(name)!r}; it must be {wanted}")

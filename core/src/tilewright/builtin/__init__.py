@@ -47,3 +47,15 @@ def tilewright_writers() -> list[FormatSpec]:
             summary="One plain zarr array, without metadata of an image.",
         )
     ]
+
+
+@hookimpl
+def tilewright_tables() -> list[FormatSpec]:
+    return [
+        FormatSpec(
+            name="zarr-table",
+            target="tilewright.builtin.zarr_table:ZarrTable",
+            summary="A zarr group with one array for each column.",
+            suffixes=(".zarr",),
+        )
+    ]

@@ -1,4 +1,4 @@
-"""The command line: `tilewright run`, `plan`, `plugins`, `info`, `compare`, `clean`, `new` and `check`.
+"""The command line: `tilewright run`, `measure`, `plan`, `plugins`, `info`, `compare`, `clean`, `new` and `check`.
 
 A command's module is imported when the command is used, and what it works with when it runs: help and listings come
 without numpy.
@@ -18,6 +18,7 @@ __all__ = ["main"]
     cls=Reporting,
     commands_in={
         "run": ".run",
+        "measure": ".measure",
         "plan": ".plan",
         "plugins": ".plugins",
         "info": ".info",
@@ -37,6 +38,7 @@ def main() -> None:
     tilewright plugins                               what is installed
     tilewright info image.ome.zarr                   what an image holds
     tilewright run image.ome.zarr --segmenter NAME   segment it
+    tilewright measure LABELS TABLE --measure NAME   measure the objects of a label image
     tilewright plan image.ome.zarr --segmenter NAME  tiles, memory, disk and time of that run
     tilewright compare LABELS LABELS                 match the objects of two label images
     tilewright clean                                 what unfinished runs left behind

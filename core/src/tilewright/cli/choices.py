@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -12,11 +12,11 @@ import click
 
 from ..components.options import parse, types_of
 from ..components.specs import Kind
-from ..run_options import PLANNED, RENAMED, RunOptions
+from ..run_options import MEASURED, PLANNED, RENAMED, RunOptions
 from .parts import Texts
 from .terminal import echo
 
-__all__ = ["choices", "option_texts", "planning", "run_options", "settings"]
+__all__ = ["choices", "measuring", "option_texts", "planning", "run_options", "settings"]
 
 IN_PYTHON = {"progress"}  # what no text can be
 
@@ -47,12 +47,15 @@ def planning(command: F) -> F:
     return _with(command, [*_PARTS, *_options(PLANNED)])
 
 
-def run_options(said: Mapping[str, Any]) -> dict[str, Any]:
+def run_options(said: Mapping[str, Any], names: Collection[str] | None = None) -> dict[str, Any]:
     """The arguments for `Pipeline.run` or `Pipeline.plan` among those of a command; old names warn.
+
+    names: of the arguments that are meant; all if None.
 
     InvalidOption for a value that a run would refuse: it is known before a cluster is connected.
     """
-    given = {each.name: said[each.name] for each in dataclasses.fields(RunOptions) if each.name in said}
+    known = [each.name for each in dataclasses.fields(RunOptions)] if names is None else names
+    given = {name: said[name] for name in known if name in said}
     for old, new in RENAMED.items():
         if said.get(old):
             echo(f"warning: {_flag(old)} is now {_flag(new)}; the old name will be removed", err=True)
@@ -88,9 +91,12 @@ def _option(option: dataclasses.Field[Any], wanted: Any) -> Callable[[Any], Any]
         return click.option(flag, type=str, metavar=metavar, is_flag=False, flag_value="true", callback=_read, **given)
     if kinds <= {int, float}:
         return click.option(flag, type=kinds.pop(), **given)
+    if str not in kinds and any(get_origin(kind) is Mapping for kind in kinds):
+        return click.option(flag, multiple=True, metavar="NAME=PATH", callback=_paths, **given)
     if any(get_origin(kind) is Sequence for kind in kinds):
         return click.option(flag, metavar="A,B", callback=_separated, **given)
-    return click.option(flag, metavar="INDEX|NAME" if int in kinds else "DIR" if Path in kinds else "TEXT", **given)
+    place = "DIR" if flag.endswith("-dir") else "PATH"
+    return click.option(flag, metavar="INDEX|NAME" if int in kinds else place if Path in kinds else "TEXT", **given)
 
 
 def _flag(name: str) -> str:
@@ -110,6 +116,20 @@ def _separated(_: click.Context, __: click.Parameter, said: str | None) -> list[
     return None if said is None else [name.strip() for name in said.split(",")]
 
 
+def _paths(context: click.Context, parameter: click.Parameter, said: tuple[str, ...]) -> Texts | None:
+    return option_texts(context, parameter, said) or None
+
+
+def measures(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> list[str]:
+    """`("size,intensity", "overlaps")` as the names of measurers."""
+    return [name.strip() for text in said for name in text.split(",") if name.strip()]
+
+
+def measuring(command: F) -> F:
+    """Give the command `measure` the options of `run` that concern the table."""
+    return _with(command, [*_MEASURE, *_options(MEASURED)])
+
+
 def settings(kind: Kind, *names: str) -> Callable[[F], F]:
     """The option that sets options of a part, under other names than `--KIND-set` if there are any."""
     return click.option(
@@ -120,6 +140,23 @@ def settings(kind: Kind, *names: str) -> Callable[[F], F]:
         help=f"Set an option of the {kind}; may be repeated.",
     )
 
+
+_MEASURE: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--measure",
+        multiple=True,
+        callback=measures,
+        metavar="NAME,NAME",
+        help="What to measure of the objects: measurers, separated by commas; see `tilewright plugins`.",
+    ),
+    click.option(
+        "--measure-set",
+        multiple=True,
+        callback=option_texts,
+        metavar="NAME.OPTION=VALUE",
+        help="Set an option of the measurer NAME; may be repeated.",
+    ),
+)
 
 _PARTS: tuple[Callable[[Any], Any], ...] = (
     click.option("--segmenter", metavar="NAME", help="What finds the objects; see `tilewright plugins`."),
@@ -134,6 +171,7 @@ _PARTS: tuple[Callable[[Any], Any], ...] = (
     settings("reader"),
     click.option("--writer", metavar="NAME", help="What writes OUTPUT; else the one that fits its suffix."),
     settings("writer"),
+    *_MEASURE,
     click.option("--pipeline", metavar="FILE", help="A .toml or .json file of parts; other options override it."),
 )
 

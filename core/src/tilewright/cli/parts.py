@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +13,7 @@ from ..errors import InvalidOption
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
 
-__all__ = ["Texts", "part_of", "pipeline_of", "reader_for", "setting"]
+__all__ = ["Texts", "measurers_of", "part_of", "pipeline_of", "reader_for", "setting"]
 
 Texts = Mapping[str, str]
 
@@ -40,7 +40,28 @@ def pipeline_of(said: Mapping[str, Any], image: str) -> Pipeline:
     parts: Record = {kind: part_of(kind, said[kind], said[f"{kind}_set"], base.get(kind)) for kind in others}
     parts["reader"] = reader_for(image, said["reader"], said["reader_set"], base.get("reader"))
     parts["tiler"] = _tiler(said, base.get("tiler"))
-    return Pipeline.from_dict({kind: part for kind, part in parts.items() if part is not None})
+    record: Record = {kind: part for kind, part in parts.items() if part is not None}
+    measured = measurers_of(said["measure"], said["measure_set"], base.get("measure", ()))
+    return Pipeline.from_dict(record | ({"measure": measured} if measured else {}))
+
+
+def measurers_of(names: Sequence[str], texts: Texts, base: Sequence[Record] = ()) -> list[Record]:
+    """The records of measurers, from their names (those of a file if there are none) and texts as `size.digits=2`.
+
+    InvalidOption for an option of a measurer that nobody names.
+    """
+    before = {each["name"]: each for each in base}
+    chosen = list(names or before)
+    own: dict[str, dict[str, str]] = {name: {} for name in chosen}
+    for key, value in texts.items():
+        name, _, option = key.partition(".")
+        if name not in own or not option:
+            raise InvalidOption(
+                f"--measure-set {key}={value} sets no option of a measurer that is named; write NAME.OPTION=VALUE with "
+                f"a name of --measure ({', '.join(chosen) or 'none is named'})"
+            )
+        own[name][option] = value
+    return [part for name in own if (part := part_of("measurer", name, own[name], before.get(name))) is not None]
 
 
 def part_of(kind: Kind, name: str | None, texts: Texts, base: Record | None = None) -> Record | None:

@@ -17,6 +17,7 @@ from .interrupt import interruptible
 from .parts import pipeline_of
 from .plan import foretold
 from .scheduler import connected
+from .tables import table_plain, table_told
 from .terminal import echo
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def _run(
 def _plain(result: Result) -> dict[str, Any]:
     return {
         "path": str(result.path),
+        **({} if result.table is None else {"table": table_plain(result.table)}),
         "n_objects": result.n_objects,
         "n_tiles": result.n_tiles,
         "n_skipped": result.n_skipped,
@@ -89,6 +91,7 @@ def _told(result: Result) -> str:
         (
             f"{_counted(result.n_objects, 'object')} in {_counted(result.n_tiles, 'tile')}{empty}",
             f"labels: {result.path}",
+            *([] if result.table is None else [table_told(result.table)]),
             f"time:   {duration(sum(result.seconds.values()))} ({spent})",
         )
     )

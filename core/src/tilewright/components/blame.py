@@ -62,6 +62,6 @@ class _Blame(AbstractContextManager[None]):
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if error is None or isinstance(error, TilewrightError | KeyboardInterrupt | GeneratorExit):
             return
-        if self.kind == "writer" and isinstance(error, OSError):
+        if self.kind in ("writer", "table") and isinstance(error, OSError):
             return
         raise self.raises(f"{whose(self.kind, self.thing)} raised {describe(error)}, while {self.doing}") from error

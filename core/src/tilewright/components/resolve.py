@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from ..errors import InvalidOption
@@ -17,7 +17,7 @@ from .options import build, shown
 from .registry import Registry, registry
 from .specs import Kind
 
-__all__ = ["component", "configuration", "made"]
+__all__ = ["component", "components", "configuration", "made"]
 
 
 def component(kind: Kind, said: object, *, among: Registry | None = None) -> Callable[..., Any]:
@@ -36,6 +36,14 @@ def component(kind: Kind, said: object, *, among: Registry | None = None) -> Cal
     raise InvalidOption(
         f"{said!r} is not a {kind}; give a name, an instance, a function, or {{'name': ..., 'configuration': ...}}"
     )
+
+
+def components(kind: Kind, said: object) -> tuple[Callable[..., Any], ...]:
+    """The components that a user gives as one, as several, or as None for none. Errors as `component`."""
+    if said is None:
+        return ()
+    several = said if isinstance(said, Sequence) and not isinstance(said, str) else [said]
+    return tuple(component(kind, each) for each in several)
 
 
 def _from_configuration(kind: Kind, said: Mapping[str, Any], among: Registry) -> Callable[..., Any]:

@@ -27,6 +27,7 @@ from .provenance import pipeline_record, provenance_of
 from .result import Result, remove_with
 from .run import Run
 from .steps.write import label_spec, opened, try_writer
+from .tabling import Tabling
 from .watchers import Watchers
 from .workers.crew import crew, in_task
 from .workers.main_guard import check_guarded
@@ -56,13 +57,18 @@ class Execution:
             if not (options.overwrite or (options.resume and is_placing(home.beside))):
                 home.check_free()
             plan = plan_of(self.parts, opened, options, home.checkpoint, home.workdir)
+            tabling = Tabling.of(self.parts.measure, options, home, plan, opened)
+            for table in tabling.homes:
+                table.check(opened.whole.identity, make_parents=options.make_parents)
+                if not (options.overwrite or (options.resume and is_placing(home.beside))):
+                    table.check_free()
             plan, record = self._recorded(plan, home)
             predictions = partial(of_predictions, decode_options=plan.decode_options)
             plan = self._keeping(plan, home, predictions(record))
             with (
                 writing_to(plan.checkpoint_path, Path(home.path)),
                 claimed(
-                    (home.beside, home.checkpoint),
+                    (home.beside, *tabling.folders, home.checkpoint),
                     record,
                     resume=options.resume,
                     lasting=predictions if plan.keep_predictions else None,
@@ -75,7 +81,7 @@ class Execution:
                     keep(home.predictions, predictions(record))
                 if claim.new:
                     discard(plan.workdir)  # of a checkpoint that is gone, if it lay outside it
-                return self._claimed(plan, home, claim)
+                return self._claimed(plan, home, claim, tabling)
         except BaseException:
             if home.temporary:
                 shutil.rmtree(home.temporary, ignore_errors=True)  # nobody knows of it, so nobody can resume from it
@@ -122,36 +128,37 @@ class Execution:
             return plan
         return replace(plan, predictions_path=home.predictions / PREDICTIONS, keep_predictions=True)
 
-    def _claimed(self, plan: Plan, home: Destination, claim: Claim) -> Result:
+    def _claimed(self, plan: Plan, home: Destination, claim: Claim, tabling: Tabling) -> Result:
         """The run, while it holds its checkpoint."""
         try:
             record = pipeline_record(self.parts, plan, home.writer)
             with Watchers(self.options.progress, plan, home.path, record) as watchers:
-                result = self._through(plan, home, claim, watchers)
+                result = self._through(plan, home, claim, tabling, watchers)
                 watchers.finished(result)
                 return result
         finally:
             plan.checkpoint.close()
 
-    def _through(self, plan: Plan, home: Destination, claim: Claim, watchers: Watchers) -> Result:
+    def _through(self, plan: Plan, home: Destination, claim: Claim, tabling: Tabling, watchers: Watchers) -> Result:
         started = datetime.datetime.now(datetime.UTC)
         count = min(self.options.workers or (1 if in_task() else cpus()), max(1, len(plan.grid)))
         try:
             devices = gpus()[: len(plan.batches)] if plan.gpu and self.options.processes else []
             with crew(count, processes=self.options.processes, gpus=devices) as workers:
                 try_writer(home.writer, home.path, plan, self.options.name)  # while processes start
+                tabling.check_format()
                 run = Run(plan=plan, crew=workers, report=watchers.tile_done)
-                result = self._stepped(run, home, claim, watchers, started)
+                result = self._stepped(run, home, claim, tabling, watchers, started)
         except TilewrightError:
             if not (plan.checkpoint_path / "packs").exists():  # nothing is done that a run could resume from
-                for folder in {home.beside, home.checkpoint}:
+                for folder in {home.beside, *tabling.folders, home.checkpoint}:
                     empty(folder)
             raise
         for each in (plan, run.plan):  # NFS and FUSE keep a folder whose files are open
             each.checkpoint.close()
         kept = {home.checkpoint} if self.options.keep_checkpoint or run.failed else set()
         # Last is the one that may say that the output is this run's.
-        for folder in dict.fromkeys((home.checkpoint, home.beside)):
+        for folder in dict.fromkeys((*tabling.folders, home.checkpoint, home.beside)):
             if folder in kept:
                 note_placing(folder, placing=False)
             else:
@@ -159,18 +166,26 @@ class Execution:
         return result
 
     def _stepped(
-        self, run: Run, home: Destination, claim: Claim, watchers: Watchers, started: datetime.datetime
+        self,
+        run: Run,
+        home: Destination,
+        claim: Claim,
+        tabling: Tabling,
+        watchers: Watchers,
+        started: datetime.datetime,
     ) -> Result:
         run.segment()
         outcome = run.join()
         run.prepare(identity("writer", home.writer))
         sink = opened(home.writer, home.path, label_spec(run.plan, run.source, outcome.dtype, self.options.name))
         run.write(home.writer, sink, outcome)
-        provenance = provenance_of(watchers.pipeline, run, outcome, started)
+        filled = tabling.filled(run, outcome, watchers.tile_done)
+        provenance = {**provenance_of(watchers.pipeline, run, outcome, started), **filled.noted}
         claim.check()
         note_placing(home.beside, placing=not self.options.overwrite)
+        table = filled.placed()
         run.finish(home.writer, home.path, sink, provenance)
-        result = Result.of(run, outcome, Path(home.path), sink, provenance)
+        result = Result.of(run, outcome, Path(home.path), sink, provenance, table)
         if home.temporary:
             remove_with(result, home.temporary)
         return result

@@ -14,9 +14,10 @@ from ..components.specs import Kind
 from .plan import Plan
 from .planning import Parts
 from .run import Outcome, Run
+from .steps.measure import Measuring
 from .workers.environment import WorkerFacts
 
-__all__ = ["pipeline_record", "provenance_of", "workers_record"]
+__all__ = ["pipeline_record", "provenance_of", "table_provenance", "workers_record"]
 
 NAMED = 16  # workers of equal versions: the record does not grow with the cluster
 
@@ -30,7 +31,8 @@ def pipeline_record(parts: Parts, plan: Plan, writer: Callable[..., Any]) -> dic
         "merger": plan.merger,
         "writer": writer,
     }
-    return {kind: configuration(kind, part) for kind, part in ran.items() if part is not None}
+    record: dict[str, Any] = {kind: configuration(kind, part) for kind, part in ran.items() if part is not None}
+    return record | ({"measure": [configuration("measurer", each) for each in parts.measure]} if parts.measure else {})
 
 
 def provenance_of(
@@ -54,6 +56,24 @@ def provenance_of(
         "n_objects": outcome.n_objects,
         "started": started.isoformat(timespec="seconds"),
         "seconds": {step: round(spent, 3) for step, spent in run.seconds.items()},
+    }
+    plain: dict[str, Any] = printable_values(record)
+    return plain
+
+
+def table_provenance(measuring: Measuring, labels: Mapping[str, Any], n_rows: int, fingerprint: str) -> dict[str, Any]:
+    """The provenance of a table, in plain values. It has no times, so that equal tables are equal files.
+
+    labels: path and fingerprint of the label image. fingerprint: of the table.
+    """
+    record = {
+        "tilewright": __version__,
+        "measurers": [configuration("measurer", each.measurer) for each in measuring.measurers if not each.hidden],
+        "labels": dict(labels),
+        "image": measuring.image.source.path if measuring.image else "",
+        "channels": list(measuring.facts.channels),
+        "n_rows": n_rows,
+        "fingerprint": fingerprint,
     }
     plain: dict[str, Any] = printable_values(record)
     return plain

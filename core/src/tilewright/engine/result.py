@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ..abc.writer import Sink
 from ..errors import InvalidOption
 from ..storage.arrays import Array, unit_of
 from .run import Outcome, Run
+from .table import Table
 
 if TYPE_CHECKING:
     from dask.array import Array as DaskArray
@@ -30,6 +31,8 @@ class Result:
 
     `n_undrawn` pixels are background although a tile labelled them in its own core: the merger left their objects out.
 
+    `table` is that of what was measured; None if nothing was.
+
     Labels of a run without destination lie in a temporary folder, which goes away with the result.
     """
 
@@ -42,11 +45,21 @@ class Result:
     seconds: Mapping[str, float]
     provenance: Mapping[str, Any]
     data: Array | None
+    table: Table | None = None
 
     @classmethod
-    def of(cls, run: Run, outcome: Outcome, path: Path, sink: Sink, provenance: Mapping[str, Any]) -> Result:
+    def of(
+        cls,
+        run: Run,
+        outcome: Outcome,
+        path: Path,
+        sink: Sink,
+        provenance: Mapping[str, Any],
+        table: Table | None = None,
+    ) -> Result:
         """The result of a run that is finished."""
         read = SinkTraits.of(sink).read
+        data = None if read is None else read()
         return cls(
             path=path,
             n_objects=outcome.n_objects,
@@ -56,7 +69,8 @@ class Result:
             failed=tuple(run.failed),
             seconds=dict(run.seconds),
             provenance=provenance,
-            data=None if read is None else read(),
+            data=data,
+            table=None if table is None else replace(table, holds=data),
         )
 
     def __repr__(self) -> str:
@@ -70,6 +84,7 @@ class Result:
             "tiles": f"{self.n_tiles:,}" + (f", {self.n_skipped:,} of them empty" if self.n_skipped else ""),
             "failed tiles": "; ".join(self.failed),
             "labels": str(self.path),
+            "table": "" if self.table is None else str(self.table.path),
             "seconds": ", ".join(f"{step} {spent:.1f}" for step, spent in self.seconds.items()),
         }
         import html  # only notebooks ask for it

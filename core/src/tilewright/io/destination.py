@@ -14,11 +14,12 @@ from typing import Any
 from ..abc.traits import WriterTraits
 from ..components.blame import whose
 from ..components.resolve import component
+from ..components.specs import Kind
 from ..errors import AlreadyExists, InvalidOption
 from ..storage.disk import LONGEST_NAME, LONGEST_PATH, fitting
 from ..storage.hierarchy import is_node
 from ..storage.identity import Identity
-from .formats import choose_writer
+from .formats import choose_table, choose_writer
 
 __all__ = ["Destination", "check_local"]
 
@@ -28,7 +29,7 @@ ROOM = 512  # bytes of a path that an output and the files that it is built from
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """A path for labels, the writer that makes it, and the folder of the run's checkpoint.
+    """A path for labels or a table, the writer that makes it, and the folder of the run's checkpoint.
 
     checkpoint: where the run keeps what it has done: `beside`, or in the folder that the user chose.
     beside: the folder beside the output that a run locks, wherever its checkpoint lies. So an output has one run at a
@@ -41,6 +42,7 @@ class Destination:
     checkpoint: Path
     beside: Path
     temporary: Path | None = None
+    kind: Kind = "writer"
 
     @property
     def workdir(self) -> Path:
@@ -61,37 +63,48 @@ class Destination:
         name: str,
         writer: Any = None,
         checkpoint_dir: str | Path | None = None,
+        kind: Kind = "writer",
     ) -> Destination:
         """The destination that a user gives, or the one that belongs to the source if that is None.
+
+        writer: a name, an instance, a function or a mapping; the one that fits the path if None.
+        kind: of the writer, which may be a table's format.
 
         None puts labels where the writer puts labels of the source image (an OME-Zarr's own `labels` group), or, for an
         image in memory, into a temporary folder. InvalidOption if the writer has no such place.
         """
         if said is None and not source:
-            return cls._temporary(name, component("writer", writer or "zarr-array"), checkpoint_dir)
+            default = "zarr-array" if kind == "writer" else "zarr-table"
+            return cls._temporary(name, component(kind, writer or default), checkpoint_dir, kind)
         if said is not None:
             check_local(said)
-        chosen = choose_writer(str(said or source), of_source=said is None) if writer is None else writer
-        chosen = component("writer", chosen)
+        chosen = writer
+        if chosen is None and kind == "table":
+            chosen = choose_table(str(said))
+        elif chosen is None:
+            chosen = choose_writer(str(said or source), of_source=said is None)
+        chosen = component(kind, chosen)
         if said is None:
-            place = WriterTraits.of(chosen).destination
+            place = WriterTraits.of(chosen, kind).destination
             if place is None:
                 raise InvalidOption(
-                    f"no output was given, and {whose('writer', chosen)} has no place for labels beside an image; give "
+                    f"no output was given, and {whose(kind, chosen)} has no place for labels beside an image; give "
                     "an output path"
                 )
             said = place(source, name)
             check_local(said)
         path = str(Path(said).absolute())
-        checkpoint, beside = _folders(path, chosen, checkpoint_dir)
-        return cls(path=path, writer=chosen, checkpoint=checkpoint, beside=beside)
+        checkpoint, beside = _folders(path, chosen, checkpoint_dir, kind)
+        return cls(path=path, writer=chosen, checkpoint=checkpoint, beside=beside, kind=kind)
 
     @classmethod
-    def _temporary(cls, name: str, writer: Callable[..., Any], checkpoint_dir: str | Path | None) -> Destination:
+    def _temporary(
+        cls, name: str, writer: Callable[..., Any], checkpoint_dir: str | Path | None, kind: Kind
+    ) -> Destination:
         folder = Path(tempfile.mkdtemp(prefix="tilewright-"))
         path = str(folder / name)
-        checkpoint, beside = _folders(path, writer, checkpoint_dir)
-        return cls(path=path, writer=writer, checkpoint=checkpoint, beside=beside, temporary=folder)
+        checkpoint, beside = _folders(path, writer, checkpoint_dir, kind)
+        return cls(path=path, writer=writer, checkpoint=checkpoint, beside=beside, temporary=folder, kind=kind)
 
     def check(self, source: Identity, *, make_parents: bool) -> None:
         """Refuse, before any work, a destination that would destroy the source or cannot be moved to.
@@ -115,18 +128,18 @@ class Destination:
 
     def check_free(self) -> None:
         """AlreadyExists if something is at the path."""
-        if WriterTraits.of(self.writer).exists(self.path):
+        if WriterTraits.of(self.writer, self.kind).exists(self.path):
             raise AlreadyExists(
                 f"{self.path} exists; choose another destination, or pass overwrite=True (--overwrite) to replace it"
             )
 
 
-def _folders(path: str, writer: Callable[..., Any], checkpoint_dir: str | Path | None) -> tuple[Path, Path]:
+def _folders(path: str, writer: Callable[..., Any], checkpoint_dir: str | Path | None, kind: Kind) -> tuple[Path, Path]:
     """The checkpoint, and the folder beside the output, or beside the whole store for an output within one.
 
     In a folder that the user chose, a digest of the path keeps apart outputs of one name from several folders.
     """
-    home = Path(WriterTraits.of(writer).beside(path))
+    home = Path(WriterTraits.of(writer, kind).beside(path))
     # a link may lead to another file system, and nothing can be moved there from here
     real, whole = home.resolve(), Path(path).resolve()
     inner = whole.relative_to(real) if whole.is_relative_to(real) else Path(path).relative_to(home)

@@ -6,6 +6,7 @@ counting by runs costs little. No array here is as long as the largest id.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidLabels
+from ..tiling.regions import Region
 
-__all__ = ["Runs", "checked", "run_starts", "smallest_dtype", "spread"]
+__all__ = ["Runs", "checked", "run_starts", "smallest_dtype", "spread", "spread_part"]
 
 IdArray = NDArray[np.int64]
 Labels = NDArray[np.unsignedinteger[Any]]
@@ -77,6 +79,17 @@ class Runs:
 def spread(values: NDArray[Any], lengths: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
     """The block of some runs: each value repeated by its run's length, in raster order."""
     return np.repeat(values, lengths).reshape(shape)
+
+
+def spread_part(values: NDArray[Any], lengths: NDArray[Any], shape: Sequence[int], part: Region) -> NDArray[Any]:
+    """A region of the block of some runs. Of a small one, such as a halo, no more is made than its pixels."""
+    size = math.prod(each.stop - each.start for each in part)
+    if 16 * size > math.prod(shape):  # measured: to look up the run of a pixel takes as long as to make 16 pixels
+        return spread(values, lengths, shape)[part]
+    ends = np.cumsum(lengths, dtype=np.int64)
+    flat = np.ravel_multi_index(np.ix_(*(np.arange(each.start, each.stop) for each in part)), tuple(shape))
+    found: NDArray[Any] = values[np.searchsorted(ends, flat, side="right")]
+    return found
 
 
 def _objects(values: NDArray[Any]) -> tuple[IdArray, NDArray[Any], bool]:

@@ -34,7 +34,7 @@ def tilewright_measurers() -> list[Spec]:
             summary="Any property of scikit-image's regionprops by name, of whole objects.",
         ),
         Spec(
-            name="cp_measure",
+            name="cp-measure",
             target="tilewright_measure.cellprofiler:CpMeasure",
             summary="CellProfiler's features by the library cp_measure, of whole objects.",
         ),

@@ -95,7 +95,7 @@ def _take(
     left = {folder: _plain(old) for folder in folders if (old := record_of(folder)) is not None}
     other = {folder: old for folder, old in left.items() if not same(old, record)}
     for folder, old in other.items():
-        if resume and _has_tiles(folder) and (lasting is None or not same(lasting(old), lasting(record))):
+        if resume and _has_work(folder) and (lasting is None or not same(lasting(old), lasting(record))):
             raise CheckpointMismatch(
                 f"the checkpoint in {folder} is that of another run: {differences(old, record)}. Repeat that run, or "
                 "start anew with resume=False (--no-resume on the command line), which discards it"
@@ -112,8 +112,8 @@ def _plain(record: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key != PLACING}
 
 
-def _has_tiles(folder: Path) -> bool:
-    return any(record.kind == "tile" for record in Checkpoint(folder).records())
+def _has_work(folder: Path) -> bool:
+    return any(record.kind in ("tile", "parts") for record in Checkpoint(folder).records())
 
 
 def keep(folder: Path, record: dict[str, Any]) -> None:

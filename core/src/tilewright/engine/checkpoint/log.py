@@ -34,7 +34,7 @@ _READ_AT_ONCE = 2**14  # bytes, in which all but the labels of a common tile are
 _SYNC_EVERY = 2**26  # bytes that a power cut may cost
 _LARGE = 2**14  # bytes, from which an array is compressed by itself
 _COMPRESS_FROM = 4096  # bytes; below, the codec's own overhead exceeds what it saves
-_KINDS = ("tile", "seams", "drawn", "written", "slices", "decided")
+_KINDS = ("tile", "seams", "drawn", "written", "slices", "decided", "parts", "rows")
 
 
 class Place(NamedTuple):

@@ -24,8 +24,12 @@ __all__ = [
     "Ids",
     "LabelRuns",
     "LinkRecord",
+    "Measured",
     "Pairs",
+    "PartsHead",
+    "PartsRecord",
     "Recorded",
+    "RowsRecord",
     "SeamRecord",
     "Strips",
     "TileRecord",
@@ -39,6 +43,7 @@ __all__ = [
 
 Column = NDArray[Any]
 Strips = Mapping[str, NDArray[Any]]
+Measured = Mapping[str, NDArray[Any]]
 
 
 class TileRecord(NamedTuple):
@@ -117,6 +122,32 @@ class WrittenRecord(NamedTuple):
     basis: Column
 
 
+class PartsRecord(NamedTuple):
+    """Step *measure*: what measurers say of the objects of a block, or of the parts of them that lie in it.
+
+    head: (3,) the number of objects; the guard of labels and pixels; the bytes of `measured`.
+    basis: names labels, image and measurers. span: (2,) uint64, the first and the last id.
+    ids: (n,) uint64, ascending. whole: (k,) uint64, those of the objects that the block measured whole, ascending.
+    large: those that it could not measure, because they are too large.
+    measured: arrays by measurer and quantity or column.
+    """
+
+    head: Column
+    basis: Column
+    span: Column | None = None
+    ids: Column | None = None
+    whole: Column | None = None
+    large: Column | None = None
+    measured: Measured | None = None
+
+
+class RowsRecord(NamedTuple):
+    """Step *measure*: some rows of the table; measured: the columns by measurer."""
+
+    basis: Column
+    measured: Measured | None = None
+
+
 KINDS: Mapping[type[Any], str] = {
     TileRecord: "tile",
     SeamRecord: "seams",
@@ -124,6 +155,8 @@ KINDS: Mapping[type[Any], str] = {
     DrawnRecord: "drawn",
     LinkRecord: "slices",
     WrittenRecord: "written",
+    PartsRecord: "parts",
+    RowsRecord: "rows",
 }
 
 
@@ -137,6 +170,15 @@ class Head(NamedTuple):
     basis: Column | None
     pairs: Column | None
     undrawn: Column | None
+
+
+class PartsHead(NamedTuple):
+    """What is known of the objects of a block without what is measured of them."""
+
+    head: Column | None
+    basis: Column
+    span: Column | None
+    large: Column | None
 
 
 class Firsts(NamedTuple):
@@ -203,8 +245,8 @@ def keep(checkpoint: Checkpoint, number: int, record: Any) -> Place:
     """Append a record of one of the kinds above."""
     arrays: dict[str, NDArray[Any]] = {}
     for name, value in zip(record._fields, record, strict=True):
-        if name == "strips":
-            arrays |= value or {}
+        if isinstance(value, Mapping):
+            arrays |= value
         elif value is not None:
             arrays[name] = value
     return checkpoint.append(KINDS[type(record)], number, arrays)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from ...components.blame import whose
+from ...components.blame import name_of, whose
 from ..checkpoint.traces import Trace
 from ..lookahead import batch_of
 from ..plan import Plan
+from .measure import Measuring
 from .segment import tile_text
 from .write import Writing
 
 __all__ = ["culprit"]
 
 
-def culprit(shared: Plan | Writing, trace: Trace) -> str:
+def culprit(shared: Plan | Writing | Measuring, trace: Trace) -> str:
     """`segmenter 'spots' of lab-spots 1.0 on tile (2, 0) (y 64:96, x 0:32)`, from what a process left behind."""
     if isinstance(shared, Writing):
         return f"{whose('writer', shared.writer)} on {_numbers('block', trace)}"
+    if isinstance(shared, Measuring):
+        names = ", ".join(name_of("measurer", each.measurer) for each in shared.now)
+        return f"the measurers {names} on {_numbers('block' if trace.doing == 'measure' else 'range', trace)}"
     match trace.doing:
         case "start":
             return f"the start of {_place(shared, trace)}, where the segmenter and what it imports are loaded"

@@ -1,4 +1,4 @@
-"""Reading a region of the image in the axes that a segmenter asks for, and knowing whether it has changed since."""
+"""Reading a region of an image in the axes that a component asks for, and knowing whether it has changed since."""
 
 from __future__ import annotations
 
@@ -6,22 +6,38 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...components.isolation import describe
 from ...errors import NotReadable
+from ...io.source import Source
+from ...storage.identity import Snapshot
+from ...tiling.grid import TileGrid
 from ...tiling.regions import Region, box, lengths, relative
-from ..plan import Plan
 
-__all__ = ["digest_of", "guard_of", "pixels_of", "pixels_together"]
+__all__ = ["Readable", "digest_of", "guard_of", "pixels_of", "pixels_together"]
 
+SKIP = ", or leave such tiles out: on_error='skip' (--on-error skip)"
 WASTE = 2  # what regions are read together with, in times their own pixels
 
 
-def guard_of(plan: Plan, region: Region) -> int:
+class Readable(Protocol):
+    """What a region is read of, such as a plan: a source, the grid whose axes a region has, and how changes show."""
+
+    @property
+    def source(self) -> Source: ...
+    @property
+    def grid(self) -> TileGrid: ...
+    @property
+    def files(self) -> Snapshot | None: ...
+    @property
+    def digests(self) -> bool: ...
+
+
+def guard_of(plan: Readable, region: Region) -> int:
     """A number that changes when a region's stored pixels do, found without reading them.
 
     0 for what has no files of its own for a region: arrays in memory and whole files, which are part of the run's
@@ -37,23 +53,28 @@ def guard_of(plan: Plan, region: Region) -> int:
         return 0 if state == plan.files.state else state
     parts = dict(zip(plan.grid.axes, region, strict=True))
     parts["c"] = slice(channels, channels + 1) if isinstance(channels, int) else slice(0, whole.size("c"))
-    return chunks.state(tuple(parts[axis] for axis in whole.axes))
+    return chunks.state(tuple(parts.get(axis, slice(0, whole.size(axis))) for axis in whole.axes))
 
 
-def digest_of(plan: Plan, pixels: NDArray[Any]) -> int:
+def digest_of(plan: Readable, pixels: NDArray[Any]) -> int:
     """A number that changes with pixels, where nothing else does; 0 where something else does."""
     if not plan.digests:
         return 0
     return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=7).digest(), "big")
 
 
-def pixels_of(plan: Plan, region: Region, axes: str, what: Callable[[Region], str]) -> NDArray[Any]:
-    """Read a region in some axes; those that the image lacks have length 1. NotReadable says `what` is read."""
-    return _in_axes(plan, _read(plan, region, what), axes)
+def pixels_of(
+    plan: Readable, region: Region, axes: str, what: Callable[[Region], str], otherwise: str = SKIP
+) -> NDArray[Any]:
+    """Read a region in some axes; those that the image lacks have length 1. NotReadable says `what` is read.
+
+    otherwise: what else the user may do but repair the image.
+    """
+    return _in_axes(plan, _read(plan, region, what, otherwise), axes)
 
 
 def pixels_together(
-    plan: Plan, regions: Sequence[Region], axes: str, what: Callable[[Region], str]
+    plan: Readable, regions: Sequence[Region], axes: str, what: Callable[[Region], str]
 ) -> Iterator[NDArray[Any]]:
     """What `pixels_of` returns of each region, in their order.
 
@@ -71,7 +92,7 @@ def pixels_together(
         yield _in_axes(plan, own.copy(), axes)  # a network may write into it, and regions overlap
 
 
-def _read(plan: Plan, region: Region, what: Callable[[Region], str]) -> NDArray[Any]:
+def _read(plan: Readable, region: Region, what: Callable[[Region], str], otherwise: str = SKIP) -> NDArray[Any]:
     """A region in the image's axes."""
     image = plan.source.opened
     parts = dict(zip(plan.grid.axes, region, strict=True))
@@ -79,14 +100,13 @@ def _read(plan: Plan, region: Region, what: Callable[[Region], str]) -> NDArray[
         block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
     except Exception as error:
         raise NotReadable(
-            f"{image.source or image.name} cannot be read at {what(region)}: {describe(error)}; repair it, or leave "
-            "such tiles out: on_error='skip' (--on-error skip)"
+            f"{image.source or image.name} cannot be read at {what(region)}: {describe(error)}; repair it{otherwise}"
         ) from error
     plan.source.check()
     return block
 
 
-def _in_axes(plan: Plan, block: NDArray[Any], axes: str) -> NDArray[Any]:
+def _in_axes(plan: Readable, block: NDArray[Any], axes: str) -> NDArray[Any]:
     """A block of the image in some axes; it has length 1 along the others."""
     missing, kept, order = _arranged(plan.source.opened.axes, axes)
     block = block.reshape((1,) * missing + tuple(block.shape[i] for i in kept))

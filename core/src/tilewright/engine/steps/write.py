@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from ...abc.traits import SinkTraits
 from ...abc.writer import LabelSpec, Sink
 from ...components.blame import blamed, whose
+from ...components.specs import Kind
 from ...errors import ComponentFailed
 from ...io.source import Source
-from ...labels.runs import spread
+from ...labels.runs import spread_part
 from ...tiling.grid import TileGrid
 from ...tiling.regions import Region, common, lengths, relative
 from ..checkpoint.records import LabelRuns, Recorded, WrittenRecord, keep
 from ..checkpoint.tables import Table
 from ..plan import Plan
 
-__all__ = ["Writing", "blocks_of", "label_spec", "opened", "try_writer", "write"]
+__all__ = ["Writing", "assembled", "blocks_of", "label_spec", "opened", "opened_sink", "try_writer", "write"]
 
 
 def label_spec(plan: Plan, source: Source, dtype: np.dtype[np.unsignedinteger[Any]], name: str) -> LabelSpec:
@@ -58,16 +59,21 @@ def try_writer(writer: Callable[..., Any], path: str, plan: Plan, name: str) -> 
 
 
 def opened(writer: Callable[..., Any], path: str, spec: LabelSpec) -> Sink:
-    """The sink that a writer opens. ComponentFailed if it fails, or gives back something that cannot be filled."""
-    with blamed("writer", writer, f"opening {path!r}"):
+    """The sink that a writer opens. ComponentFailed as `opened_sink`."""
+    return cast("Sink", opened_sink("writer", writer, path, spec))
+
+
+def opened_sink(kind: Kind, writer: Callable[..., Any], path: str, spec: Any) -> Any:
+    """The sink of a writer or a table's format. ComponentFailed if it fails, or returns what cannot be filled."""
+    with blamed(kind, writer, f"opening {path!r}"):
         sink: Any = writer(path, spec)
     missing = [name for name in ("write", "finish") if not callable(getattr(sink, name, None))]
     if missing:
         raise ComponentFailed(
-            f"{whose('writer', writer)} returned {type(sink).__name__} for {path!r}, which has no "
-            f"{' and no '.join(missing)}; a writer returns a Sink"
+            f"{whose(kind, writer)} returned {type(sink).__name__} for {path!r}, which has no "
+            f"{' and no '.join(missing)}; a {kind} returns a Sink"
         )
-    return cast("Sink", sink)
+    return sink
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,7 +102,7 @@ def write(writing: Writing, numbers: Sequence[int]) -> list[Recorded]:
     done = []
     for number in numbers:
         region = writing.blocks[number].core
-        labels = _block(writing, region, pieces, final)
+        labels = assembled(writing.plan, region, writing.dtype, pieces, final)
         if labels is not None:
             with blamed("writer", writing.writer, f"writing the block {writing.blocks[number].index}"):
                 writing.sink.write(region, labels)
@@ -104,20 +110,27 @@ def write(writing: Writing, numbers: Sequence[int]) -> list[Recorded]:
     return done
 
 
-def _block(writing: Writing, region: Region, pieces: Table, final: NDArray[Any]) -> NDArray[Any] | None:
+def assembled(
+    plan: Plan, region: Region, dtype: np.dtype[Any], pieces: Table, final: NDArray[Any]
+) -> NDArray[Any] | None:
+    """The final labels of a region, put together from what tiles recorded; None if there is no object.
+
+    pieces: what is drawn of each tile. final: the number of each of their objects.
+    """
     labels = None
-    for tile in writing.plan.grid.touching(region):
+    for tile in plan.grid.touching(region):
         shared = common(region, tile.core)
         objects, before = int(pieces.objects[tile.number]), int(pieces.before[tile.number])
         if shared is None or not objects:
             continue
         runs = pieces.read(tile.number, LabelRuns)
-        numbers = np.zeros(objects + 1, writing.dtype)
+        numbers = np.zeros(objects + 1, dtype)
         numbers[1:] = final[before : before + objects]
-        renumbered = spread(numbers[runs.values], runs.lengths, lengths(tile.core))[relative(shared, tile.core)]
+        part = relative(shared, tile.core)
+        renumbered = spread_part(numbers[runs.values], runs.lengths, lengths(tile.core), part)
         if shared == region == tile.core and numbers.any():
             return renumbered
         if labels is None:
-            labels = np.zeros(lengths(region), writing.dtype)
+            labels = np.zeros(lengths(region), dtype)
         labels[relative(shared, region)] = renumbered
     return labels if labels is not None and labels.any() else None

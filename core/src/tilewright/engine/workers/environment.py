@@ -140,6 +140,8 @@ def _parts(shared: Any) -> Iterator[Any]:
     for name, value in vars(shared).items():
         if name in ("plan", "source"):
             yield from _parts(value)
+        elif name == "measurers":
+            yield from (each.measurer for each in value)
         else:
             yield value.func if isinstance(value, functools.partial) else value
 

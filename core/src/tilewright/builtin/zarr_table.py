@@ -1,0 +1,68 @@
+"""The table format `zarr-table`: a zarr group with an array for each column, for use from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..abc.measurer import Columns
+from ..abc.table import TableSpec
+from ..storage.hierarchy import changed_hierarchy, root_of
+from ..storage.replace import check_replaceable, place_folder, recover
+
+__all__ = ["ZarrTable"]
+
+CHUNK = 2**16  # rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZarrTable:
+    """Writes a zarr group of one-dimensional arrays; `columns` names them in order, `tilewright` is the provenance.
+
+    The unit of a column is the attribute `unit` of its array.
+    """
+
+    def __call__(self, path: str, spec: TableSpec) -> ZarrTableSink:
+        target = Path(path).resolve()
+        recover(spec.workdir / "table.zarr", target)
+        check_replaceable(target)
+        return ZarrTableSink(spec, target)
+
+
+class ZarrTableSink:
+    """A group beside its destination."""
+
+    def __init__(self, spec: TableSpec, path: Path) -> None:
+        import zarr
+
+        self._aside, self._path, self._names = spec.workdir / "table.zarr", path, list(spec.columns)
+        self._group = zarr.create_group(self._aside, overwrite=True)
+        self._done = 0
+        for name, column in spec.columns.items():
+            array = self._group.create_array(
+                name, shape=(spec.n_rows,), dtype=column.dtype, chunks=(max(1, min(CHUNK, spec.n_rows)),)
+            )
+            array.attrs["unit"] = column.unit
+
+    def write(self, columns: Columns) -> None:
+        stop = self._done + len(columns[self._names[0]])
+        for name in self._names:
+            if stop > self._done:
+                self._group[name][self._done : stop] = columns[name]  # type: ignore[index]  # it is an array
+        self._done = stop
+
+    def finish(self, provenance: Mapping[str, Any]) -> None:
+        self._group.attrs.update({"columns": self._names, "tilewright": dict(provenance)})
+        root = root_of(self._path.parent)
+        with nullcontext() if root is None else changed_hierarchy(root, self._path):
+            place_folder(self._aside, self._path)
+        recover(self._aside, self._path)
+
+    def read(self) -> Columns:
+        import zarr
+
+        group = zarr.open_group(self._path, mode="r")
+        return {name: group[name] for name in self._names}  # type: ignore[misc]  # they are arrays

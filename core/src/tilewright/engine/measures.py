@@ -1,0 +1,330 @@
+"""From measurers and images to what a run measures: every measurer is asked once, and all images are checked."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._version import __version__
+from ..abc.measurer import Facts
+from ..abc.traits import MeasurerTraits
+from ..components.blame import whose
+from ..errors import InvalidImage, InvalidOption
+from ..image import Image
+from ..io.source import Source, open_source
+from ..tiling.axes import spatial
+from ..tiling.grid import TileGrid
+from .fingerprint import identity
+from .steps.extents import Extents
+from .steps.label_images import LabelImage, Stored, StoredLabels
+from .steps.measure import Measure, Measuring, key_of
+
+__all__ = [
+    "Wanted",
+    "basis_of",
+    "blocks_over",
+    "given_labels",
+    "image_of",
+    "label_source",
+    "measuring_of",
+    "record_of",
+]
+
+DEEPEST = 8  # passes that come after each other
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is to be measured: by which measurers, in which channels, with which given labels."""
+
+    measurers: tuple[Any, ...]
+    channels: Sequence[int | str] | None
+    given: Mapping[str, Source]
+    memory: int
+
+
+# Images
+
+
+def label_source(source: Source, what: str) -> Source:
+    """The source as that of a label image. InvalidImage for one of several channels, or that holds no labels."""
+    image = source.whole
+    if image.size("c") > 1:
+        raise InvalidImage(f"{what} has {image.size('c')} channels, and labels have none; give a label image")
+    return source.choosing(0) if "c" in image.axes else source
+
+
+def given_labels(given: Mapping[str, Any] | None) -> dict[str, Source]:
+    """The label images that a user gives by name, opened lazily."""
+    opened = {name: open_source(each) for name, each in (given or {}).items()}
+    return {name: label_source(each, f"the given labels {name!r}") for name, each in opened.items()}
+
+
+def image_of(source: Source, labels: Image, reopened: Any) -> Source:
+    """The image at the resolution of the labels.
+
+    reopened: opens it again at a level of its pyramid; None if the user chose the level.
+
+    InvalidImage, with both shapes, if none of its levels has the shape of the labels.
+    """
+    image = source.whole
+    wanted = {axis: labels.size(axis) for axis in labels.axes if axis != "c"}
+    if not _differs(image.axes, image.shape, wanted):
+        return source
+    fitting = [i for i, level in enumerate(image.levels) if not _differs(image.axes, level.shape, wanted)]
+    if fitting and reopened is not None:
+        again: Source = reopened(fitting[0])
+        return again
+    found = [level.shape for level in image.levels] or [image.shape]
+    raise InvalidImage(
+        f"the labels have the shape {_shape(wanted)}, but the image {image.source or image.name} has {image.axes} "
+        f"{' or '.join(map(str, found))}; give the image and the resolution (level, --level) that were segmented"
+    )
+
+
+def _differs(axes: str, shape: Sequence[int], wanted: Mapping[str, int]) -> bool:
+    """Whether an image has another length than the labels along an axis. One that an image lacks has length 1."""
+    lengths = dict(zip(axes, shape, strict=True)) | {"c": 1}
+    return any(lengths.get(axis, 1) != wanted.get(axis, 1) for axis in {*lengths, *wanted})
+
+
+def _shape(lengths: Mapping[str, int]) -> str:
+    return f"{''.join(lengths)} {tuple(lengths.values())}"
+
+
+# Measurers
+
+
+def blocks_over(axes: str, shape: Sequence[int], unit: Sequence[int], most: int) -> TileGrid:
+    """Blocks of about so many pixels of one time, which are whole multiples of a unit or, of a large one, parts."""
+    size = [1 if axis == "t" else max(1, min(u, n)) for axis, u, n in zip(axes, unit, shape, strict=True)]
+    along = [i for i, axis in enumerate(axes) if axis != "t"]
+
+    def pixels() -> int:
+        return int(np.prod([size[i] for i in along]))
+
+    while pixels() > max(1, 2 * most):
+        longest = max(along, key=lambda i: size[i])
+        size[longest] = -(-size[longest] // 2)
+    while (growing := [i for i in along if size[i] < shape[i]]) and pixels() <= most // 2:
+        size[min(growing, key=lambda i: size[i])] *= 2
+    size = [min(s, max(1, n)) for s, n in zip(size, shape, strict=True)]
+    separate = "t" if "t" in axes else ""
+    return TileGrid.regular(axes, shape=shape, tile=size, halo=[0] * len(axes), separate=separate)
+
+
+def measuring_of(
+    wanted: Wanted,
+    labels: LabelImage,
+    label_image: Image,
+    image: Source | None,
+    blocks: TileGrid,
+    *,
+    checkpoint: Path,
+    workdir: Path,
+) -> Measuring:
+    """What the tasks of measuring share. `label_image` says axes, shape and spacing of the labels.
+
+    InvalidOption for measurers that lack what they need, or that have columns of the same name; InvalidImage for given
+    labels of another shape.
+    """
+    whole = None if image is None else image.whole
+    facts = _facts(label_image, whole, blocks)
+    collected = _Collected(wanted, facts, whole)
+    for measurer in wanted.measurers:
+        collected.add(measurer)
+    measures = collected.measures
+    _check_names(measures, times=facts.times)
+    _check_given(wanted, measures, label_image, blocks)
+    read = sorted({index for each in measures for index in each.channels or ()})
+    if image is not None and "c" in image.whole.axes:
+        image = image.choosing(tuple(read))
+    names = _names(whole)
+    return Measuring(
+        labels=labels,
+        image=Stored.of(image, blocks) if image is not None and read else None,
+        given={name: StoredLabels.of(each, blocks) for name, each in wanted.given.items()},
+        blocks=blocks,
+        facts=replace(facts, channels=tuple(names[i] for i in read)),
+        measurers=tuple(
+            replace(each, channels=None if each.channels is None else tuple(map(read.index, each.channels)))
+            for each in measures
+        ),
+        boxes=0 if any(not each.partial for each in measures) else None,
+        memory=wanted.memory,
+        checkpoint_path=checkpoint,
+        workdir=workdir,
+    )
+
+
+class _Collected:
+    """The measurers of a run, each after the one that it comes after, with what they declare. Channels are the image's.
+
+    The first is the engine's own.
+    """
+
+    def __init__(self, wanted: Wanted, facts: Facts, image: Image | None) -> None:
+        self._wanted, self._facts, self._image = wanted, facts, image
+        self.measures: list[Measure] = []
+        self.add(Extents(), hidden=True)
+
+    def add(self, measurer: Any, *, hidden: bool = False, above: int = 0) -> int:
+        """Append a measurer; its number."""
+        if above > DEEPEST:
+            raise InvalidOption(
+                f"{whose('measurer', measurer)} comes after more than {DEEPEST} others; does one come after itself?"
+            )
+        traits = MeasurerTraits.of(measurer)
+        after = None if traits.after is None else self._before(traits.after, above + 1)
+        channels = self._channels(measurer, traits) if traits.pixels else None
+        facts, image = self._facts, self._image
+        if channels is not None and image is not None:
+            names = _names(image)
+            dtype = image.dtype.newbyteorder("=")
+            facts = replace(facts, channels=tuple(names[i] for i in channels), dtype=dtype)
+        first = 0 if traits.partial else 1  # whole objects are known after a pass
+        self.measures.append(
+            Measure(
+                number=len(self.measures),
+                measurer=measurer,
+                facts=facts,
+                columns=traits.columns(facts),
+                quantities=traits.quantities(facts),
+                partial=traits.partial,
+                halo=traits.halo,
+                channels=channels,
+                given=traits.given,
+                depth=first if after is None else max(first, 1 + self.measures[after].depth),
+                after=after,
+                hidden=hidden,
+            )
+        )
+        return len(self.measures) - 1
+
+    def _before(self, measurer: Any, above: int) -> int:
+        known = [each.number for each in self.measures if each.hidden and _same(each.measurer, measurer)]
+        return known[0] if known else self.add(measurer, hidden=True, above=above)
+
+    def _channels(self, measurer: Any, traits: MeasurerTraits) -> tuple[int, ...]:
+        """The channels of the image that a measurer looks at."""
+        if self._image is None:
+            raise InvalidOption(
+                f"{whose('measurer', measurer)} measures pixels, but no image is given; give the image that was "
+                "segmented"
+            )
+        several = self._wanted.channels if self._wanted.channels is not None else traits.channels
+        if several is None:
+            return tuple(range(self._image.size("c")))
+        return tuple(dict.fromkeys(self._image.channel_index(each) for each in several))
+
+
+def _facts(labels: Image, image: Image | None, blocks: TileGrid) -> Facts:
+    axes = spatial(blocks.axes)
+    return Facts(
+        axes=axes,
+        shape=tuple(n for n, axis in zip(blocks.shape, blocks.axes, strict=True) if axis != "t"),
+        spacing=tuple(_both(labels, image, axis)[0] for axis in axes),
+        units=tuple(_both(labels, image, axis)[1] for axis in axes),
+        times="t" in blocks.axes,
+    )
+
+
+def _both(labels: Image, image: Image | None, axis: str) -> tuple[float, str]:
+    """The spacing and the unit along an axis. InvalidImage if labels and image state different ones."""
+    stated = [each for each in (labels, image) if each is not None and axis in each.spacing]
+    if len(stated) == 2:
+        one, other = stated
+        unit = one.units.get(axis, ""), other.units.get(axis, "")
+        if not np.isclose(one.spacing[axis], other.spacing[axis], rtol=1e-3) and unit[0] == unit[1]:
+            raise InvalidImage(
+                f"the labels have spacing {one.spacing[axis]:g} {unit[0]} along {axis}, but the image has "
+                f"{other.spacing[axis]:g}; give the resolution (level, --level) that was segmented, or correct the "
+                "metadata"
+            )
+    return (float(stated[0].spacing[axis]), stated[0].units.get(axis, "")) if stated else (1.0, "")
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        return one is other or bool(type(one) is type(other) and one == other)
+    except ValueError:  # arrays, which have no one answer
+        return False
+
+
+def _names(image: Image | None) -> tuple[str, ...]:
+    """The names of the channels, each once."""
+    if image is None:
+        return ()
+    said = image.channels or tuple(map(str, range(image.size("c"))))
+    return tuple(name if said.count(name) == 1 else f"{name}-{i}" for i, name in enumerate(said))
+
+
+def _check_names(measures: Sequence[Measure], *, times: bool) -> None:
+    """InvalidOption for two columns of one name."""
+    owners = dict.fromkeys(key_of(times=times), "the key of the rows")
+    for each in measures:
+        for name in () if each.hidden else each.columns:
+            if name in owners:
+                raise InvalidOption(
+                    f"the column {name!r} is one of {owners[name]} and one of {each.who}; leave one out, or have it "
+                    "measure other properties"
+                )
+            owners[name] = each.who
+
+
+def _check_given(wanted: Wanted, measures: Sequence[Measure], labels: Image, blocks: TileGrid) -> None:
+    """InvalidOption for given labels that are missing or that nobody needs, InvalidImage for those of another shape."""
+    needed = {name: each for each in measures for name in each.given}
+    for name, each in needed.items():
+        if name not in wanted.given:
+            raise InvalidOption(
+                f"{each.who} needs the label image {name!r}, but none of that name is given; give it "
+                f"(given={{{name!r}: path}}, --given {name}=PATH)"
+            )
+    for name, source in wanted.given.items():
+        if name not in needed:
+            raise InvalidOption(
+                f"the label image {name!r} is given, but no measurer needs it; they need: "
+                f"{', '.join(sorted(needed)) or 'none'}"
+            )
+        image, lengths = source.opened, dict(zip(blocks.axes, blocks.shape, strict=True))
+        if _differs(image.axes, image.shape, lengths):
+            raise InvalidImage(
+                f"the labels {labels.source or labels.name} have the shape {_shape(lengths)}, but the given labels "
+                f"{name!r} have {image.axes} {image.shape}; give labels of the same image and resolution"
+            )
+
+
+def record_of(measuring: Measuring) -> dict[str, Any]:
+    """What decides a table, but for the labels, as plain JSON values."""
+    image = measuring.image
+    record = {
+        "image": None if image is None else _source(image),
+        "given": {name: _source(each) for name, each in measuring.given.items()},
+        "channels": None if image is None else image.source.channels,
+        "measurers": [
+            identity("measurer", each.measurer) | {"channels": each.channels} for each in measuring.measurers[1:]
+        ],
+        "blocks": [measuring.blocks.axes, measuring.blocks.cores],
+        "spacing": [measuring.facts.spacing, measuring.facts.units],
+        "memory": measuring.memory,
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(record))
+    return plain
+
+
+def _source(stored: Stored) -> list[Any]:
+    files = None if stored.files is None else stored.files.content or stored.files._asdict()
+    image = stored.source.whole
+    return [image.identity.text, files, image.axes, image.shape, str(image.dtype)]
+
+
+def basis_of(record: Mapping[str, Any], labels: object) -> int:
+    """A number that stands for what decides a table, and for its labels."""
+    return zlib.crc32(json.dumps([__version__, record, labels]).encode())

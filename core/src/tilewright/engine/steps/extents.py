@@ -1,0 +1,81 @@
+"""What the engine itself measures of every object: where it lies, and marks that tell label images apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...abc.measurer import Block, Column, Columns, Facts, Quantity
+from ...abc.merges import unsplit
+
+__all__ = ["MARKS", "Extents"]
+
+MARKS = ("mark-0", "mark-1", "mark-2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extents:
+    """The box of each object, and its marks: the number of its pixels, and the sums of their places and of the squares.
+
+    A pixel's place is its flat position in the image. The sums are modulo 2^64, so they are the same however the image
+    is cut.
+    """
+
+    pixels: bool = False
+
+    def columns(self, facts: Facts) -> dict[str, Column]:
+        boxes = [f"{what}-{i}" for what in ("start", "stop") for i in range(len(facts.shape))]
+        return {name: Column(dtype="int64") for name in boxes} | {name: Column(dtype="uint64") for name in MARKS}
+
+    def quantities(self, facts: Facts) -> dict[str, Quantity]:
+        d = len(facts.shape)
+        return {
+            "start": Quantity(merge="min", dtype="int64", width=d),
+            "stop": Quantity(merge="max", dtype="int64", width=d),
+            "marks": Quantity(merge="sum", dtype="uint64", width=len(MARKS)),
+        }
+
+    def partial(self, block: Block) -> dict[str, NDArray[Any]]:
+        labels = np.ascontiguousarray(block.labels[block.core])
+        flat, width = labels.ravel(), labels.shape[-1]
+        ends = np.append(flat[1:] != flat[:-1], True)
+        ends[width - 1 :: width] = True  # a run stays in its line
+        stops = np.flatnonzero(ends) + 1
+        starts = np.concatenate([[0], stops[:-1]])
+        number = flat[starts]
+        order = np.argsort(number, kind="stable")
+        order = order[np.searchsorted(number[order], 1) :]
+        starts, lengths = starts[order], (stops - starts)[order]
+        places = np.stack(np.unravel_index(starts, labels.shape), axis=1)
+        places += [part.start for part in block.place.core]
+        first = np.searchsorted(number[order], np.arange(1, block.n + 1))
+        ahead = places.copy()
+        ahead[:, -1] += lengths - 1
+        return {
+            "start": np.minimum.reduceat(places, first, axis=0),
+            "stop": np.maximum.reduceat(ahead, first, axis=0) + 1,
+            "marks": np.add.reduceat(_marks(places, lengths, block.facts.shape), first, axis=0),
+        }
+
+    def finish(self, merged: Mapping[str, Any], facts: Facts) -> Columns:
+        columns = {f"start-{i}": merged["start"].reshape(-1, len(facts.shape))[:, i] for i in range(len(facts.shape))}
+        columns |= {f"stop-{i}": merged["stop"].reshape(-1, len(facts.shape))[:, i] for i in range(len(facts.shape))}
+        return columns | {name: merged["marks"][:, i] for i, name in enumerate(MARKS)}
+
+    def __call__(self, block: Block) -> Columns:
+        return unsplit(self, block)
+
+
+def _marks(places: NDArray[Any], lengths: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint64]:
+    """The marks of runs that start at some places."""
+    start = np.zeros(len(places), np.uint64)
+    for axis, length in enumerate(shape):
+        start = start * np.uint64(length) + places[:, axis].astype(np.uint64)
+    n, one, two = lengths.astype(np.uint64), np.uint64(1), np.uint64(2)
+    sums = n * (n - one) // two  # 0 + 1 + … + (n - 1), and the squares of these
+    squares = sums * (two * n - one) // np.uint64(3)
+    return np.stack([n, n * start + sums, n * start * start + two * start * sums + squares], axis=1)

@@ -1,0 +1,142 @@
+"""Measuring in a run: the labels come from its checkpoint, and the table is put into its place before them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..abc.table import TableSink, TableSpec
+from ..errors import InvalidOption
+from ..io.destination import Destination
+from ..io.source import Source
+from ..run_options import Progress, RunOptions
+from ..storage.disk import discard
+from .measures import Wanted, basis_of, blocks_over, given_labels, measuring_of, record_of
+from .measuring import Measurement
+from .plan import Plan
+from .provenance import table_provenance
+from .run import Outcome, Run
+from .steps.label_images import DrawnLabels
+from .steps.measure import Measuring
+from .table import Table, opened_table, placed_table, table_spec, try_table, write_table
+
+__all__ = ["Filled", "Tabling"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filled:
+    """A table that is filled, but not in its place yet. noted: what the labels' provenance holds of it."""
+
+    noted: Mapping[str, Any] = field(default_factory=dict)
+    place: Callable[[], Table] | None = None
+
+    def placed(self) -> Table | None:
+        """Put the table into its place. None if there is none."""
+        return None if self.place is None else self.place()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tabling:
+    """What a run measures, and where the table goes; None if it measures nothing."""
+
+    measuring: Measuring | None = None
+    home: Destination | None = None
+    labels: Destination | None = None
+    name: str = ""
+
+    @classmethod
+    def of(
+        cls, measurers: Sequence[Any], options: RunOptions, labels: Destination, plan: Plan, source: Source
+    ) -> Tabling:
+        """Ask the measurers and the images, before any work, for all that can be wrong.
+
+        labels: where they go. source: the image with all channels.
+        """
+        if not measurers:
+            for name in ("table", "given", "measure_channels", "table_format"):
+                if getattr(options, name) is not None:
+                    raise InvalidOption(
+                        f"{name} is given, but nothing is measured; give measurers (measure, --measure)"
+                    )
+            return cls()
+        wanted = Wanted(
+            measurers=tuple(measurers),
+            channels=options.measure_channels,
+            given=given_labels(options.given),
+            memory=options.measure_memory,
+        )
+        home = _home(options, labels)
+        grid, image = plan.grid, source.whole
+        measuring = measuring_of(
+            wanted,
+            DrawnLabels(plan=plan, dtype=np.dtype(np.uint32)),
+            image.select(0) if "c" in image.axes else image,
+            source,
+            blocks_over(grid.axes, grid.shape, grid.largest, options.measure_pixels),
+            checkpoint=plan.checkpoint_path,
+            workdir=home.workdir,
+        )
+        return cls(measuring=measuring, home=home, labels=labels, name=options.name)
+
+    @property
+    def homes(self) -> list[Destination]:
+        """Where the table goes."""
+        return [] if self.home is None else [self.home]
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folder beside the table, which the run holds too."""
+        return [home.beside for home in self.homes]
+
+    def check_format(self) -> None:
+        """Have the format begin a table that is thrown away."""
+        if self.measuring is not None and self.home is not None:
+            try_table(self.home, self._spec(self.measuring, 0))
+
+    def filled(self, run: Run, outcome: Outcome, report: Progress) -> Filled:
+        """Measure the labels that are recorded, and fill the table."""
+        if self.measuring is None or self.home is None or self.labels is None:
+            return Filled()
+        home, begun = self.home, time.perf_counter()
+        basis = basis_of(record_of(self.measuring), [run.plan.basis, str(outcome.dtype)])
+        measuring = replace(self.measuring, labels=DrawnLabels(plan=run.plan, dtype=outcome.dtype), basis=basis)
+        discard(home.workdir)  # a table is filled from its first row
+        measurement = Measurement(measuring=measuring, crew=run.crew, report=report)
+        measurement.through()
+        sink = opened_table(home, self._spec(measurement.measuring, measurement.n_rows))
+        fingerprint = write_table(measurement, sink, home.writer)
+        of_labels = {"path": self.labels.path, "fingerprint": measurement.labels_fingerprint()}
+        provenance = table_provenance(measurement.measuring, of_labels, measurement.n_rows, fingerprint)
+        run.seconds["measure"] = time.perf_counter() - begun
+        return Filled(
+            noted={"fingerprint": of_labels["fingerprint"], "table": {"path": home.path, "fingerprint": fingerprint}},
+            place=lambda: _placed(measurement, home, sink, provenance),
+        )
+
+    def _spec(self, measuring: Measuring, n_rows: int) -> TableSpec:
+        assert self.labels is not None
+        return table_spec(measuring, n_rows, self.labels.path, self.name)
+
+
+def _placed(measurement: Measurement, home: Destination, sink: TableSink, provenance: Mapping[str, Any]) -> Table:
+    table = placed_table(measurement, home, sink, provenance)
+    discard(home.workdir)
+    measurement.close()
+    return table
+
+
+def _home(options: RunOptions, labels: Destination) -> Destination:
+    """Where the table goes: beside the labels, if the user names no place."""
+    path = options.table
+    if path is None:
+        beside = labels.beside.with_suffix(".table.zarr")
+        path = beside if labels.temporary is None else labels.temporary / "table.zarr"
+    home = Destination.find(path, source="", name="table", writer=options.table_format, kind="table")
+    if Path(home.path) == Path(labels.path):
+        raise InvalidOption(f"labels and table would both be at {labels.path}; give the table another path")
+    return home
