@@ -89,7 +89,7 @@ class GeoJsonTableSink:
 
     @cached_property
     def _rows(self) -> Rows:
-        return Rows(self.spec.workdir / "rows.npy", self.spec.columns, self.spec.n_rows)
+        return Rows(self.spec.workdir / "rows.bin", self.spec.columns, self.spec.n_rows)
 
     def _features(self, provenance: Mapping[str, Any]) -> Iterator[str]:
         labels = self.spec.labels

@@ -20,7 +20,7 @@ from tilewright.errors import InvalidOption
 from .columns import stored_columns
 from .rows import dtypes_of
 
-__all__ = ["TEXT", "AnnDataRows", "Store", "check", "columns_of"]
+__all__ = ["TEXT", "AnnDataRows", "Store", "check", "columns_of", "observed"]
 
 REGION, INDEX = "region", "_index"
 TEXT = "text"  # the dtype of texts, for `Store.array`
