@@ -90,11 +90,12 @@ class SpatialDataSink(BlockSink):
 
     @cached_property
     def _rows(self) -> AnnDataRows:
-        region = self.spec.name
-        store = _Zarr(self._group, self.length)
+        store, region = _Zarr(self._group, self.length), self.spec.name
         rows = AnnDataRows(store, self.spec, root=TABLE, region=region)
-        keys = {"region": region, "region_key": "region", "instance_key": "label", "version": "0.2"}
-        store.group(TABLE, {"spatialdata-encoding-type": "ngff:regions_table", **keys})
+        keys: dict[str, Any] = {"region": region, "region_key": "region", "instance_key": "label"}
+        if not self.spec.n_rows:
+            keys = dict.fromkeys(keys)  # as SpatialData describes a table that annotates nothing
+        store.group(TABLE, {"spatialdata-encoding-type": "ngff:regions_table", "version": "0.2", **keys})
         return rows
 
 

@@ -80,11 +80,16 @@ class AnnDataRows:
         self._texts("var/unit", units)
 
     def _describe_region(self, region: str) -> None:
-        """All rows are of the one region, as SpatialData and squidpy want to know of a table."""
+        """All rows are of the one region, as SpatialData and squidpy want to know of a table.
+
+        SpatialData refuses a table without rows that says that it has a region.
+        """
         order = [REGION, *self._observed]
         self._group("obs", "dataframe", "0.2.0", {INDEX: INDEX, "column-order": order})
         self._group(f"obs/{REGION}", "categorical", "0.2.0", {"ordered": False})
         self._texts(f"obs/{REGION}/categories", [region])
+        if not self._spec.n_rows:
+            return
         self._group("uns/spatialdata_attrs", "dict", "0.1.0")
         for key, value in (("region", region), ("region_key", REGION), ("instance_key", "label")):
             self._text(f"uns/spatialdata_attrs/{key}", value)
