@@ -33,12 +33,13 @@ COLUMNS = {
 
 def written(path: Path, labels: NDArray[Any], format: GeoJsonTable | None = None, **others: Any) -> dict[str, Any]:
     """The collection of labels, with a table that is made of them."""
+    provenance = others.pop("provenance", PROVENANCE)
     rows = others.pop("rows", None) or table_of(labels, others.get("axes", "yx"))
     n_rows = others.pop("n_rows", len(rows["label"]))
     sink = (format or GeoJsonTable())(str(path), spec_of(path.parent, labels, n_rows, **others))
     for start in range(0, len(rows["label"]), 7):
         sink.write({name: values[start : start + 7] for name, values in rows.items()})
-    sink.finish(PROVENANCE)
+    sink.finish(provenance)
     return collection_of(path)
 
 
@@ -126,13 +127,16 @@ def test_an_object_is_a_feature_in_each_plane_with_the_row_of_its_time(tmp_path:
 def test_ids_are_uuids_that_only_other_labels_change(tmp_path: Path) -> None:
     labels = np.arange(1, 21).reshape(4, 5).repeat(10, axis=0).repeat(10, axis=1)
 
-    def ids(labels: NDArray[Any]) -> list[str]:
-        return [each["id"] for each in written(tmp_path / "o.geojson", labels)["features"]]
+    def ids(fingerprint: str, dtype: str) -> list[str]:
+        provenance = {"labels": {"path": "cells.ome.zarr", "fingerprint": fingerprint}}
+        found = written(tmp_path / "o.geojson", labels.astype(dtype), provenance=provenance)
+        return [each["id"] for each in found["features"]]
 
-    same = ids(labels.astype("u4"))
+    same = ids("a0", "u4")
     assert [str(uuid.UUID(each)) for each in same] == same
-    assert ids(labels.astype("u8")) == same
-    assert not set(ids(np.where(labels == 20, 21, labels))) & set(same)
+    assert len(set(same)) == 20
+    assert ids("a0", "u8") == same
+    assert not set(ids("a1", "u4")) & set(same)
 
 
 def test_cells_have_their_nuclei(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 import uuid
@@ -27,17 +26,17 @@ from .spool import Rows, Texts
 
 __all__ = ["GeoJsonTable", "GeoJsonTableSink"]
 
-UUIDS = uuid.UUID("95a1ae1d-175e-4775-9b59-919aee7541bd")  # the namespace of the ids of all objects
+UUIDS = uuid.UUID("95a1ae1d-175e-4775-9b59-919aee7541bd")  # the namespace of label images
 
 
 @dataclass(frozen=True, kw_only=True)
 class GeoJsonTable:
     """Write objects as the features of a GeoJSON FeatureCollection, with the columns of the table as `measurements`.
 
-    The outlines are those of the writer `geojson`. The id of a feature is a UUID that is made of the object's label and
-    of all labels of its plane: the same labels have the same ids in each run. A value that is missing or infinite is
-    left out; a truth value is 0 or 1, since QuPath's measurements are numbers. InvalidOption for labels without planes,
-    for a path that is a folder, and for nuclei that are not of the labels' axes and shape.
+    The outlines are those of the writer `geojson`. The id of a feature is a UUID that is made of the labels'
+    fingerprint, the object's label and its plane: the same labels have the same ids in each run. A value that is
+    missing or infinite is left out; a truth value is 0 or 1, since QuPath's measurements are numbers. InvalidOption for
+    labels without planes, for a path that is a folder, and for nuclei that are not of the labels' axes and shape.
     """
 
     object_type: Literal["detection", "cell", "annotation"] = field(
@@ -94,13 +93,13 @@ class GeoJsonTableSink:
     def _features(self, provenance: Mapping[str, Any]) -> Iterator[str]:
         labels = self.spec.labels
         axes = _axes(self.spec)
+        namespace = uuid.uuid5(UUIDS, provenance.get("labels", {}).get("fingerprint", self.spec.labels_path))
         scale = planes.scale_of(labels.shape, provenance.get("source", ""), provenance)
         for leading in itertools.product(*map(range, labels.shape[:-2])):
             features = Features(scale=scale, plane=dict(zip(axes, leading, strict=False)))
-            yield from self._plane(leading, features)
+            yield from self._plane(leading, features, namespace)
 
-    def _plane(self, leading: tuple[int, ...], features: Features) -> Iterator[str]:
-        namespace = _namespace(self.spec.labels, leading)
+    def _plane(self, leading: tuple[int, ...], features: Features, namespace: uuid.UUID) -> Iterator[str]:
         with closing(self._nuclei_of(leading, features)) as nuclei:
             for number, rings in objects(planes.blocks(self.spec.labels, leading), self.spec.labels.shape[-1]):
                 geometries = {"geometry": features.geometry(rings)}
@@ -134,11 +133,3 @@ def _opened(path: str, spec: TableSpec) -> Array:
             f"{spec.labels.shape}; give label images of one shape"
         )
     return image.data
-
-
-def _namespace(labels: Array, leading: tuple[int, ...]) -> uuid.UUID:
-    """What the ids of a plane's objects are made of: a digest of its labels, whatever their dtype is."""
-    digest = hashlib.blake2b()
-    for block in planes.blocks(labels, leading):
-        digest.update(block.read().astype("<u8").tobytes())
-    return uuid.uuid5(UUIDS, digest.hexdigest())
