@@ -4,14 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 DOCS_VENV := .venv-docs
 CELLPOSE3_VENV := .venv-cellpose3
+SPATIALDATA_VENV := .venv-spatialdata
 BIN := $(VENV)/bin
-PACKAGES := core plugins/geojson plugins/measure plugins/ome-zarr plugins/tiff plugins/threshold plugins/watershed
+PACKAGES := core plugins/geojson plugins/measure plugins/ome-zarr plugins/spatialdata plugins/tiff plugins/threshold plugins/watershed
 NETWORKS := plugins/cellpose plugins/stardist# their libraries take gigabytes, so the demo goes without
 EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES) $(NETWORKS),$(package)/pyproject.toml)
-TYPED := core/src plugins/cellpose/src plugins/geojson/src plugins/measure/src plugins/ome-zarr/src plugins/tiff/src plugins/threshold/src plugins/watershed/src plugins/stardist/src docs/demo
+TYPED := core/src plugins/cellpose/src plugins/geojson/src plugins/measure/src plugins/ome-zarr/src plugins/spatialdata/src plugins/tiff/src plugins/threshold/src plugins/watershed/src plugins/stardist/src docs/demo
 
-.PHONY: demo test quick test-cellpose3 lint docs faults bench accuracy accuracy-cellpose accuracy-stardist format clean
+.PHONY: demo test quick test-cellpose3 test-spatialdata lint docs faults bench accuracy accuracy-cellpose accuracy-stardist format clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python docs/demo/demo.py $(if $(IMAGE),--image "$(IMAGE)")
@@ -25,6 +26,10 @@ quick: $(VENV)/dev.stamp
 # Cellpose 3 wants an older numpy than all the rest.
 test-cellpose3: $(CELLPOSE3_VENV)/cellpose3.stamp
 	$(CELLPOSE3_VENV)/bin/python -m pytest -n auto plugins/cellpose
+
+# SpatialData wants an older dask.
+test-spatialdata: $(SPATIALDATA_VENV)/spatialdata.stamp
+	$(SPATIALDATA_VENV)/bin/python -m pytest plugins/spatialdata
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -66,7 +71,7 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(CELLPOSE3_VENV) $(DOCS_VENV) demo-output site
+	rm -rf $(VENV) $(CELLPOSE3_VENV) $(SPATIALDATA_VENV) $(DOCS_VENV) demo-output site
 
 # pip older than 25.1 knows no dependency groups, and one -e makes only one package editable.
 $(VENV)/pip.stamp:
@@ -91,4 +96,10 @@ $(CELLPOSE3_VENV)/cellpose3.stamp: pyproject.toml core/pyproject.toml plugins/ce
 	$(PYTHON) -m venv $(CELLPOSE3_VENV)
 	$(CELLPOSE3_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(CELLPOSE3_VENV)/bin/python -m pip install --quiet --group cellpose3 -e core -e plugins/cellpose
+	touch $@
+
+$(SPATIALDATA_VENV)/spatialdata.stamp: pyproject.toml core/pyproject.toml plugins/measure/pyproject.toml plugins/spatialdata/pyproject.toml
+	$(PYTHON) -m venv $(SPATIALDATA_VENV)
+	$(SPATIALDATA_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(SPATIALDATA_VENV)/bin/python -m pip install --quiet --group spatialdata -e core -e plugins/measure -e plugins/spatialdata
 	touch $@

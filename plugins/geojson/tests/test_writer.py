@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tilewright import Pipeline
 from tilewright.abc import LabelSpec
 from tilewright.errors import InvalidOption
-from tilewright_geojson import writer
+from tilewright_geojson import planes
 from tilewright_geojson.assembly import Block, objects
 from tilewright_geojson.features import Features
 from tilewright_geojson.writer import GeoJsonObjects
@@ -40,7 +40,7 @@ def written(path: Path, labels: NDArray[Any], provenance: dict[str, Any] | None 
 
 def spec_of(folder: Path, *, shape: tuple[int, ...], axes: str = "yx", **options: Any) -> LabelSpec:
     (folder / "run").mkdir(exist_ok=True)
-    return LabelSpec(shape=shape, axes=axes, dtype=np.dtype("u4"), workdir=folder / "run", **options)
+    return LabelSpec(**{"dtype": np.dtype("u4"), **options}, shape=shape, axes=axes, workdir=folder / "run")
 
 
 def features_of(labels: NDArray[Any], block: int, scale: tuple[float, float] = (1, 1)) -> list[dict[str, Any]]:
@@ -137,11 +137,20 @@ def test_real_nuclei_come_back(block: int) -> None:
 
 
 def test_an_object_over_many_blocks_is_one_feature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "BLOCK", 64)
+    monkeypatch.setattr(planes, "BLOCK", 64)
     y, x = np.indices((500, 700))
     labels = ((np.hypot(y - 250, x - 350) // 20) % 2).astype("u4") * (1 + (y > 250))
     features = written(tmp_path / "o.geojson", labels)["features"]
     assert sorted(f["id"] for f in features) == [1, 2]
+    np.testing.assert_array_equal(rasterised(features, labels.shape), labels)
+
+
+@pytest.mark.parametrize("first", [2**53 + 1, 2**60 + 1, 2**64 - 30])
+def test_neighbouring_ids_of_64_bits_stay_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int) -> None:
+    monkeypatch.setattr(planes, "BLOCK", 8)
+    labels = (np.arange(25, dtype=np.uint64).reshape(5, 5) + np.uint64(first)).repeat(5, 0).repeat(5, 1)
+    features = written(tmp_path / "o.geojson", labels, dtype=np.dtype("u8"))["features"]
+    assert [each["properties"]["area"] for each in features] == [25] * 25
     np.testing.assert_array_equal(rasterised(features, labels.shape), labels)
 
 

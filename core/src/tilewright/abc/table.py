@@ -51,7 +51,8 @@ class TableSink(Protocol):
         """Put the table into its place, replacing an earlier one there, whole or not at all.
 
         provenance: how labels and table were made, in values that JSON can hold, to be kept with the table if the
-            format can.
+            format can. Its `labels` has the `path` and the `fingerprint` of the label image: a text that is the same
+            for equal label images, and for no others.
         """
 
 

@@ -15,3 +15,15 @@ def tilewright_writers() -> list[FormatSpec]:
             suffixes=(".geojson",),
         )
     ]
+
+
+@hookimpl
+def tilewright_tables() -> list[FormatSpec]:
+    return [
+        FormatSpec(
+            name="geojson",
+            target="tilewright_geojson.table:GeoJsonTable",
+            summary="Objects as polygons with their measures, a GeoJSON FeatureCollection for QuPath.",
+            suffixes=(".geojson",),
+        )
+    ]

@@ -73,11 +73,13 @@ class _Waiting:
         order = np.argsort(ids, kind="stable")
         keys, ids = keys[order], ids[order]
         present, starts = np.unique(ids, return_index=True)
-        self.counts[self._places(present)] -= 1
-        for number, part in zip(present.tolist(), np.split(keys, starts[1:]), strict=True):
+        places = self._places(present)
+        self.counts[places] -= 1
+        left = self.counts[places].tolist()
+        for number, part, blocks in zip(present.tolist(), np.split(keys, starts[1:]), left, strict=True):
             parts = self.edges.setdefault(number, [])
             parts.append(part.copy())
-            if not self.counts[np.searchsorted(self.ids, number)]:
+            if not blocks:
                 yield number, np.concatenate(self.edges.pop(number))
 
     def _places(self, ids: NDArray[Any]) -> NDArray[np.intp]:

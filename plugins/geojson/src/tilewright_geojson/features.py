@@ -10,7 +10,7 @@ from typing import Any
 from .outlines import Ring
 from .polygons import Polygon, area, polygons
 
-__all__ = ["Features"]
+__all__ = ["Features", "feature"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +33,15 @@ class Features:
         size = _plain(pixels * self.scale[0] * self.scale[1])
         measured = {"Area px^2": size, **({"Area µm^2": pixels * self.pixel} if self.pixel else {})}
         properties = {"objectType": "detection", "name": str(number), "area": size, "measurements": measured}
-        return (
-            f'{{"type":"Feature","id":{self._id(number)},"geometry":{self._geometry(shapes)},'
-            f'"properties":{json.dumps(properties, ensure_ascii=False, separators=(",", ":"))}}}'
-        )
+        return feature(self.name(number) if self.plane else number, {"geometry": self._geometry(shapes)}, properties)
 
-    def _id(self, number: int) -> str:
-        planes = "".join(f"-{axis}{index}" for axis, index in self.plane.items())
-        return f'"{number}{planes}"' if planes else str(number)
+    def name(self, number: int) -> str:
+        """An object's label, in a stack with the plane."""
+        return str(number) + "".join(f"-{axis}{index}" for axis, index in self.plane.items())
+
+    def geometry(self, rings: Sequence[Ring]) -> str:
+        """The geometry of an object."""
+        return self._geometry(polygons(rings))
 
     def _geometry(self, shapes: Sequence[Polygon]) -> str:
         parts = [f"[{','.join(map(self._ring, (each.outer, *each.holes)))}]" for each in shapes]
@@ -55,6 +56,13 @@ class Features:
         if across == down == 1:
             return f"[{','.join([f'[{x},{y}]' for x, y in closed])}]"
         return f"[{','.join([f'[{_plain(x * across)},{_plain(y * down)}]' for x, y in closed])}]"
+
+
+def feature(identifier: int | str, geometries: Mapping[str, str], properties: Mapping[str, Any]) -> str:
+    """A feature in one line; geometries: texts by the name of the member."""
+    shapes = ",".join(f'"{name}":{geometry}' for name, geometry in geometries.items())
+    described = json.dumps(properties, ensure_ascii=False, separators=(",", ":"))
+    return f'{{"type":"Feature","id":{json.dumps(identifier)},{shapes},"properties":{described}}}'
 
 
 def _plain(value: float) -> Any:

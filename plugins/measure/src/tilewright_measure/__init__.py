@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tilewright import Spec, hookimpl
+from tilewright import FormatSpec, Spec, hookimpl
 
 
 @hookimpl
@@ -37,5 +37,35 @@ def tilewright_measurers() -> list[Spec]:
             name="cp-measure",
             target="tilewright_measure.cellprofiler:CpMeasure",
             summary="CellProfiler's features by the library cp_measure, of whole objects.",
+        ),
+    ]
+
+
+@hookimpl
+def tilewright_tables() -> list[FormatSpec]:
+    return [
+        FormatSpec(
+            name="csv",
+            target="tilewright_measure.tables.csv:CsvTable",
+            summary="Text, a line for each object, with commas or tabs.",
+            suffixes=(".csv", ".tsv"),
+        ),
+        FormatSpec(
+            name="parquet",
+            target="tilewright_measure.tables.parquet:ParquetTable",
+            summary="Parquet, with dtypes, units and provenance.",
+            suffixes=(".parquet",),
+        ),
+        FormatSpec(
+            name="h5ad",
+            target="tilewright_measure.tables.h5ad:H5adTable",
+            summary="AnnData in a file of HDF5, for scanpy and squidpy.",
+            suffixes=(".h5ad",),
+        ),
+        FormatSpec(
+            name="ngio",
+            target="tilewright_measure.tables.ngio:NgioTable",
+            summary="A table within an OME-Zarr image, IMAGE.ome.zarr/tables/NAME, as ngio and Fractal read it.",
+            suffixes=(".ome.zarr", ".zarr"),
         ),
     ]

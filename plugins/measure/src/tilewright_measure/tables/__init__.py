@@ -1,0 +1,1 @@
+"""The formats of tables: CSV, Parquet, AnnData and the tables within OME-Zarr images."""
