@@ -95,9 +95,9 @@ def test_the_table_is_that_of_the_whole_image_for_blocks_of_any_size(shape: tupl
 def test_who_works_on_it_changes_nothing(workers: int, processes: bool, tmp_path: Path) -> None:
     labels, image = labels_of((40, 50)), image_of((1, 40, 50))
     table = measure(labels, image[0], measure=(Sums(), Holes()), measure_pixels=200, workers=workers,
-                    processes=processes, table=tmp_path / "table.zarr")  # fmt: skip
+                    processes=processes, table=tmp_path / "cells.table.zarr")  # fmt: skip
     assert_same(table, whole(labels, image, labels, (Sums(), Holes())))
-    assert [each.name for each in tmp_path.iterdir()] == ["table.zarr"]
+    assert [each.name for each in tmp_path.iterdir()] == ["cells.table.zarr"]
 
 
 @pytest.mark.parametrize("axes", ["tyx", "ytx", "yxt"])
@@ -287,21 +287,23 @@ def test_what_does_not_fit_is_refused_with_both_before_any_work(tmp_path: Path) 
     ]  # fmt: skip
     for kind, message, changed in refused:
         with pytest.raises(kind, match=message):
-            measure(**{"labels": labels, "image": image, "table": tmp_path / "t.zarr", "measure": Sums()} | changed)
+            measure(
+                **{"labels": labels, "image": image, "table": tmp_path / "t.table.zarr", "measure": Sums()} | changed
+            )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_table_is_not_replaced_unasked_and_belongs_to_its_labels(tmp_path: Path) -> None:
     labels = labels_of((20, 30))
-    table = measure(labels, measure=Holes(), table=tmp_path / "t.zarr")
-    with pytest.raises(AlreadyExists, match=r"t\.zarr exists"):
-        measure(labels, measure=Holes(), table=tmp_path / "t.zarr")
-    others = measure(labels[::-1].copy(), measure=Holes(), table=tmp_path / "t.zarr", overwrite=True)
+    table = measure(labels, measure=Holes(), table=tmp_path / "t.table.zarr")
+    with pytest.raises(AlreadyExists, match=r"t\.table\.zarr exists"):
+        measure(labels, measure=Holes(), table=tmp_path / "t.table.zarr")
+    others = measure(labels[::-1].copy(), measure=Holes(), table=tmp_path / "t.table.zarr", overwrite=True)
     again = measure(labels.astype(np.uint64), measure=Sums(), image=labels, measure_pixels=30)
     check_same_labels(table.provenance, again.provenance["labels"])
     with pytest.raises(InvalidLabels, match="the table was made of labels with the fingerprint"):
         check_same_labels(table.provenance, others.provenance["labels"])
-    kept = dict(zarr.open_group(tmp_path / "t.zarr", mode="r").attrs)["tilewright"]
+    kept = dict(zarr.open_group(tmp_path / "t.table.zarr", mode="r").attrs)["tilewright"]
     assert kept == others.provenance
 
 
@@ -329,13 +331,15 @@ def test_a_measuring_that_failed_resumes_and_measures_again_what_changed_since(t
     breaking = Breaking(calls=str(tmp_path / "calls"), mended=str(tmp_path / "mended"))
 
     def run() -> Table:
-        return measure(stored, image, tmp_path / "t.zarr", measure=(breaking, Holes()), measure_pixels=256, workers=1)
+        return measure(
+            stored, image, tmp_path / "t.table.zarr", measure=(breaking, Holes()), measure_pixels=256, workers=1
+        )
 
     with pytest.raises(ComponentFailed, match="not yet"):
         run()
-    assert not (tmp_path / "t.zarr").exists()
+    assert not (tmp_path / "t.table.zarr").exists()
     with pytest.raises(CheckpointMismatch, match="measured"):
-        measure(stored, image, tmp_path / "t.zarr", measure=Holes(), measure_pixels=256)
+        measure(stored, image, tmp_path / "t.table.zarr", measure=Holes(), measure_pixels=256)
     done = (tmp_path / "calls").stat().st_size
     (tmp_path / "mended").touch()
     image[:16, :16] = pixels[:16, :16] = 1
@@ -347,7 +351,7 @@ def test_a_measuring_that_failed_resumes_and_measures_again_what_changed_since(t
         "image.zarr",
         "labels.zarr",
         "mended",
-        "t.zarr",
+        "t.table.zarr",
     ]
 
 
@@ -403,7 +407,7 @@ class BlindSink:
 def test_a_run_does_not_read_its_labels_back_from_the_output(tmp_path: Path) -> None:
     pixels = smooth((60, 70))
     result = Pipeline(segmenter=bright, tiler=Grid(tile=16), writer=Blind(), measure=Sums()).run(
-        pixels, tmp_path / "out", table=tmp_path / "t.zarr"
+        pixels, tmp_path / "out", table=tmp_path / "t.table.zarr"
     )
     assert result.table is not None
     assert_same(result.table, whole(ndimage.label(pixels > 500)[0], pixels[None], pixels, (Sums(),)))
@@ -419,11 +423,17 @@ def test_a_run_without_destination_keeps_its_table_as_long_as_somebody_holds_it(
 
 
 def test_options_of_the_table_are_refused_where_nothing_is_measured(tmp_path: Path) -> None:
-    for name, value in {"table": tmp_path / "t.zarr", "measure_channels": [0], "given": {"a": smooth((9, 9))}}.items():
+    for name, value in {
+        "table": tmp_path / "t.table.zarr",
+        "measure_channels": [0],
+        "given": {"a": smooth((9, 9))},
+    }.items():
         with pytest.raises(InvalidOption, match=f"{name} is given, but nothing is measured"):
             Pipeline(segmenter=bright).run(smooth((60, 70)), **{name: value})
     with pytest.raises(InvalidOption, match="labels and table would both be at"):
-        Pipeline(segmenter=bright, measure=Sums()).run(smooth((9, 9)), tmp_path / "a.zarr", table=tmp_path / "a.zarr")
+        Pipeline(segmenter=bright, measure=Sums()).run(
+            smooth((9, 9)), tmp_path / "a.table.zarr", table=tmp_path / "a.table.zarr"
+        )
 
 
 def test_a_failed_run_has_neither_labels_nor_table_and_resumes_to_both(tmp_path: Path) -> None:
@@ -432,15 +442,15 @@ def test_a_failed_run_has_neither_labels_nor_table_and_resumes_to_both(tmp_path:
     pipeline = Pipeline(segmenter=bright, tiler=Grid(tile=16), measure=breaking)
 
     def run() -> Any:
-        return pipeline.run(pixels, tmp_path / "cells.zarr", table=tmp_path / "t.zarr", measure_pixels=256)
+        return pipeline.run(pixels, tmp_path / "cells.zarr", table=tmp_path / "t.table.zarr", measure_pixels=256)
 
     with pytest.raises(ComponentFailed, match="not yet"):
         run()
     assert not (tmp_path / "cells.zarr").exists()
-    assert not (tmp_path / "t.zarr").exists()
+    assert not (tmp_path / "t.table.zarr").exists()
     (tmp_path / "mended").touch()
     assert_same(run().table, whole(ndimage.label(pixels > 500)[0], pixels[None], pixels, (Sums(),)))
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["calls", "cells.zarr", "mended", "t.zarr"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["calls", "cells.zarr", "mended", "t.table.zarr"]
 
 
 # What comes back

@@ -56,6 +56,6 @@ def tilewright_tables() -> list[FormatSpec]:
             name="zarr-table",
             target="tilewright.builtin.zarr_table:ZarrTable",
             summary="A zarr group with one array for each column.",
-            suffixes=(".zarr",),
+            suffixes=(".table.zarr",),
         )
     ]

@@ -135,7 +135,7 @@ def _home(options: RunOptions, labels: Destination) -> Destination:
     path = options.table
     if path is None:
         beside = labels.beside.with_suffix(".table.zarr")
-        path = beside if labels.temporary is None else labels.temporary / "table.zarr"
+        path = beside if labels.temporary is None else labels.temporary / "cells.table.zarr"
     home = Destination.find(path, source="", name="table", writer=options.table_format, kind="table")
     if Path(home.path) == Path(labels.path):
         raise InvalidOption(f"labels and table would both be at {labels.path}; give the table another path")
