@@ -24,7 +24,7 @@ from ..tiling.axes import SPATIAL, by_axis
 from .network import PLACE, Prediction
 from .tiler import Needs
 
-__all__ = ["MergerTraits", "ReaderTraits", "SinkTraits", "Traits", "WriterTraits", "declared", "prepared"]
+__all__ = ["MergerTraits", "ReaderTraits", "SinkTraits", "Traits", "WriterTraits", "declared", "lean", "prepared"]
 
 LATER = ("outputs", "given", "keeps_ids")  # which the engine does not serve yet
 HALVES = ("windows", "predict", "decode")  # the methods of a network, which has all of them
@@ -130,6 +130,12 @@ def prepared(segmenter: Callable[..., Any], image: Image) -> Callable[..., Any]:
     if not callable(made):
         raise InvalidOption(f"{whose('segmenter', segmenter)} must return a segmenter from prepare, not {made!r}")
     return made
+
+
+def lean(network: Any) -> Any:
+    """The network that `lean` returns, for a run that keeps no predictions, or itself if it has no `lean`."""
+    method = _Asked("segmenter", network).guarded("lean")
+    return network if method is None else method()
 
 
 @dataclass(frozen=True, kw_only=True)
