@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from networks import Local, Planes, Points, starts
 from scipy import ndimage
 
-from tilewright import Grid, Image, InvalidOption, Pipeline
+from tilewright import CheckpointMismatch, Grid, Image, InvalidOption, Pipeline
 from tilewright.abc import Window, Windows
 from tilewright.cli import main
 from tilewright.tiling.windows import WindowGrid
@@ -111,6 +111,38 @@ def test_a_run_that_resumes_keeps_its_windows_whatever_the_device_has_free_by_th
     assert evaluated(log) == len(starts(90, 16, 12)) * len(starts(70, 16, 12))
     np.testing.assert_array_equal(run(25, 600).labels.compute(), whole(pixels, 600))
     assert evaluated(log) == len(starts(90, 16, 12)) * len(starts(70, 16, 12))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lean(Local):
+    """Says no more than what is above its level, if that is enough."""
+
+    enough: bool = False
+
+    def lean(self) -> Local:
+        return replace(self, enough=True)
+
+    def predict(self, windows: Sequence[Window], which: int) -> list[dict[str, Any]]:
+        said = super().predict(windows, which)
+        return [each | {"closed": each["closed"] * (each["closed"] > self.level * self.enough)} for each in said]
+
+
+def test_what_no_label_is_made_of_is_left_out_unless_predictions_are_kept(tmp_path: Path) -> None:
+    pixels, kept, log = noise((90, 70)), tmp_path / "kept.zarr", tmp_path / "log"
+
+    def run(level: float, to: Path, **options: Any) -> Any:
+        pipeline = Pipeline(segmenter=Lean(level=level, log=log), tiler=Grid(tile=30, halo=4))
+        return pipeline.run(pixels, to, overwrite=True, workers=2, **options)
+
+    np.testing.assert_array_equal(run(500, tmp_path / "lean.zarr").labels.compute(), whole(pixels, 500))
+    np.testing.assert_array_equal(run(500, kept, keep_predictions=True).labels.compute(), whole(pixels, 500))
+    before = evaluated(log)
+    np.testing.assert_array_equal(run(300, kept).labels.compute(), whole(pixels, 300))
+    assert evaluated(log) == before
+    with pytest.raises(ZeroDivisionError):  # what is lean serves the run that it was made for alone
+        run(500, kept.with_name("b.zarr"), progress=lambda step, done, total: 1 // (step != "segment" or done < 5))
+    with pytest.raises(CheckpointMismatch, match=r"level 500 there, 300.0 now"):
+        run(300.0, kept.with_name("b.zarr"))
 
 
 def test_what_is_kept_stays_below_its_limit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from synth import make
 
 from tilewright import Auto, Grid, Image, Needs, Pipeline, Placement
-from tilewright.abc import Maps
+from tilewright.abc import Maps, Window
 from tilewright.components.options import options_of
 from tilewright.errors import InvalidImage, InvalidOption
 from tilewright_stardist.footprint import activations, peak
@@ -279,3 +279,17 @@ def test_the_readme_lists_every_option_with_its_default() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", README.read_text("utf-8"), re.MULTILINE)
     assert rows == [(o.name, o.default.replace("'", '"')) for o in options_of(StarDist)]
     assert all(option.help for option in options_of(StarDist))
+
+
+@pytest.mark.parametrize("threshold", [None, 0.3, 0.9])
+def test_without_other_thresholds_only_candidates_of_objects_are_predicted(
+    threshold: float | None, small2d: str
+) -> None:
+    pixels = make((128, 128), "tissue", seed=4)[0]
+    segmenter = StarDist(model=small2d, prob_threshold=threshold).prepare(Image(data=pixels, axes="yx"))
+    region = (slice(0, 128),) * 2
+    window = Window(pixels=pixels, region=region, shape=(128, 128), span=region)
+    few, all_ = (each.predict([window], 0)[0]["prob"] for each in (segmenter.lean(), segmenter))
+    assert all_.min() < 0.1
+    assert few.min() > min(segmenter._threshold, segmenter._network.model.thresholds.prob)
+    np.testing.assert_array_equal(segmenter.lean()(pixels), segmenter(pixels))

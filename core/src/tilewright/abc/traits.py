@@ -33,6 +33,7 @@ __all__ = [
     "Traits",
     "WriterTraits",
     "declared",
+    "lean",
     "prepared",
 ]
 
@@ -143,6 +144,12 @@ def prepared(segmenter: Callable[..., Any], image: Image) -> Callable[..., Any]:
     if not callable(made):
         raise InvalidOption(f"{whose('segmenter', segmenter)} must return a segmenter from prepare, not {made!r}")
     return made
+
+
+def lean(network: Any) -> Any:
+    """The network that `lean` returns, for a run that keeps no predictions, or itself if it has no `lean`."""
+    method = _Asked("segmenter", network).guarded("lean")
+    return network if method is None else method()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,7 +72,9 @@ def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:
     """
     grid, image = plan.grid, plan.source.opened
     with TemporaryDirectory(prefix="tilewright-") as folder:
-        here = replace(plan, checkpoint_path=Path(folder), predictions_path=Path(folder) / PREDICTIONS)
+        here = replace(
+            plan, checkpoint_path=Path(folder), predictions_path=Path(folder) / PREDICTIONS, keep_predictions=True
+        )
         sampled = _sampled(here, _spread(len(grid), sample))
     done, read = sampled.tiles, grid.lengths_read(plan.context)
     each, count = len(grid) / max(1, len(done)), workers or cpus()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..abc.network import Prediction
-from ..abc.traits import MergerTraits
+from ..abc.traits import MergerTraits, lean
 from ..io.source import Source
 from ..storage.identity import Snapshot
 from ..tiling.axes import spatial
@@ -27,6 +27,8 @@ from .checkpoint.predictions import Predictions
 from .checkpoint.tables import Table
 
 __all__ = ["Plan"]
+
+MADE_ANEW = ("checkpoint", "tiles", "batches", "network")  # in each process
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +109,11 @@ class Plan:
         return order + [i for i in range(len(own)) if i not in order]
 
     @cached_property
+    def network(self) -> Any:
+        """What predicts: the segmenter, or what it says is enough where no later run decodes with other options."""
+        return self.segmenter if self.keep_predictions else lean(self.segmenter)
+
+    @cached_property
     def predictions(self) -> Predictions:
         return Predictions(self.predictions_path)
 
@@ -141,7 +148,7 @@ class Plan:
         return max(1, pixels // max(1, math.prod(self.grid.largest)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("checkpoint", "tiles", "batches")}
+        return {name: value for name, value in vars(self).items() if name not in MADE_ANEW}
 
 
 def _not_needed(*_: Any) -> Any:

@@ -35,7 +35,7 @@ class Network:
         self.spatial = self.axes.replace("c", "")
         self.channels = channels_of(folder)
         self.model: Any = kinds()[len(self.spatial)](None, name=folder.name, basedir=str(folder.parent))
-        self._using = threading.Lock()
+        self._using, self._suppressing = threading.Lock(), threading.Lock()
         asked = self.spatial.upper()  # StarDist finds the receptive field by running the network
         self.field = dict(zip(self.spatial, map(int, self.model._axes_tile_overlap(asked)), strict=True))
         self.stride = dict(zip(self.spatial, map(int, self.model._axes_div_by(asked)), strict=True))
@@ -74,18 +74,23 @@ class Network:
         places: NDArray[np.int32],
         nms: float | None,
     ) -> NDArray[np.int32]:
-        """The labels of a region of the image by candidates at some places in it, the suppressed ones left out."""
+        """The labels of a region of the image by candidates at some places in it, the suppressed ones left out.
+
+        One tile at a time: StarDist holds Python's lock and takes all cores, and waits at the end of each of its many
+        loops for the last core, which another tile would keep busy.
+        """
         start = np.array([part.start for part in region])
-        order = np.lexsort((*places.T, prob))
-        _, objects = self.model._instances_from_prediction(
-            None,
-            np.arange(len(order)),  # ranks: StarDist sorts equal probabilities as it happens, by no law
-            dist[order].astype(np.float32),
-            points=places[order] + start,  # so that float32 rounds the corners alike in every tile
-            nms_thresh=nms,
-            return_labels=False,
-        )
-        return self._drawn(objects, region)
+        with self._suppressing:
+            order = np.lexsort((*places.T, prob))
+            _, objects = self.model._instances_from_prediction(
+                None,
+                np.arange(len(order)),  # ranks: StarDist sorts equal probabilities as it happens, by no law
+                dist[order].astype(np.float32),
+                points=places[order] + start,  # so that float32 rounds the corners alike in every tile
+                nms_thresh=nms,
+                return_labels=False,
+            )
+            return self._drawn(objects, region)
 
     def _drawn(self, objects: Mapping[str, Any], region: Region) -> NDArray[np.int32]:
         """The labels of objects in a region, 1 for the most probable, which lies over the less probable ones."""

@@ -186,12 +186,15 @@ class StarDist:
         """The candidates in windows, but for those at the image's border, where StarDist finds none."""
         return [self._candidates(window) for window in windows]
 
+    def lean(self) -> StarDist:
+        """This segmenter with no candidates but those of which it makes objects."""
+        return dataclasses.replace(self, keep_above=self._threshold)
+
     def decode(self, maps: Sequence[Maps], place: Placement) -> NDArray[np.int32]:
         """The labels of a region, 1..n without order, fewer where an object hides behind others."""
         (kept,) = maps
         net = self._network
-        threshold = net.model.thresholds.prob if self.prob_threshold is None else self.prob_threshold
-        likely = kept["prob"][:, 0] > threshold
+        likely = kept["prob"][:, 0] > self._threshold
         prob, dist, places = (kept[name][likely] for name in ("prob", "dist", "place"))
         return net.labels(place.region, prob[:, 0], dist, places, self.nms_threshold)
 
@@ -202,13 +205,17 @@ class StarDist:
     def _candidates(self, window: Window) -> dict[str, NDArray[Any]]:
         net = self._network
         limits = self.limits or self._limits(Image(data=window.pixels, axes=self.axes))
-        above = min(self.keep_above, net.model.thresholds.prob)
+        above = min(self.keep_above, net.model.thresholds.prob)  # which does not depend on the run's threshold
         prob, dist, places = net.candidates(normalized(window.pixels, limits), above)
         grid, stride = np.array([*net.grid.values()]), np.array([*net.stride.values()])
         places += [part.start for part in window.span]
         ends = -(-np.array(window.shape) // stride) * stride  # where StarDist pads the image to
         inner = ((places >= BORDER * grid) & (places < ends - BORDER * grid)).all(axis=1)
         return {"place": places[inner], "prob": prob[inner, np.newaxis], "dist": dist[inner]}
+
+    @property
+    def _threshold(self) -> float:
+        return float(self._network.model.thresholds.prob) if self.prob_threshold is None else self.prob_threshold
 
     @property
     def _network(self) -> Network:

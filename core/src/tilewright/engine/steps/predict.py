@@ -113,7 +113,7 @@ def _predicted(
     numbers = list(windows)
     who = f"{whose('segmenter', plan.segmenter)}, windows {numbers[0]} to {numbers[-1]} of set {which}:"
     try:
-        said = plan.segmenter.predict(list(windows.values()), which)  # type: ignore[attr-defined]  # it is a network
+        said = plan.network.predict(list(windows.values()), which)
     except KeyboardInterrupt:
         raise
     except ImportError as error:  # the same for every window
