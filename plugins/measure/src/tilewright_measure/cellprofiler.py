@@ -1,4 +1,4 @@
-"""The measurer `cp_measure`: CellProfiler's features by the library cp_measure, an example of a wrapped library."""
+"""The measurer `cp-measure`: CellProfiler's features by the library cp_measure, an example of a wrapped library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["CpMeasure"]
 SHAPES = ("sizeshape", "zernike", "feret")
 FEATURES = (*SHAPES, "intensity", "texture", "radial_distribution", "radial_zernikes")
 IN_THREE_DIMENSIONS = ("intensity", "sizeshape", "texture")
-PLACES = ("Center_", "BoundingBox", "Location_")  # what columns of coordinates start with
+PLACES = ("Center", "BoundingBox", "Location_")  # what columns of coordinates start with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class CpMeasure:
     features: tuple[str, ...] = field(default=("zernike",), metadata={"help": f"by name: {', '.join(FEATURES)}"})
 
     def __post_init__(self) -> None:
-        check_names(self.features, FEATURES, "cp_measure")
+        check_names(self.features, FEATURES, "cp-measure")
 
     @property
     def pixels(self) -> bool:
@@ -60,7 +60,7 @@ class CpMeasure:
         pixels = [] if block.pixels is None else [_fraction(channel) for channel in block.pixels]
         start = dict(zip("ZYX"[-labels.ndim :], (part.start for part in block.place.region), strict=True))
         return {
-            name: values + (start[name.split("-")[0][-1]] if name.startswith(PLACES) else 0)
+            name: values + start.get(_axis(name), 0)
             for name, values in self._columns(labels, pixels, block.facts).items()
         }
 
@@ -76,6 +76,12 @@ class CpMeasure:
                 values = functions[feature](labels, image)
                 columns |= {of_channel(name, channel, facts): each for name, each in values.items()}
         return {name: np.asarray(values, np.float64) for name, values in columns.items()}
+
+
+def _axis(name: str) -> str:
+    """The axis of a column of coordinates; "" for other columns."""
+    base, _, axis = name.partition("-")[0].rpartition("_")
+    return axis if base.startswith(PLACES) and axis in ("X", "Y", "Z") else ""
 
 
 def _functions() -> Mapping[str, Any]:

@@ -140,7 +140,7 @@ class Intensity:
         for c, each in enumerate(values):
             low = each.smallest()
             bases.append(low)
-            result |= {f"min-{c}": low, f"sum-{c}": each.sums()}
+            result |= {f"min-{c}": low, f"sum-{c}": each.sums}
             if "intensity_max" in self.properties:
                 result[f"max-{c}"] = each.largest()
             result[f"powers-{c}"] = _finite(each.powers(low), 1)

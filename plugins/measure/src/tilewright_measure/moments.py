@@ -140,12 +140,11 @@ def central(moments: Floats, centre: Floats) -> Floats:
 
 def _moved(moments: Floats, step: Floats) -> Floats:
     """Moments about a point that is `step` further: (x - s)^p is the sum of C(p, k) (-s)^(p - k) x^k."""
-    side = moments.shape[1]
-    combinations = np.array([[math.comb(p, k) for k in range(side)] for p in range(side)])
-    powers = np.maximum(np.subtract.outer(np.arange(side), np.arange(side)), 0)
     for axis in range(step.shape[1]):
-        move = combinations * (-step[:, axis, None, None]) ** powers
-        moments = np.moveaxis(np.einsum("npk,n...k->n...p", move, np.moveaxis(moments, 1 + axis, -1)), -1, 1 + axis)
+        back = -step[:, axis].reshape(-1, *(1,) * (step.shape[1] - 1))
+        planes = np.moveaxis(moments, 1 + axis, 0)
+        moved = [sum(math.comb(p, k) * back ** (p - k) * planes[k] for k in range(p + 1)) for p in range(len(planes))]
+        moments = np.moveaxis(np.array(moved), 0, 1 + axis)
     return moments
 
 

@@ -41,23 +41,37 @@ def window_counts(block: Block) -> Ints:
     for each pixel, the highest for the first one.
     """
     labels = framed(block, 1)
+    uneven = _uneven(labels)
+    # Only windows at the edge of the core have pixels beyond it.
+    edge = uneven.copy()
+    edge[(slice(1, -2),) * labels.ndim] = False
+    uneven &= ~edge
+    return _counted(labels, np.flatnonzero(uneven), block.n) + _counted(
+        labels, np.flatnonzero(edge), block.n, edge=True
+    )
+
+
+def _counted(labels: Framed, start: Ints, n: int, *, edge: bool = False) -> Ints:
+    """The counts of the windows that start at flat places."""
     places = list(itertools.product(range(2), repeat=labels.ndim))
     steps = np.array(places) @ (np.array(labels.strides) // labels.itemsize)
-    start = np.flatnonzero(_uneven(labels))
     corners = [labels.ravel()[start + step] for step in steps]
-    position = np.unravel_index(start, labels.shape)
-    bits = 2 ** np.arange(len(places))[::-1]
-    counts = np.zeros(block.n << len(places), np.int64)
+    equal = {pair: corners[pair[0]] == corners[pair[1]] for pair in itertools.combinations(range(len(places)), 2)}
+    position = np.unravel_index(start, labels.shape) if edge else ()
+    counts = np.zeros(n << len(places), np.int64)
     for k, place in enumerate(places):
-        own = (corners[k] > 0) & (corners[k] <= block.n)
-        for axis, step in enumerate(place):
-            own &= (position[axis] + step > 0) & (position[axis] + step < labels.shape[axis] - 1)
-        for earlier in corners[:k]:
-            own &= corners[k] != earlier
-        mine = corners[k][own]
-        code = sum((corner[own] == mine) * bit for corner, bit in zip(corners, bits, strict=True))
-        counts += np.bincount((mine.astype(np.int64) - 1 << len(places)) + code, minlength=len(counts))
-    return counts.reshape(block.n, 1 << len(places))
+        own = (corners[k] > 0) & (corners[k] <= n)
+        for where, step, length in zip(position, place, labels.shape, strict=edge):
+            own &= (where + step > 0) & (where + step < length - 1)
+        code = np.full(len(start), 1 << (len(places) - 1 - k), np.uint8)
+        for other in {*range(len(places))} - {k}:
+            same = equal[min(k, other), max(k, other)]
+            code |= same.view(np.uint8) << np.uint8(len(places) - 1 - other)
+            if other < k:
+                own &= ~same
+        mine = corners[k][own].astype(np.int64) - 1
+        counts += np.bincount((mine << len(places)) + code[own], minlength=len(counts))
+    return counts.reshape(n, 1 << len(places))
 
 
 def window_rows(block: Block) -> Rows:

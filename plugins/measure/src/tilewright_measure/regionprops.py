@@ -40,7 +40,8 @@ class RegionProps:
         from skimage.measure import regionprops
 
         (example,) = regionprops(np.ones((1, 1), int), np.ones((1, 1)))
-        check_names(self.properties, [name for name in example if name not in ("label",)], "regionprops")
+        names = [name for name in dir(example) if not name.startswith("_") and name != "label"]
+        check_names(self.properties, names, "regionprops")
 
     @property
     def pixels(self) -> bool:

@@ -37,11 +37,13 @@ class Runs:
         rows = labels.reshape(-1, labels.shape[-1])
         new = np.ones(rows.shape, bool)
         np.not_equal(rows[:, 1:], rows[:, :-1], out=new[:, 1:])
-        starts, label = np.flatnonzero(new), rows[new]
+        starts = np.flatnonzero(new)
+        row, column = np.divmod(starts, rows.shape[1])
+        label = rows[row, column]
         own = np.flatnonzero((label > 0) & (label <= block.n))
         length = np.diff(starts, append=rows.size)[own]
         origin = [part.start + inner.start for part, inner in zip(block.place.region, block.core, strict=True)]
-        at = np.array(np.unravel_index(starts[own], labels.shape), np.int64).reshape(labels.ndim, -1)
+        at = np.array([*np.unravel_index(row[own], labels.shape[:-1] or (1,)), column[own]], np.int64)[-labels.ndim :]
         return cls(
             of=label[own] - 1, at=at + np.array(origin)[:, None], length=length, starts=starts, own=own, n=block.n
         )

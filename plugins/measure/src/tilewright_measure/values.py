@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class Values:
         """(n,) the greatest of each object; NaN if it has one."""
         return extreme(np.maximum, self.runs.of, self.runs.folded(np.maximum, self.flat), self.runs.n)
 
+    @cached_property
     def sums(self) -> Pixels:
         """(n,) the sum of each object: exact in int64, or in float64 for floats and 64 bits."""
         wide = self.flat.dtype.kind == "f" or self.flat.dtype.itemsize == 8
@@ -47,7 +49,7 @@ class Values:
                 first, second = self._folded(self.above(base))
             return np.stack([base.astype(float), count.astype(float), first, second], axis=1)
         word = np.dtype("u4" if self.flat.dtype.kind == "u" else "i4")
-        sums = self.sums()
+        sums = self.sums
         squares = self.runs.folded(np.add, np.multiply(self.flat, self.flat, dtype=word), np.int64)
         base = base.astype(np.int64)
         second = total(self.runs.of, squares, self.runs.n) - 2 * base * sums + count * base**2
