@@ -288,6 +288,7 @@ PLACES: list[tuple[str, str]] = [
     ("a level of the image", "image.zarr/0"),
     ("a new folder in the image", "image.zarr/result"),
     ("all of the image's labels", "image.zarr/labels"),
+    ("all of the image's tables", "image.zarr/tables"),
     ("a link to the image", "link.zarr"),
 ]
 

@@ -17,7 +17,7 @@ from .run import Outcome, Run
 from .steps.measure import Measuring
 from .workers.environment import WorkerFacts
 
-__all__ = ["pipeline_record", "provenance_of", "table_provenance", "workers_record"]
+__all__ = ["pipeline_record", "provenance_of", "source_record", "table_provenance", "workers_record"]
 
 NAMED = 16  # workers of equal versions: the record does not grow with the cluster
 
@@ -58,6 +58,14 @@ def provenance_of(
         "seconds": {step: round(spent, 3) for step, spent in run.seconds.items()},
     }
     plain: dict[str, Any] = printable_values(record)
+    return plain
+
+
+def source_record(run: Run) -> dict[str, Any]:
+    """Where a run's image lies and which reader opened it, as in the provenance of its labels."""
+    reader = run.source.reader
+    opened = {"pipeline": {"reader": configuration("reader", reader)}} if reader is not None else {}
+    plain: dict[str, Any] = printable_values({"source": run.source.path, **opened})
     return plain
 
 

@@ -19,7 +19,7 @@ from ..storage.disk import discard
 from .measures import Wanted, basis_of, blocks_over, given_labels, measuring_of, record_of
 from .measuring import Measurement
 from .plan import Plan
-from .provenance import table_provenance
+from .provenance import source_record, table_provenance
 from .run import Outcome, Run
 from .steps.label_images import DrawnLabels
 from .steps.measure import Measuring
@@ -111,7 +111,8 @@ class Tabling:
         sink = opened_table(home, self._spec(measurement.measuring, measurement.n_rows))
         fingerprint = write_table(measurement, sink, home.writer)
         of_labels = {"path": self.labels.path, "fingerprint": measurement.labels_fingerprint()}
-        provenance = table_provenance(measurement.measuring, of_labels, measurement.n_rows, fingerprint)
+        own = table_provenance(measurement.measuring, of_labels, measurement.n_rows, fingerprint)
+        provenance = own | source_record(run)
         run.seconds["measure"] = time.perf_counter() - begun
         return Filled(
             noted={"fingerprint": of_labels["fingerprint"], "table": {"path": home.path, "fingerprint": fingerprint}},

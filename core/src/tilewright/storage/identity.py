@@ -90,7 +90,7 @@ class Identity:
     def destroyed_by(self, path: Path) -> Path | None:
         """The file or folder of the pixels that writing at a path would replace: it is the path, or in it, or holds it.
 
-        What lies in an image's `labels` does not belong to the image.
+        What lies in an image's `labels` and `tables` does not belong to the image.
         """
         return next((file for file in self.files if _would_destroy(path.resolve(), file.resolve())), None)
 
@@ -219,4 +219,4 @@ def _would_destroy(path: Path, source: Path) -> bool:
     if source.is_relative_to(path):
         return True
     inside = path.relative_to(source).parts if path.is_relative_to(source) else ()
-    return bool(inside) and (inside[0] != "labels" or len(inside) == 1)
+    return bool(inside) and (inside[0] not in ("labels", "tables") or len(inside) == 1)

@@ -18,6 +18,7 @@ from pyarrow import csv as arrow_csv
 from tilewright.abc import Columns, TableSpec
 
 from .arrow import schema_of
+from .columns import stored_columns
 from .rows import BlockSink, file_at
 
 __all__ = ["CsvSink", "CsvTable"]
@@ -52,6 +53,19 @@ class CsvSink(BlockSink):
         self._lines.close()
         self._file.close()
         self._aside.replace(self.path)
+
+    def read(self) -> Columns:
+        """The columns of the finished table, of their dtypes. The whole file is parsed for each."""
+        return stored_columns(self.spec, self._load)
+
+    def _load(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        kind = self._schema.field(name).type
+        kind = pa.float32() if pa.types.is_float16(kind) else kind  # Arrow parses none of 16 bits
+        options = arrow_csv.ConvertOptions(include_columns=[name], column_types={name: kind})
+        form = arrow_csv.ParseOptions(delimiter=self._delimiter)
+        column = arrow_csv.read_csv(self.path, parse_options=form, convert_options=options).column(name)
+        values: NDArray[Any] = column.to_numpy()[start:stop]
+        return values
 
     @property
     def _aside(self) -> Path:
