@@ -45,6 +45,8 @@ faults: $(VENV)/dev.stamp
 	$(BIN)/python tests/faults/kill.py --rounds 50
 	$(BIN)/python tests/faults/kill.py --rounds 50 --merger overlap --writer zarr-array
 	$(BIN)/python tests/faults/kill.py --rounds 20 --segmenter network
+	$(BIN)/python tests/faults/measured.py --rounds 20
+	$(BIN)/python tests/faults/measured.py --rounds 20 --kind run
 	$(BIN)/python tests/faults/workers.py --rounds 10
 	$(BIN)/python tests/faults/full.py
 	$(BIN)/python tests/faults/full.py --writer zarr-array

@@ -18,3 +18,12 @@ def test_killed_runs_go_on_to_the_same_labels(segmenter: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 of 4 right" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["labels", "run"])
+def test_measuring_that_is_killed_goes_on_to_the_same_table(kind: str) -> None:
+    script = str(Path(__file__).with_name("measured.py"))
+    command = [sys.executable, script, "--rounds", "3", "--seed", "3", "--kind", kind]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 of 3 right" in done.stdout
