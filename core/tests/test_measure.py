@@ -465,3 +465,24 @@ def test_rows_of_a_block_belong_to_its_objects() -> None:
     labels = labels_of((20, 30))
     with pytest.raises(InvalidMeasures, match=r"Rows as 'others' of objects \d+ to \d+, but the block has"):
         measure(labels, measure=Odd(), given={"nuclei": labels})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Idle:
+    """Has nothing to find out of any image, and may not be called."""
+
+    pixels: bool = False
+
+    def columns(self, facts: Facts) -> dict[str, Column]:
+        return {}
+
+    def __call__(self, block: Block) -> Any:
+        raise AssertionError
+
+
+def test_a_measurer_before_another_is_not_called_if_it_has_no_columns_of_the_image() -> None:
+    class Second(Holes):
+        after = Idle()
+
+    labels = labels_of((20, 30))
+    np.testing.assert_array_equal(measure(labels, measure=Second())["holes"], measure(labels, measure=Holes())["holes"])

@@ -143,7 +143,7 @@ class Measurer(Protocol):
     | `channels` | a sequence of `int` or `str`, or `None` | the channels that it measures if the run does not choose them; all if it declares none |
     | `halo` | `int` | pixels around an object or a block that it needs to see; 0 if it declares none |
     | `given` | `tuple[str, ...]` | the names of the label images that it needs beside the labels |
-    | `after` | a `Measurer` | one that is finished before: its columns are in `Block.known` and not in the table |
+    | `after` | a `Measurer` | one that is finished before: its columns are in `Block.known` and not in the table. It is not called if it has no columns for the image |
     """  # noqa: E501 - rows of a table cannot be broken
 
     def columns(self, facts: Facts, /) -> Mapping[str, Column]:

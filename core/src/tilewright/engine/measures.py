@@ -174,27 +174,30 @@ class _Collected:
         self.measures: list[Measure] = []
         self.add(Extents(), hidden=True)
 
-    def add(self, measurer: Any, *, hidden: bool = False, above: int = 0) -> int:
-        """Append a measurer; its number."""
+    def add(self, measurer: Any, *, hidden: bool = False, above: int = 0) -> int | None:
+        """Append a measurer; its number. None for one that comes before another and has no columns of this image."""
         if above > DEEPEST:
             raise InvalidOption(
                 f"{whose('measurer', measurer)} comes after more than {DEEPEST} others; does one come after itself?"
             )
         traits = MeasurerTraits.of(measurer)
-        after = None if traits.after is None else self._before(traits.after, above + 1)
         channels = self._channels(measurer, traits) if traits.pixels else None
         facts, image = self._facts, self._image
         if channels is not None and image is not None:
             names = _names(image)
             dtype = image.dtype.newbyteorder("=")
             facts = replace(facts, channels=tuple(names[i] for i in channels), dtype=dtype)
+        columns = traits.columns(facts)
+        if above and not columns:
+            return None
+        after = None if traits.after is None else self._before(traits.after, above + 1)
         first = 0 if traits.partial else 1  # whole objects are known after a pass
         self.measures.append(
             Measure(
                 number=len(self.measures),
                 measurer=measurer,
                 facts=facts,
-                columns=traits.columns(facts),
+                columns=columns,
                 quantities=traits.quantities(facts),
                 partial=traits.partial,
                 halo=traits.halo,
@@ -207,7 +210,7 @@ class _Collected:
         )
         return len(self.measures) - 1
 
-    def _before(self, measurer: Any, above: int) -> int:
+    def _before(self, measurer: Any, above: int) -> int | None:
         known = [each.number for each in self.measures if each.hidden and _same(each.measurer, measurer)]
         return known[0] if known else self.add(measurer, hidden=True, above=above)
 
