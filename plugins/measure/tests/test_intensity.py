@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -10,6 +11,7 @@ from agreement import check
 from in_blocks import facts_of, measured
 from skimage.measure import regionprops_table
 
+from tilewright.abc import Block, Placement
 from tilewright.errors import InvalidOption
 from tilewright_measure.intensity import BASIC, WEIGHTED, Intensity
 
@@ -153,6 +155,19 @@ def test_passes_before_the_last_one_measure_only_what_is_wider_than_16_bits():
             before = before.after
     assert depths == {"bool": 0, "uint16": 0, "float32": 1, "int64": 3}
     assert Intensity().after is None
+
+
+def test_whole_objects_in_one_block_have_the_quantiles_of_all_passes():
+    rng = np.random.default_rng(1)
+    labels, pixels = rng.integers(0, 5, (20, 30)), rng.normal(0, 1, (1, 20, 30))
+    core = (slice(0, 20), slice(0, 30))
+    block = Block.of(
+        labels, core=core, place=Placement.whole("yx", (20, 30)), facts=facts_of(labels, pixels), pixels=pixels
+    )
+    measurer = Intensity(properties=("intensity_median",))
+    columns = measurer(dataclasses.replace(block, known=measurer.after(block)))
+    exact = [np.median(pixels[0][labels == number]) for number in range(1, 5)]
+    np.testing.assert_array_equal(columns["intensity_median"], exact)
 
 
 def test_labels_without_objects_have_typed_empty_columns():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from in_blocks import facts_of
 
 from tilewright.components.options import options_of
 from tilewright.components.resolve import component, configuration
+from tilewright.testing import PluginTests
+from tilewright_measure import skimage_table
 from tilewright_measure.intensity import KNOWN, Intensity
 from tilewright_measure.neighbours import Neighbours
 from tilewright_measure.overlaps import Overlaps
@@ -45,6 +48,22 @@ def test_a_name_leads_to_the_measurer_and_back(record) -> None:
     assert kept["distribution"] == "tilewright-measure"
     assert component("measurer", kept) == made
     assert all(option.help for option in options_of(type(made)))
+
+
+class TestPlugin(PluginTests):
+    @pytest.fixture
+    def plugin(self) -> str:
+        return "tilewright_measure"
+
+
+def test_the_example_in_the_readme_and_those_in_docstrings_run() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    printed: list[object] = []
+    exec(code, {"print": printed.append})
+    assert printed == [[9.0, 8.0]]
+    result = doctest.testmod(skimage_table)
+    assert result.attempted
+    assert not result.failed
 
 
 def test_the_readme_lists_every_column() -> None:

@@ -1,8 +1,13 @@
-"""The hooks of tilewright-measure, and nothing else: discovery imports this module, and it has to stay light."""
+"""The hooks of tilewright-measure, and `regionprops_table`: discovery imports this module, and it has to stay light."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from tilewright import FormatSpec, Spec, hookimpl
+
+if TYPE_CHECKING:  # `as` tells type checkers that the name is public
+    from .skimage_table import regionprops_table as regionprops_table
 
 
 @hookimpl
@@ -69,3 +74,11 @@ def tilewright_tables() -> list[FormatSpec]:
             suffixes=(".ome.zarr", ".zarr"),
         ),
     ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "regionprops_table":
+        from .skimage_table import regionprops_table
+
+        return regionprops_table
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,6 +7,7 @@ those of 32 bits one and of 64 bits three.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -183,4 +184,8 @@ class RankPass:
         names = list(self.columns(facts))
         return dict(zip(names, [ranks.pixels, *next(flat), *next(flat)], strict=True))
 
-    __call__ = unsplit
+    def __call__(self, block: Block, /) -> Columns:
+        """The columns of whole objects; the passes before are made if nothing is known of them."""
+        if self.after is not None and not block.known:
+            block = dataclasses.replace(block, known=self.after(block))
+        return unsplit(self, block)
