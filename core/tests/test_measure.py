@@ -481,6 +481,8 @@ def test_rows_of_a_block_belong_to_its_objects() -> None:
 class Idle:
     """Has nothing to find out of any image, and may not be called."""
 
+    pixels: bool = False
+
     def columns(self, facts: Facts) -> dict[str, Column]:
         return {}
 
