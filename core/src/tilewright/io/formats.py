@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..abc.traits import ReaderTraits
 from ..components.blame import blamed, whose
 from ..components.discovery import Component
 from ..components.isolation import contained, describe
@@ -17,7 +18,7 @@ from ..errors import InvalidOption, NotReadable, UnknownComponent
 from ..image import Image
 from ..storage.disk import check_kind
 
-__all__ = ["choose_reader", "choose_table", "choose_writer", "open_image", "read"]
+__all__ = ["choose_reader", "choose_table", "choose_writer", "image_in", "open_image", "read"]
 
 SNIFFED = 4096  # bytes
 
@@ -27,8 +28,19 @@ def open_image(path: str | Path, *, reader: Any = None) -> Image:
 
     NotReadable if nothing is at the path or no installed reader reads it; UnknownComponent if two readers would.
     """
-    opener = component("reader", reader) if reader is not None else choose_reader(str(path))
-    return read(opener, str(path))
+    place, image = image_in(str(path))
+    opener = component("reader", reader) if reader is not None else choose_reader(place)
+    return read(ReaderTraits.with_options(opener, image=image), place)
+
+
+def image_in(path: str) -> tuple[str, str | None]:
+    """A path and the image that is chosen in it: `slide.zarr#images/overview` is the reader's option `image`.
+
+    A `#` in the name of a file that exists is part of the name.
+    """
+    place, _, image = path.partition("#")
+    exists = "://" not in path and (Path(path).exists() or not Path(place).exists())
+    return (path, None) if exists or not image else (place, image)
 
 
 def read(reader: Callable[[str], Image], path: str) -> Image:
