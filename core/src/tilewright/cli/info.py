@@ -80,6 +80,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     """The facts for a person, a line each; those that the image does not have are left out."""
     reader, units = facts["reader"], facts["units"]
     made = f", {reader['distribution']} {reader['version']}" if "distribution" in reader else ""
+    width = max(len(key) for key in ("channels", *facts["details"])) + 1
     told = {
         "image": facts["name"],
         "format": facts["format"],
@@ -92,18 +93,17 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         "extent": ", ".join(f"{a} {facts['extent'][a]:g} {unit}" for a, unit in units.items() if a in facts["extent"]),
         "channels": ", ".join(facts["channels"]),
         "levels": ", ".join(product(level["shape"]) for level in facts["levels"]),
-        "images": _listed(facts["images"]),
+        "images": _listed(facts["images"], width),
         "labels": ", ".join(facts["labels"] or ()),
         **facts["details"],
     }
-    width = max(9, *(len(key) + 1 for key in facts["details"])) if facts["details"] else 9
     return [f"{key:<{width}}{value}" for key, value in told.items() if value]
 
 
-def _listed(images: list[str]) -> str:
+def _listed(images: list[str], width: int) -> str:
     """The number of images at the source, and the images, a line each."""
     more = [f"and {len(images) - LISTED:,} more; --json lists all"] if len(images) > LISTED else []
-    return "\n         ".join([f"{len(images):,}", *images[:LISTED], *more]) if images else ""
+    return f"\n{' ' * width}".join([f"{len(images):,}", *images[:LISTED], *more]) if images else ""
 
 
 def product(lengths: Iterable[int]) -> str:
