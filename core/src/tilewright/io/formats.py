@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -64,14 +65,15 @@ def choose_reader(path: str) -> Callable[[str], Image]:
 
     These are the readers that claim the longest matching suffix, without those whose `sniff` returns False. If none is
     left, the next longest suffix is taken, and last any reader whose `sniff` returns True. Of several the highest
-    priority wins; UnknownComponent, which names them, if two have it.
+    priority wins; UnknownComponent, which names them, if two have it. Of a pattern that matches files, such as
+    `scan/*.tif`, no bytes are looked at.
     """
-    remote = "://" in path
-    if not remote and not Path(path).exists():
+    elsewhere = "://" in path or _is_pattern(path)
+    if not elsewhere and not Path(path).exists():
         raise NotReadable(f"{path!r} does not exist; check the path")
-    if not remote:
+    if not elsewhere:
         check_kind(Path(path))
-    first = b"" if remote else _first_bytes(Path(path))
+    first = b"" if elsewhere else _first_bytes(Path(path))
     known = registry().components("reader")
     groups = _by_suffix(known, path)
     claims = ([c for c in group if _sniff(c, path, first, default=True)] for group in groups)
@@ -167,6 +169,11 @@ def _sniff(candidate: Component, path: str, first: bytes, *, default: bool) -> b
             stacklevel=2,
         )
         return False
+
+
+def _is_pattern(path: str) -> bool:
+    """Whether nothing is called that, but files match it."""
+    return not Path(path).exists() and glob.has_magic(path) and any(glob.iglob(path))  # noqa: PTH207 - absolute patterns too
 
 
 def _first_bytes(path: Path) -> bytes:

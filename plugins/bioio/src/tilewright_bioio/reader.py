@@ -113,7 +113,7 @@ def _reader_of(path: str) -> Any:
         package = next((name for suffix, name in PACKAGES.items() if path.lower().endswith(suffix)), None)
         hint = f"pip install {package}" if package else "install the package of BioIO for its format"
         raise NotReadable(f"no installed reader of BioIO opens {path!r}; {hint}, or export it again") from error
-    make = plugin.metadata.get_reader()
+    make: Any = plugin.metadata.get_reader()
     # By default a chunk is a whole stack, and a window of one slice would read all of them.
     by_plane = {"chunk_dims": ["Y", "X"]} if "chunk_dims" in inspect.signature(make).parameters else {}
     return make(path, **by_plane)
