@@ -70,6 +70,7 @@ class Pipeline:
         channel: int | str | None = None,
         channels: Sequence[int | str] | None = None,
         level: int | None = None,
+        spacing: float | None = None,
         axes: str | None = None,
         name: str = "labels",
         overwrite: bool = False,
@@ -112,6 +113,7 @@ class Pipeline:
         channel: int | str | None = None,
         channels: Sequence[int | str] | None = None,
         level: int | None = None,
+        spacing: float | None = None,
         axes: str | None = None,
         workers: int | None = None,
         empty: float | None = None,
@@ -131,11 +133,13 @@ class Pipeline:
 
         return Execution(parts=self, options=options)
 
-    def open(self, source: Any, *, level: int | None = None, axes: str | None = None) -> Image:
+    def open(
+        self, source: Any, *, level: int | None = None, spacing: float | None = None, axes: str | None = None
+    ) -> Image:
         """The image that a run on this source would segment, opened lazily, with all its channels."""
         from .io.source import open_source
 
-        return open_source(source, reader=self.reader, level=level, axes=axes).opened
+        return open_source(source, reader=self.reader, level=level, spacing=spacing, axes=axes).opened
 
     def effective_merger(self) -> Callable[..., Any]:
         """The merger of a run: the pipeline's own, else the one that the segmenter declares, else `touch`."""

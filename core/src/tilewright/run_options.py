@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ Progress = Callable[[str, int, int], None]
 RENAMED = {"stage_dir": "checkpoint_dir", "keep_stage": "keep_checkpoint"}
 """Old names of options that `Pipeline.run` and the command line still take."""
 
-PLANNED = ("channel", "channels", "level", "axes", "workers", "empty", "same_ids", "join_z")
+PLANNED = ("channel", "channels", "level", "spacing", "axes", "workers", "empty", "same_ids", "join_z")
 """The options that `Pipeline.plan` takes too: they decide what a run takes."""
 
 MEASURED = (
@@ -60,6 +61,13 @@ class RunOptions:
     level: int | None = field(
         default=None,
         metadata={"help": "The resolution to segment; 0 is the finest."},
+    )
+    spacing: float | None = field(
+        default=None,
+        metadata={
+            "help": "The resolution to segment, as micrometres per pixel: the level whose y and x are nearest to it. A "
+            "warning says which."
+        },
     )
     axes: str | None = field(
         default=None,
@@ -189,6 +197,10 @@ class RunOptions:
                 whole_number(name, getattr(self, name), least=least)
         if self.empty is not None:
             real_number("empty", self.empty)
+        if self.spacing is not None and not (math.isfinite(self.spacing) and self.spacing > 0):
+            raise InvalidOption(f"spacing must be a number of micrometres above 0, not {self.spacing!r}")
+        if self.level is not None and self.spacing is not None:
+            raise InvalidOption(f"give level or spacing, not both ({self.level} and {self.spacing})")
         if not isinstance(self.join_z, bool) and not 0 < self.join_z <= 1:
             raise InvalidOption(f"join_z must be True, False or an IoU above 0 and up to 1, not {self.join_z!r}")
         if isinstance(self.keep_predictions, str) and self.most_kept is None:

@@ -21,6 +21,7 @@ def test_info_tells_a_person_what_the_image_holds(invoke: Invoke, tmp_path: Path
         "dtype    uint16",
         "chunks   2 × 30 × 40",
         "spacing  x 0.5 micrometer",
+        "extent   x 20 micrometer",
         "channels dye0, dye1",
         "labels   cells, nuclei",
     ]

@@ -116,13 +116,15 @@ def test_an_image_inside_a_store_is_named_by_path_or_option(make, version: str) 
 @VERSIONS
 def test_a_plate_lists_some_of_its_images(make, version: str) -> None:
     path = make.plate(version, wells=6)
-    with pytest.raises(InvalidOption, match=r"is a plate; choose .* image: A/1/0, A/1/1, A/2/0, .*A/5/1, …$"):
+    with pytest.raises(
+        InvalidOption, match=r"is a plate of 6 wells; choose .* image: A/1/0, A/1/1, A/2/0, .*A/5/1, …$"
+    ):
         OmeZarrReader()(path)
 
 
 @VERSIONS
 def test_a_well_lists_its_fields(make, version: str) -> None:
-    with pytest.raises(InvalidOption, match=r"is a well; choose .* image: 0, 1$"):
+    with pytest.raises(InvalidOption, match=r"is a well of 2 fields; choose .* image: 0, 1$"):
         OmeZarrReader()(make.plate(version) + "/A/1")
 
 
@@ -132,7 +134,7 @@ def test_a_labels_group_lists_its_labels_and_they_can_be_read(make, version: str
     make.image("image.ome.zarr/labels/cells", version=version, axes="yx")
     group = zarr.open_group(f"{path}/labels", mode="a", zarr_format=2 if version == "0.4" else 3)
     group.attrs.put({"labels": ["cells"]} if version == "0.4" else {"ome": {"version": "0.5", "labels": ["cells"]}})
-    with pytest.raises(InvalidOption, match=r"is a labels group; choose .* image: cells$"):
+    with pytest.raises(InvalidOption, match=r"is a group of 1 label images; choose .* image: cells$"):
         OmeZarrReader()(f"{path}/labels")
     assert OmeZarrReader(image="labels/cells")(path).axes == "yx"
     assert label_names(path) == OmeZarrReader().labels(path) == ("cells",)
@@ -151,7 +153,9 @@ def test_a_collection_of_bioformats2raw_lists_its_series(make, version: str) -> 
     group.attrs.put(layout if version == "0.4" else {"ome": {"version": "0.5", **layout}})
     for name in ("0", "1", "10", "2"):
         make.image(f"series.zarr/{name}", version=version, axes="yx", levels=1)
-    with pytest.raises(InvalidOption, match=r"is a collection of images; .* image: 0, 1, 2, 10$"):
+    with pytest.raises(
+        InvalidOption, match=r"is a series of 4 images; .*info \S+series\.zarr/0`.* image: 0, 1, 2, 10$"
+    ):
         OmeZarrReader()(str(path))
     listed = {"series": ["1", "0"]}
     group.create_group("OME").attrs.put(listed if version == "0.4" else {"ome": {"version": "0.5", **listed}})
@@ -251,8 +255,8 @@ def _dataset(path: Any, *steps: Any) -> list[dict[str, Any]]:
         ({"datasets": _dataset("9")}, "level '9' of .* cannot be read"),
         ({"datasets": _dataset("")}, "level '' of .* is a group"),
         ({"axes": "yx"}, "axes: "),
-        ({"axes": [{"name": "y"}]}, "axes: "),
-        ({"axes": ["y", "x"]}, "axes"),
+        ({"axes": [{"name": "y"}]}, "does not match the number of axes"),
+        ({"axes": ["y", 7]}, "axes: "),
         ({"axes": [{"name": "x", "type": "space"}] * 2}, "axes"),
         ({"axes": [{"name": "v", "type": "space"}, {"name": "u", "type": "space"}]}, "axes v, u"),
         ({"axes": [{"name": a} for a in "zyx"]}, "number of axes"),
@@ -295,19 +299,11 @@ def test_multiscales_of_a_wrong_type_are_refused(make, ome: Any) -> None:
         OmeZarrReader()(path)
 
 
-@pytest.mark.parametrize("said", ["0.6", "0.6rc0", "1.0"])
-def test_a_newer_version_is_refused(make, said: str) -> None:
+@pytest.mark.parametrize("version", ["0.7", "0.40", "1.0", "latest"])
+def test_a_version_that_is_not_known_is_refused_by_name(make, version: str) -> None:
     path = make.image()
-    zarr.open_group(path, mode="r+").attrs.put({"ome": {"version": said, "multiscales": []}})
-    with pytest.raises(InvalidImage, match=rf"is OME-Zarr {said}, but versions 0\.4 and 0\.5 are read"):
-        OmeZarrReader()(path)
-
-
-@pytest.mark.parametrize("said", ["0.1", "0.2", "0.3"])
-def test_an_older_version_is_refused(make, said: str) -> None:
-    path = make.image(version="0.4")
-    zarr.open_group(path, mode="r+").attrs.put({"multiscales": [{"version": said, "datasets": [{"path": "0"}]}]})
-    with pytest.raises(InvalidImage, match=f"is OME-Zarr {said}"):
+    zarr.open_group(path, mode="r+").attrs.put({"ome": {"version": version, "multiscales": []}})
+    with pytest.raises(InvalidImage, match=rf"is OME-Zarr {version}, but versions 0\.1 to 0\.6 are read"):
         OmeZarrReader()(path)
 
 
@@ -317,7 +313,7 @@ def test_a_group_without_ome_metadata_names_what_is_in_it(tmp_path: Path) -> Non
     with pytest.raises(NotReadable, match="without OME-Zarr image metadata; give the path of an image"):
         OmeZarrReader()(path)
     group.create_array("raw", shape=(4, 4), dtype="u1")
-    with pytest.raises(InvalidOption, match="choose one of its images with the option image: raw"):
+    with pytest.raises(InvalidOption, match=r"choose one of its images .* image: raw"):
         OmeZarrReader()(path)
 
 

@@ -243,7 +243,7 @@ def test_a_path_is_taken_when_something_is_there(make) -> None:
 def test_labels_in_an_image_have_its_version(make, spec_of, version: str) -> None:
     path = make.image(version=version)
     other = {"0.4": "0.5", "0.5": "0.4"}[version]
-    with pytest.raises(InvalidOption, match=f"version '{other}' was asked for, but .* is OME-Zarr {version}"):
+    with pytest.raises(InvalidOption, match=f"version '{other}' was asked for, but labels of .* must be {version}"):
         OmeZarrLabels(version=other)(f"{path}/labels/cells", spec_of(path))
 
 
@@ -278,7 +278,7 @@ def test_paths_inside_a_store_that_are_no_place_for_labels_are_refused(make, spe
 def test_labels_of_a_plate_a_url_and_the_image_itself_are_refused(make, spec_of) -> None:
     path = make.image()
     spec = spec_of(path)
-    with pytest.raises(InvalidOption, match="is a plate; choose one of its images"):
+    with pytest.raises(InvalidOption, match="is a plate of 2 wells; choose one of its images"):
         OmeZarrLabels()(make.plate() + "/labels/cells", spec)
     with pytest.raises(InvalidOption, match="is a URL"):
         OmeZarrLabels()("s3://bucket/labels.zarr", spec)

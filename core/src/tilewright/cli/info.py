@@ -37,11 +37,12 @@ def info(path: str, reader: str | None, reader_set: Texts, level: int | None, ax
     from ..abc.traits import ReaderTraits
     from ..components.blame import blamed
     from ..components.resolve import component
-    from ..io.formats import choose_reader, read
+    from ..io.formats import choose_reader, image_in, read
 
-    said = reader_for(path, reader, reader_set)
-    chosen = choose_reader(path) if said is None else component("reader", said)
-    opener = ReaderTraits.with_options(chosen, level=level, axes=axes)
+    path, chosen = image_in(path)
+    record = reader_for(path, reader, reader_set)
+    found = choose_reader(path) if record is None else component("reader", record)
+    opener = ReaderTraits.with_options(found, level=level, axes=axes, image=chosen)
     image = read(opener, path)
     with blamed("reader", opener, f"describing {path!r}", NotReadable):
         facts = _facts(opener, image, path)
@@ -63,11 +64,14 @@ def _facts(reader: Any, image: Image, path: str) -> dict[str, Any]:
         "dtype": str(image.dtype),
         "chunks": list(image.chunks),
         "spacing": dict(image.spacing),
+        "extent": {axis: step * image.size(axis) for axis, step in image.spacing.items()},
         "units": dict(image.units),
         "channels": list(image.channels),
         "levels": [dataclasses.asdict(level) for level in image.levels],
+        "n_images": max(1, len(image.images)),
         "images": list(image.images),
         "labels": None if labels is None else [str(name) for name in labels(path)],
+        "details": dict(image.details),
         "bytes": math.prod(image.shape) * image.dtype.itemsize,
     }
 
@@ -76,6 +80,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     """The facts for a person, a line each; those that the image does not have are left out."""
     reader, units = facts["reader"], facts["units"]
     made = f", {reader['distribution']} {reader['version']}" if "distribution" in reader else ""
+    width = max(len(key) for key in ("channels", *facts["details"])) + 1
     told = {
         "image": facts["name"],
         "format": facts["format"],
@@ -85,18 +90,20 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         "dtype": facts["dtype"],
         "chunks": product(facts["chunks"]),
         "spacing": ", ".join(f"{a} {step:g} {units.get(a, '')}".rstrip() for a, step in facts["spacing"].items()),
+        "extent": ", ".join(f"{a} {facts['extent'][a]:g} {unit}" for a, unit in units.items() if a in facts["extent"]),
         "channels": ", ".join(facts["channels"]),
         "levels": ", ".join(product(level["shape"]) for level in facts["levels"]),
-        "images": _listed(facts["images"]),
+        "images": _listed(facts["images"], width),
         "labels": ", ".join(facts["labels"] or ()),
+        **facts["details"],
     }
-    return [f"{key:<9}{value}" for key, value in told.items() if value]
+    return [f"{key:<{width}}{value}" for key, value in told.items() if value]
 
 
-def _listed(images: list[str]) -> str:
-    """The images at the source, a line each."""
+def _listed(images: list[str], width: int) -> str:
+    """The number of images at the source, and the images, a line each."""
     more = [f"and {len(images) - LISTED:,} more; --json lists all"] if len(images) > LISTED else []
-    return "\n         ".join([*images[:LISTED], *more])
+    return f"\n{' ' * width}".join([f"{len(images):,}", *images[:LISTED], *more]) if images else ""
 
 
 def product(lengths: Iterable[int]) -> str:

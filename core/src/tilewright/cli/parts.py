@@ -87,10 +87,10 @@ def part_of(kind: Kind, name: str | None, texts: Texts, base: Record | None = No
 def reader_for(image: str, name: str | None, texts: Texts, base: Record | None = None) -> Record | None:
     """The record of the reader; options without a name are of the one that fits the image."""
     from ..components.blame import name_of
-    from ..io.formats import choose_reader
+    from ..io.formats import choose_reader, image_in
 
     if texts and not (name or base):
-        name = name_of("reader", choose_reader(image))
+        name = name_of("reader", choose_reader(image_in(image)[0]))
     return part_of("reader", name, texts, base)
 
 

@@ -96,7 +96,10 @@ class Execution:
         return forecast(plan, self.options.workers, sample)
 
     def _open(self, source: Any) -> Source:
-        return open_source(source, reader=self.parts.reader, level=self.options.level, axes=self.options.axes)
+        options = self.options
+        return open_source(
+            source, reader=self.parts.reader, level=options.level, spacing=options.spacing, axes=options.axes
+        )
 
     def _destination(self, source: Source, said: str | Path | None) -> Destination:
         path = source.whole.source or source.path

@@ -69,6 +69,8 @@ class Image:
     levels: the source's pyramid from this resolution down, this one first; empty if it has none.
     images: every image at the source, for people, as `series=1: overview, yx 64 × 64`: the reader's option that chooses
         it, and what it is; empty if there is this one alone.
+    details: what else the format tells of how pixels are stored, for people: `{"codecs": "bytes, zstd"}`,
+        `{"photometric": "minisblack"}`.
     source, format: the path that it was read from and its format (`"ome-zarr 0.5"`); empty for an array in memory.
 
     InvalidImage if the axes do not fit the data, or if a spacing is not a positive number.
@@ -88,6 +90,7 @@ class Image:
     name: str = "image"
     levels: tuple[Level, ...] = ()
     images: tuple[str, ...] = ()
+    details: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     format: str = ""
 

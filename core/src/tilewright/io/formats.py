@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..abc.traits import ReaderTraits
 from ..components.blame import blamed, whose
 from ..components.discovery import Component
 from ..components.isolation import contained, describe
@@ -17,7 +19,7 @@ from ..errors import InvalidOption, NotReadable, UnknownComponent
 from ..image import Image
 from ..storage.disk import check_kind
 
-__all__ = ["choose_reader", "choose_table", "choose_writer", "open_image", "read"]
+__all__ = ["choose_reader", "choose_table", "choose_writer", "image_in", "open_image", "read"]
 
 SNIFFED = 4096  # bytes
 
@@ -27,8 +29,19 @@ def open_image(path: str | Path, *, reader: Any = None) -> Image:
 
     NotReadable if nothing is at the path or no installed reader reads it; UnknownComponent if two readers would.
     """
-    opener = component("reader", reader) if reader is not None else choose_reader(str(path))
-    return read(opener, str(path))
+    place, image = image_in(str(path))
+    opener = component("reader", reader) if reader is not None else choose_reader(place)
+    return read(ReaderTraits.with_options(opener, image=image), place)
+
+
+def image_in(path: str) -> tuple[str, str | None]:
+    """A path and the image that is chosen in it: `slide.zarr#images/overview` is the reader's option `image`.
+
+    A `#` in the name of a file that exists is part of the name.
+    """
+    place, _, image = path.partition("#")
+    exists = "://" not in path and (Path(path).exists() or not Path(place).exists())
+    return (path, None) if exists or not image else (place, image)
 
 
 def read(reader: Callable[[str], Image], path: str) -> Image:
@@ -52,14 +65,15 @@ def choose_reader(path: str) -> Callable[[str], Image]:
 
     These are the readers that claim the longest matching suffix, without those whose `sniff` returns False. If none is
     left, the next longest suffix is taken, and last any reader whose `sniff` returns True. Of several the highest
-    priority wins; UnknownComponent, which names them, if two have it.
+    priority wins; UnknownComponent, which names them, if two have it. Of a pattern that matches files, such as
+    `scan/*.tif`, no bytes are looked at.
     """
-    remote = "://" in path
-    if not remote and not Path(path).exists():
+    elsewhere = "://" in path or _is_pattern(path)
+    if not elsewhere and not Path(path).exists():
         raise NotReadable(f"{path!r} does not exist; check the path")
-    if not remote:
+    if not elsewhere:
         check_kind(Path(path))
-    first = b"" if remote else _first_bytes(Path(path))
+    first = b"" if elsewhere else _first_bytes(Path(path))
     known = registry().components("reader")
     groups = _by_suffix(known, path)
     claims = ([c for c in group if _sniff(c, path, first, default=True)] for group in groups)
@@ -155,6 +169,11 @@ def _sniff(candidate: Component, path: str, first: bytes, *, default: bool) -> b
             stacklevel=2,
         )
         return False
+
+
+def _is_pattern(path: str) -> bool:
+    """Whether nothing is called that, but files match it."""
+    return not Path(path).exists() and glob.has_magic(path) and any(glob.iglob(path))  # noqa: PTH207 - absolute patterns too
 
 
 def _first_bytes(path: Path) -> bytes:

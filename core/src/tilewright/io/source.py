@@ -19,7 +19,8 @@ from ..errors import InvalidOption, NotReadable
 from ..image import Image
 from ..image.arrays import as_image
 from ..storage.identity import Identity
-from .formats import choose_reader, read
+from .formats import choose_reader, image_in, read
+from .resolution import nearest_level
 
 __all__ = ["Source", "chosen_channels", "identity_of", "open_source"]
 
@@ -88,17 +89,30 @@ def _silenced() -> Iterator[None]:
         yield
 
 
-def open_source(source: Any, *, reader: Any = None, level: int | None = None, axes: str | None = None) -> Source:
+def open_source(
+    source: Any,
+    *,
+    reader: Any = None,
+    level: int | None = None,
+    spacing: float | None = None,
+    axes: str | None = None,
+) -> Source:
     """The source of a run. InvalidOption for anything but a path or an array, or an array whose axes are not known."""
     if isinstance(source, str | os.PathLike):
-        path = os.fspath(source)
+        path, image = image_in(os.fspath(source))
         path = path if "://" in path else str(Path(path).absolute())
         chosen = component("reader", reader) if reader is not None else choose_reader(path)
-        return Source(path=path, reader=ReaderTraits.with_options(chosen, level=level, axes=axes))
-    if level:
-        raise InvalidOption(
-            f"level {level} was asked for, but {type(source).__name__} in memory has one level; leave level out"
-        )
+        opener = ReaderTraits.with_options(chosen, level=level, axes=axes, image=image)
+        if spacing is not None:
+            with _silenced():  # what the reader warns of is said when the chosen level is opened
+                finest = read(opener, path)
+            opener = ReaderTraits.with_options(opener, level=nearest_level(finest, spacing) or None)
+        return Source(path=path, reader=opener)
+    for name, value in (("level", level), ("spacing", spacing)):
+        if value:
+            raise InvalidOption(
+                f"{name} {value} was asked for, but {type(source).__name__} in memory has one level; leave {name} out"
+            )
     if isinstance(source, Image):
         return Source(image=source if axes is None else dataclasses.replace(source, axes=axes))
     return Source(image=as_image(source, axes))

@@ -23,7 +23,7 @@ def tilewright_readers() -> list[FormatSpec]:
         FormatSpec(
             name="ome-zarr",
             target="tilewright_ome_zarr.reader:OmeZarrReader",
-            summary="OME-Zarr 0.4 and 0.5 images, fields of plates, labels, and plain zarr arrays.",
+            summary="OME-Zarr images, fields of plates, labels, elements of SpatialData, and plain zarr arrays.",
             suffixes=SUFFIXES,
             sniff=is_zarr,
         )

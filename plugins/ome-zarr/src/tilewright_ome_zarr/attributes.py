@@ -11,7 +11,7 @@ from yaozarrs import v04, v05
 from tilewright.abc import Level
 from tilewright.errors import InvalidOption
 
-from .metadata import KINDS, first_fault
+from .metadata import KINDS
 
 __all__ = ["label_attributes", "list_attributes"]
 
@@ -76,7 +76,7 @@ def label_attributes(
         )
     except ValidationError as error:
         raise InvalidOption(
-            f"OME-Zarr {version} cannot hold labels with axes {axes!r}: {first_fault(error)}; write another format"
+            f"OME-Zarr {version} cannot hold labels with axes {axes!r}: {_first_fault(error)}; write another format"
         ) from error
     return _placed(version, _dump(image))
 
@@ -110,3 +110,10 @@ def _dump(model: Any) -> dict[str, Any]:
 
 def _placed(version: str, attributes: dict[str, Any]) -> dict[str, Any]:
     return attributes if version == "0.4" else {"ome": attributes}
+
+
+def _first_fault(error: ValidationError) -> str:
+    """Where the first fault is and what it is, in one line."""
+    fault = error.errors()[0]
+    where = ".".join(str(part) for part in fault["loc"] if not str(part).startswith("function-"))
+    return f"{where or 'its top'}: {' '.join(fault['msg'].split())[:160]}"

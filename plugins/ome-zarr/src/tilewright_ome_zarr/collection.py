@@ -1,35 +1,67 @@
-"""Groups that hold images instead of being one: plates, wells, labels groups and series of bioformats2raw."""
+"""Groups that hold images instead of being one: plates, wells, labels groups, series and SpatialData stores."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import zarr
 
 from tilewright.abc import is_node
-from tilewright.errors import InvalidOption, NotReadable, TilewrightError
+from tilewright.errors import InvalidImage, InvalidOption, NotReadable, TilewrightError
 
 from .metadata import Ome, read_ome
-from .store import inside, is_remote, open_node
+from .store import inside, is_remote, one_line, open_node
 
-__all__ = ["listed_labels", "not_one_image"]
+__all__ = ["element", "listed_labels", "not_one_image", "only_image"]
 
 LISTED = 10  # images named in a message; a plate may have thousands
 WELLS = 100  # in which they are looked for
+SPATIAL_ELEMENTS = ("images", "labels")  # folders of a SpatialData store; those of points, shapes and tables hold none
 
 
 def not_one_image(path: str, ome: Ome | None) -> TilewrightError:
     """The error for a group that is no image, which names some of the images in it that may be chosen."""
+    if ome and "scene" in ome.attributes:
+        return InvalidImage(
+            f"{path!r} is a scene (OME-Zarr {ome.version}), which places images in common coordinates and is not read; "
+            "give the path of one of its images"
+        )
     kind, images = _contents(path, ome)
-    found = list(islice(images, LISTED + 1))
-    if not found:
+    listed = [one_line(name) for name in islice(images, LISTED + 1)]
+    if not listed:
         return NotReadable(f"{path!r} is a zarr group without OME-Zarr image metadata; give the path of an image")
-    more = ", …" if len(found) > LISTED else ""
+    more = ", …" if len(listed) > LISTED else ""
     return InvalidOption(
-        f"{path!r} is {kind}; choose one of its images with the option image: {', '.join(found[:LISTED])}{more}"
+        f"{path!r} is {kind}; choose one of its images by its path, as in `tilewright info "
+        f"{shlex.quote(f'{path}/{listed[0]}')}`, or with the option image: {', '.join(listed[:LISTED])}{more}"
     )
+
+
+def only_image(path: str) -> str | None:
+    """The one image of a bioformats2raw series or of a SpatialData store, relative to it; None if it is not one."""
+    node = open_node(path)
+    ome = read_ome(node, path) if isinstance(node, zarr.Group) else None
+    if ome is None or {"multiscales", "plate"} & ome.attributes.keys():
+        return None
+    if "spatialdata_attrs" in ome.attributes:
+        images = list(islice(_elements(path, "images"), 2))
+    elif "bioformats2raw.layout" in ome.attributes:
+        images = list(islice(_series(path), 2))
+    else:
+        return None
+    return images[0] if len(images) == 1 else None
+
+
+def element(path: str, name: str) -> str:
+    """The place of an image in a store, given by its path, or by its name alone in a SpatialData store."""
+    places = (name, *(f"{folder}/{name}" for folder in SPATIAL_ELEMENTS))
+    if is_remote(path) or name.startswith("/"):
+        return name
+    return next((place for place in places if is_node(Path(path) / place)), name)
 
 
 def listed_labels(group: zarr.Group, where: str) -> tuple[str, ...]:
@@ -41,32 +73,39 @@ def listed_labels(group: zarr.Group, where: str) -> tuple[str, ...]:
 
 def _contents(path: str, ome: Ome | None) -> tuple[str, Iterator[str]]:
     attributes: Mapping[str, object] = ome.attributes if ome else {}
-    if ome and "plate" in attributes:
-        return "a plate", _fields_of_plate(path, ome)
-    if ome and "well" in attributes:
-        return "a well", _fields_of_well(ome)
+    if "plate" in attributes:
+        wells = _paths(attributes["plate"], "wells")
+        return f"a plate of {len(wells):,} wells", _fields_of_wells(path, wells)
+    if "well" in attributes:
+        fields = _paths(attributes["well"], "images")
+        return f"a well of {len(fields):,} fields", iter(fields)
     if isinstance(labels := attributes.get("labels"), list):
-        return "a labels group", (str(name) for name in labels)
+        return f"a group of {len(labels):,} label images", (str(name) for name in labels)
     if "bioformats2raw.layout" in attributes:
-        return "a collection of images", _series(path)
+        series = list(_series(path))
+        return f"a series of {len(series):,} images", iter(series)
+    if "spatialdata_attrs" in attributes:
+        elements = list(chain.from_iterable(_elements(path, folder) for folder in SPATIAL_ELEMENTS))
+        return f"a SpatialData store of {len(elements):,} images and label images", iter(elements)
     return "a zarr group without OME-Zarr image metadata", _nodes_in(path)
 
 
-def _fields_of_plate(path: str, ome: Ome) -> Iterator[str]:
-    plate = ome.parse("PlateDef", ome.attributes["plate"])
-    for well in plate.wells[:WELLS]:
-        where = inside(path, well.path)
+def _paths(owner: Any, key: str) -> list[str]:
+    """The paths that a plate lists of its wells, or a well of its images."""
+    listed = owner.get(key) if isinstance(owner, Mapping) else None
+    entries = listed if isinstance(listed, list) else []
+    return [each["path"] for each in entries if isinstance(each, Mapping) and isinstance(each.get("path"), str)]
+
+
+def _fields_of_wells(path: str, wells: list[str]) -> Iterator[str]:
+    for well in wells[:WELLS]:
+        where = inside(path, well)
         try:
             node = open_node(where)
         except NotReadable:  # a well that is listed and was not imaged
             continue
-        inner = read_ome(node, where) if isinstance(node, zarr.Group) else None
-        if inner and "well" in inner.attributes:
-            yield from (f"{well.path}/{field}" for field in _fields_of_well(inner))
-
-
-def _fields_of_well(ome: Ome) -> Iterator[str]:
-    return (field.path for field in ome.parse("WellDef", ome.attributes["well"]).images)
+        ome = read_ome(node, where) if isinstance(node, zarr.Group) else None
+        yield from (f"{well}/{field}" for field in _paths(ome.attributes.get("well") if ome else None, "images"))
 
 
 def _series(path: str) -> Iterator[str]:
@@ -77,6 +116,12 @@ def _series(path: str) -> Iterator[str]:
         if ome and isinstance(series := ome.attributes.get("series"), list):
             return (str(name) for name in series)
     return (name for name in _nodes_in(path) if name.isdigit())
+
+
+def _elements(path: str, folder: str) -> Iterator[str]:
+    """The elements in a folder of a local SpatialData store, as paths from its root."""
+    if not is_remote(path) and (Path(path) / folder).is_dir():
+        yield from (f"{folder}/{name}" for name in _nodes_in(f"{path}/{folder}"))
 
 
 def _nodes_in(path: str) -> Iterator[str]:

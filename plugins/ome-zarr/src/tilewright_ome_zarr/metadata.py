@@ -1,10 +1,15 @@
-"""OME-Zarr metadata of one group: its version, its multiscale image and its channel names (0.4 and 0.5)."""
+"""OME-Zarr metadata of one group: its version, its multiscale images and its channel names (0.1 to 0.6).
+
+What the versions keep in different ways is read wherever it is: files of one version with a part of another exist.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import zarr
 
@@ -13,49 +18,41 @@ from tilewright.errors import InvalidImage, InvalidOption
 
 from .store import one_line
 
-if TYPE_CHECKING:
-    from pydantic import ValidationError
-
-__all__ = ["KINDS", "Dataset", "Multiscale", "Ome", "first_fault", "read_ome"]
+__all__ = ["KINDS", "Dataset", "Multiscale", "Ome", "read_multiscale", "read_ome"]
 
 KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
-VERSIONS = ("0.4", "0.5")
+PARTS = {
+    *("multiscales", "plate", "well", "labels", "image-label", "series", "bioformats2raw.layout", "scene"),
+    "spatialdata_attrs",
+}
 LEVELS = 100  # each is an array that has to be opened, and a pyramid of 64 levels has a base of 2**64 pixels
+KNOWN = re.compile(r"v?0\.[1-6](?!\d)")  # whatever follows: 0.5.2, 0.6rc0, 0.4-dev-spatialdata
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ome:
-    """The OME metadata of a group: the spec's version and its mapping, whichever place that version keeps it in."""
+    """The OME metadata of a group: the version that it states, and its mapping, wherever in the group it is kept."""
 
     version: str
     attributes: Mapping[str, Any]
     where: str
 
-    @property
-    def models(self) -> Any:
-        """The models of this version; a plain array does not wait for them to be imported."""
-        from yaozarrs import v04, v05
-
-        return v04 if self.version == "0.4" else v05
-
-    def parse(self, model: str, value: Any) -> Any:
-        """A value as a model of this version. InvalidImage names the first thing that is wrong with it."""
-        from pydantic import ValidationError
-
-        try:
-            return getattr(self.models, model).model_validate(value)
-        except ValidationError as error:
-            raise InvalidImage(
-                f"the OME-Zarr {self.version} metadata of {self.where!r} is invalid at {first_fault(error)}; repair it"
-            ) from error
+    def fault(self, place: str, problem: str) -> InvalidImage:
+        """The error for metadata that contradicts itself."""
+        return InvalidImage(
+            f"the OME-Zarr {self.version} metadata of {self.where!r} is invalid at {place}: {problem}; repair it"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """One level as metadata has it: scale and translation composed with those of the whole multiscale."""
+    """One level as metadata has it: its transformations composed with those of the whole multiscale.
+
+    scale, translation: None where the metadata states none.
+    """
 
     path: str
-    scale: tuple[float, ...]
+    scale: tuple[float, ...] | None
     translation: tuple[float, ...] | None
 
 
@@ -63,6 +60,7 @@ class Dataset:
 class Multiscale:
     """A multiscale image of a group.
 
+    axes: empty if the metadata names none, as in 0.1 and 0.2.
     several: the names of all multiscale images of the group, if there is more than one.
     """
 
@@ -75,47 +73,44 @@ class Multiscale:
 
 
 def read_ome(group: zarr.Group, where: str) -> Ome | None:
-    """The OME metadata of a group; None if it has none. InvalidImage for a version other than 0.4 and 0.5.
+    """The OME metadata of a group; None if it has none. InvalidImage for a version that is not read.
 
     Zarr v3 keeps it under the attribute `ome`, with its version (0.5, "OME-Zarr Metadata"); zarr v2 keeps it among the
-    attributes, with a version in each part (0.4), which many files leave out.
+    attributes, with a version in each part (0.4), which many files leave out. Each is looked for in the other's place
+    too.
     """
     attributes = dict(group.attrs)
-    if group.metadata.zarr_format == 2:
-        version = str(_version_of_parts(attributes))
-        _check_version(version, where)
-        return Ome(version=version, attributes=attributes, where=where) if attributes else None
-    ome = attributes.get("ome")
-    if ome is None:
+    nested = attributes.get("ome")
+    is_v2 = group.metadata.zarr_format == 2
+    if nested is not None and not isinstance(nested, Mapping) and not is_v2:
+        raise InvalidImage(f"the attribute 'ome' of {where!r} is {type(nested).__name__}, not a mapping; repair it")
+    places = [attributes, nested] if is_v2 else [nested, attributes]
+    found = next((place for place in places if isinstance(place, Mapping) and PARTS & place.keys()), None)
+    if found is None:
         return None
-    if not isinstance(ome, Mapping):
-        raise InvalidImage(f"the attribute 'ome' of {where!r} is {type(ome).__name__}, not a mapping; repair it")
-    version = str(ome.get("version", "0.5"))
-    _check_version(version, where)
-    return Ome(version=version, attributes=ome, where=where)
+    version = str(found.get("version") or _version_of_parts(found) or ("0.4" if is_v2 else "0.5"))
+    if not KNOWN.match(version):
+        raise InvalidImage(
+            f"{where!r} is OME-Zarr {one_line(version)}, but versions 0.1 to 0.6 are read; convert it to 0.5"
+        )
+    return Ome(version=version, attributes=found, where=where)
 
 
 def _version_of_parts(attributes: Mapping[str, Any]) -> Any:
-    parts = [attributes.get(key) for key in ("multiscales", "plate", "well", "image-label")]
-    for part in parts:
+    for key in ("multiscales", "plate", "well", "image-label"):
+        part = attributes.get(key)
         first = part[0] if isinstance(part, list) and part else part
         if isinstance(first, Mapping) and first.get("version"):
             return first["version"]
-    return "0.4"
-
-
-def _check_version(version: str, where: str) -> None:
-    if version not in VERSIONS:
-        raise InvalidImage(
-            f"{where!r} is OME-Zarr {version}, but versions {' and '.join(VERSIONS)} are read; convert it to 0.5"
-        )
+    return None
 
 
 def read_multiscale(ome: Ome, number: int = 0) -> Multiscale:
     """A multiscale of an image group's metadata, 0 the first.
 
-    Units and paths are taken as they are, also those that the spec does not recommend. InvalidImage for an axis other
-    than t c z y x; InvalidOption for a number that the group does not have.
+    Units and paths are taken as they are, also those that the spec does not recommend, and transformations that are
+    missing or empty as unknown. InvalidImage for an axis other than t c z y x and for a transformation other than
+    scale, translation and identity; InvalidOption for a number that the group does not have.
     """
     listed = ome.attributes.get("multiscales")
     if not (isinstance(listed, list) and listed):
@@ -125,22 +120,12 @@ def read_multiscale(ome: Ome, number: int = 0) -> Multiscale:
     raw = listed[number]
     if not isinstance(raw, Mapping):
         raise InvalidImage(f"'multiscales' of {ome.where!r} is not a list of mappings; repair it")
-    if isinstance(levels := raw.get("datasets"), list) and len(levels) > LEVELS:
-        raise InvalidImage(f"{ome.where!r} lists {len(levels):,} levels, more than {LEVELS}; repair its metadata")
-    found = ome.parse("Multiscale", {**raw, **_judged_axes(raw), **_judged_datasets(raw)})
-    axes = [axis.name for axis in found.axes]
-    if not set(axes) <= set(AXES):
-        raise InvalidImage(
-            f"{ome.where!r} has axes {', '.join(axes)}, but only t c z y x can be read; repair its metadata"
-        )
+    axes = _axes(ome, raw)
     return Multiscale(
-        name=found.name or "",
+        name=raw["name"] if isinstance(raw.get("name"), str) else "",
         axes="".join(axes),
-        units=_units(raw["axes"]),
-        datasets=tuple(
-            _dataset(entry["path"], parsed.coordinateTransformations, found.coordinateTransformations or ())
-            for entry, parsed in zip(raw["datasets"], found.datasets, strict=True)
-        ),
+        units={axis: unit for axis, unit in axes.items() if unit and axis != "c"},
+        datasets=tuple(_datasets(ome, raw, len(axes))),
         channels=_channels(ome.attributes.get("omero")),
         several=tuple(map(_name, listed)) if len(listed) > 1 else (),
     )
@@ -150,76 +135,120 @@ def _name(raw: Any) -> str:
     return one_line(raw.get("name") or "") if isinstance(raw, Mapping) else ""
 
 
-def _judged_axes(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The axes as they are put to the models: without units, and with the types that their names imply.
-
-    The models warn of a unit like 'um', and files without types exist; neither is a reason to say anything here.
-    """
-    axes = raw.get("axes")
-    if not isinstance(axes, list):
+def _axes(ome: Ome, raw: Mapping[str, Any]) -> dict[str, str]:
+    """The axes with their units, "" for none; empty where no axes are named. 0.3 has names alone."""
+    axes = _system(ome, raw).get("axes")
+    if axes is None:
         return {}
-    return {
-        "axes": [
-            {"type": KINDS.get(str(a.get("name"))), **{key: value for key, value in a.items() if key != "unit"}}
-            if isinstance(a, Mapping)
-            else a
-            for a in axes
-        ]
+    entries = [axis if isinstance(axis, Mapping) else {"name": axis} for axis in axes] if isinstance(axes, list) else []
+    names = [entry.get("name") for entry in entries]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ome.fault("axes", "it is not a list of axes with names")
+    if not set(names) <= set(AXES) or len(set(names)) < len(names):
+        listed = one_line(", ".join(map(str, names)))
+        raise InvalidImage(
+            f"{ome.where!r} has axes {listed}, but only t c z y x can be read, each once; repair its metadata"
+        )
+    units = [entry.get("unit") for entry in entries]
+    return {str(name): unit if isinstance(unit, str) else "" for name, unit in zip(names, units, strict=True)}
+
+
+def _system(ome: Ome, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What has the axes: the multiscale itself, or the coordinate system that its datasets lie in (0.6)."""
+    systems = raw.get("coordinateSystems")
+    if systems is None:
+        return raw
+    named = [each for each in systems if isinstance(each, Mapping)] if isinstance(systems, list) else []
+    if not named:
+        raise ome.fault("coordinateSystems", "it is not a list of mappings")
+    outputs = {
+        _name_of(step.get("output"))
+        for dataset in _mappings(raw.get("datasets"))
+        for step in _mappings(dataset.get("coordinateTransformations"))
     }
+    return next((each for each in named if each.get("name") in outputs), named[0])
 
 
-def _judged_datasets(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The datasets as they are put to the models, which warn of a path with a space: each with its number for one.
+def _name_of(system: Any) -> Any:
+    """A coordinate system's name where a transformation refers to it: a text, or a mapping with its name."""
+    name = system.get("name") if isinstance(system, Mapping) else system
+    return name if isinstance(name, str) else None
 
-    Where paths lead is judged when they are opened.
-    """
+
+def _datasets(ome: Ome, raw: Mapping[str, Any], count: int) -> Iterator[Dataset]:
     datasets = raw.get("datasets")
-    if not isinstance(datasets, list):
-        return {}
-    return {
-        "datasets": [
-            {**d, "path": str(number)} if isinstance(d, Mapping) and isinstance(d.get("path"), str) else d
-            for number, d in enumerate(datasets)
-        ]
-    }
+    if not isinstance(datasets, list) or not datasets:
+        raise ome.fault("datasets", "it is not a list of levels")
+    if len(datasets) > LEVELS:
+        raise InvalidImage(f"{ome.where!r} lists {len(datasets):,} levels, more than {LEVELS}; repair its metadata")
+    # Those of the whole multiscale come last; in 0.6 they lead to other coordinate systems than that of the axes.
+    whole = [] if "coordinateSystems" in raw else _steps(ome, raw, "coordinateTransformations")
+    for number, dataset in enumerate(datasets):
+        if not isinstance(dataset, Mapping) or not isinstance(dataset.get("path"), str):
+            raise ome.fault(f"datasets.{number}.path", "it is not a text")
+        place = f"datasets.{number}.coordinateTransformations"
+        scale, translation = _composed(ome, place, [*_steps(ome, dataset, place), *whole], count)
+        yield Dataset(path=dataset["path"], scale=scale, translation=translation)
 
 
-def _units(axes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    units = {axis["name"]: axis.get("unit") for axis in axes if axis["name"] != "c"}
-    return {axis: unit for axis, unit in units.items() if isinstance(unit, str) and unit}
+def _steps(ome: Ome, owner: Mapping[str, Any], place: str) -> list[Mapping[str, Any]]:
+    """The transformations in their order, those of a sequence (0.6) one by one; none where there are none."""
+    listed = owner.get("coordinateTransformations")
+    found = []
+    for step in _mappings(listed):
+        if step.get("type") != "sequence":
+            found.append(step)
+        elif inner := _mappings(step.get("transformations")):
+            found += inner
+    if listed and not found:
+        raise ome.fault(place, "it is not a list of transformations")
+    return found
 
 
-def _dataset(path: str, own: Sequence[Any], whole: Sequence[Any]) -> Dataset:
-    scale, translation = _transform(own)
-    outer, shift = _transform(whole)
-    if outer is not None:
-        scale = [a * b for a, b in zip(scale or outer, outer, strict=True)]
-        translation = None if translation is None else [a * b for a, b in zip(translation, outer, strict=True)]
-    if shift is not None:
-        translation = [a + b for a, b in zip(translation or [0.0] * len(shift), shift, strict=True)]
-    return Dataset(
-        path=path,
-        scale=tuple(scale or ()),
-        translation=None if translation is None else tuple(translation),
-    )
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    """The mappings of a list, or the one that stands in place of a list."""
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, Mapping)]
 
 
-def _transform(steps: Sequence[Any]) -> tuple[list[float] | None, list[float] | None]:
-    scale = next((step.scale for step in steps if step.type == "scale"), None)
-    return scale, next((step.translation for step in steps if step.type == "translation"), None)
+def _composed(
+    ome: Ome, place: str, steps: list[Mapping[str, Any]], count: int
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Scale and translation of transformations that are done one after the other; None for what none of them sets."""
+    scale: list[float] | None = None
+    translation: list[float] | None = None
+    for step in steps:
+        kind = step.get("type")
+        if kind == "identity":
+            continue
+        if kind not in ("scale", "translation"):
+            raise ome.fault(place, f"transformation {one_line(kind)!r} is not read, only scale, translation, identity")
+        numbers = _numbers(ome, f"{place}.{kind}", step.get(kind), count)
+        count = len(numbers)
+        if kind == "translation":
+            translation = [a + b for a, b in zip(translation or [0.0] * count, numbers, strict=True)]
+            continue
+        scale = [a * b for a, b in zip(scale or [1.0] * count, numbers, strict=True)]
+        translation = translation and [a * b for a, b in zip(translation, numbers, strict=True)]
+    return tuple(scale) if scale else None, tuple(translation) if translation else None
+
+
+def _numbers(ome: Ome, place: str, value: Any, count: int) -> list[float]:
+    """The numbers of a transformation, one for each axis; `count` is 0 where the number of axes is not known."""
+    if not isinstance(value, list) or not value or not all(_is_number(each) for each in value):
+        raise ome.fault(place, "it is not a list of numbers in the metadata itself")
+    if count and len(value) != count:
+        raise ome.fault(place, f"its length {len(value)} does not match the number of axes, {count}")
+    return [float(each) for each in value]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _channels(omero: Any) -> tuple[str | None, ...]:
-    """The channels' labels. Many files lack what the model asks for (window, colour), so this looks at labels alone."""
+    """The channels' labels. Many files lack what the spec asks for (window, colour), so this looks at labels alone."""
     channels = omero.get("channels") if isinstance(omero, Mapping) else None
     if not isinstance(channels, list):
         return ()
     labels = (channel.get("label") if isinstance(channel, Mapping) else None for channel in channels)
     return tuple(label if isinstance(label, str) and label else None for label in labels)
-
-
-def first_fault(error: ValidationError) -> str:
-    """Where the first fault is and what it is, in one line."""
-    fault = error.errors()[0]
-    where = ".".join(str(part) for part in fault["loc"] if not str(part).startswith("function-"))
-    return f"{where or 'its top'}: {' '.join(fault['msg'].split())[:160]}"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import cast
 
 from tilewright.abc import Image, LabelSpec, check_node, is_node, root_of
 from tilewright.errors import InvalidImage, InvalidOption, TilewrightError
 
 from .reader import OmeZarrReader
 from .registration import FORMATS
-from .store import inside, is_remote, open_node
+from .store import AnyArray, inside, is_remote, open_node
 
-__all__ = ["check_apart", "check_name", "image_of", "local_path", "target_of", "way_to"]
+__all__ = ["check_apart", "check_name", "image_of", "local_path", "target_of", "version_in", "way_to"]
 
 
 def local_path(path: str) -> Path:
@@ -71,11 +72,17 @@ def check_name(name: str) -> None:
 def _check_format(labels: Path, image: Image) -> None:
     check_node(labels)
     if is_node(labels):
-        found, wanted = open_node(str(labels)).metadata.zarr_format, FORMATS[image.format.removeprefix("ome-zarr ")]
+        found, wanted = open_node(str(labels)).metadata.zarr_format, FORMATS[version_in(image)]
         if found != wanted:
             raise InvalidImage(
                 f"{str(labels)!r} is of zarr v{found}, but its image of v{wanted}; convert or remove the labels"
             )
+
+
+def version_in(image: Image) -> str:
+    """The OME-Zarr version of labels inside an image, by the image's zarr format, whatever version it states."""
+    zarr_format = cast("AnyArray", image.data).metadata.zarr_format
+    return next(version for version, each in FORMATS.items() if each == zarr_format)
 
 
 def way_to(spec: LabelSpec, target: Path) -> str | None:

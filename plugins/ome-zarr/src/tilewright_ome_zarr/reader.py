@@ -1,10 +1,10 @@
-"""The reader `ome-zarr`: OME-Zarr 0.4 and 0.5 images and plain zarr arrays, lazily."""
+"""The reader `ome-zarr`: OME-Zarr images, elements of SpatialData stores and plain zarr arrays, lazily."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import cast
@@ -14,29 +14,35 @@ import zarr
 from tilewright.abc import AXES, Array, Image, Level, is_node
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 
-from .collection import listed_labels, not_one_image
+from .codecs import codec_names
+from .collection import element, listed_labels, not_one_image, only_image
 from .metadata import Dataset, Multiscale, Ome, read_multiscale, read_ome
-from .store import AnyArray, inside, is_remote, open_node
+from .store import AnyArray, inside, is_remote, one_line, open_node
 
 __all__ = ["OmeZarrReader", "label_names"]
+
+ASSUMED = {2: "yx", 5: "tczyx"}  # axes by number of dimensions, where the metadata names none
 
 
 @dataclass(frozen=True, kw_only=True)
 class OmeZarrReader:
-    """Open one image of an OME-Zarr store (0.4 in zarr v2, 0.5 in zarr v3), or a plain zarr array.
+    """Open one image of an OME-Zarr store (0.1 to 0.6), an element of a SpatialData store, or a plain zarr array.
 
     The path may be the store's root, any image or array inside it, or a URL that fsspec opens. Of a plate, a labels
-    group or another collection, `image` names the one to read; without it InvalidOption lists them. Of several
-    multiscales in one group, with no `multiscale` chosen, the first is read and a warning says so. NotReadable if there
-    is nothing that can be read; InvalidImage if the metadata contradicts itself or leads out of the store.
+    group or another collection, `image` names the one to read; without it InvalidOption lists them, unless a series of
+    bioformats2raw or a SpatialData store holds one image, which is then read. Of several multiscales in one group, with
+    no `multiscale` chosen, the first is read and a warning says so. Where the metadata states no scale, the finest
+    level has 1 and no unit. NotReadable if there is nothing that can be read; InvalidImage if the metadata contradicts
+    itself or leads out of the store.
     """
 
     level: int = field(default=0, metadata={"help": "Resolution level to read, 0 the finest."})
     axes: str | None = field(
-        default=None, metadata={"help": "Axes of a plain zarr array without metadata, a letter of tczyx for each."}
+        default=None, metadata={"help": "Axes, a letter of tczyx for each, where the metadata names none."}
     )
     image: str | None = field(
-        default=None, metadata={"help": "Image to read, as its path inside the store: A/1/0 or labels/cells."}
+        default=None,
+        metadata={"help": "Image to read, as its path inside the store: A/1/0, labels/cells or images/slide."},
     )
     multiscale: int | None = field(
         default=None, metadata={"help": "Which of several multiscales of that image, 0 the first; or the first."}
@@ -57,9 +63,13 @@ class OmeZarrReader:
         return label_names(self._where(path))
 
     def _where(self, path: str) -> str:
-        path = re.sub("^(file|local)://", "", path)
-        path = path if path == "/" else path.rstrip("/")
-        return inside(path, self.image) if self.image else path
+        """Where the image lies: at the path, at the image chosen in it, or at the only image of a collection."""
+        where = re.sub("^(file|local)://", "", path)
+        where = where if where == "/" else where.rstrip("/")
+        if self.image:
+            where = inside(where, element(where, self.image))
+        only = only_image(where)
+        return where if only is None else inside(where, only)
 
     def _plain(self, array: AnyArray, where: str) -> Image:
         if self.level:
@@ -71,29 +81,32 @@ class OmeZarrReader:
             name=_folder_name(where),
             source=where,
             format=f"zarr v{array.metadata.zarr_format}",
+            details=_details(array),
         )
 
     def _multiscale(self, ome: Ome, found: Multiscale) -> Image:
         where, count = ome.where, len(found.datasets)
         if not 0 <= self.level < count:
             raise InvalidOption(f"level {self.level} does not exist; {where!r} has levels 0 to {count - 1}")
-        if self.axes not in (None, found.axes):
+        if found.axes and self.axes not in (None, found.axes):
             raise InvalidOption(
                 f"axes={self.axes!r}, but the metadata of {where!r} says {found.axes!r}; leave axes out"
             )
-        arrays = [_open_level(where, dataset, found.axes) for dataset in found.datasets[self.level :]]
-        levels = tuple(_level(d, a) for d, a in zip(found.datasets[self.level :], arrays, strict=True))
+        arrays = [_open_level(where, dataset) for dataset in found.datasets[self.level :]]
+        axes = found.axes or self.axes or _assumed_axes(arrays[0], where)
+        levels = _levels(ome, found, arrays, axes, self.level)
         return Image(
             data=_lazy(arrays[0]),
-            axes=found.axes,
-            spacing={axis: step for axis, step in zip(found.axes, levels[0].scale, strict=True) if axis != "c"},
-            units=found.units,
-            channels=_channel_names(found, arrays[0].shape),
+            axes=axes,
+            spacing={axis: step for axis, step in zip(axes, levels[0].scale, strict=True) if axis != "c"},
+            units=found.units if found.datasets[0].scale else {},  # no unit for a scale of 1 that nobody stated
+            channels=_channel_names(found, dict(zip(axes, arrays[0].shape, strict=True))),
             name=found.name or _folder_name(where),
             levels=levels,
             images=self._several(found, where),
             source=where,
-            format=f"ome-zarr {ome.version}",
+            format=f"ome-zarr {one_line(ome.version)}",
+            details=_details(arrays[0]),
         )
 
     def _several(self, found: Multiscale, where: str) -> tuple[str, ...]:
@@ -120,7 +133,7 @@ def label_names(path: str) -> tuple[str, ...]:
     return listed_labels(labels, where) if isinstance(labels, zarr.Group) else ()
 
 
-def _open_level(where: str, dataset: Dataset, axes: str) -> AnyArray:
+def _open_level(where: str, dataset: Dataset) -> AnyArray:
     target = inside(where, dataset.path)
     try:
         array = open_node(target)
@@ -130,13 +143,18 @@ def _open_level(where: str, dataset: Dataset, axes: str) -> AnyArray:
         ) from error
     if isinstance(array, zarr.Group):
         raise InvalidImage(f"level {dataset.path!r} of {where!r} is a group, not an array; repair its metadata")
-    if array.ndim != len(axes):
-        raise InvalidImage(
-            f"level {dataset.path!r} of {where!r} has {array.ndim} dimensions {array.shape}, but axes {axes!r}; "
-            "repair its metadata"
-        )
     _check_chunks(array, target)
     return array
+
+
+def _assumed_axes(array: AnyArray, where: str) -> str:
+    """The axes of an image whose metadata names none: in 0.1 and 0.2 there are always these five."""
+    if array.ndim not in ASSUMED:
+        raise InvalidOption(
+            f"the metadata of {where!r} names no axes for its shape {array.shape}; pass axes, a letter of tczyx for "
+            "each (--axes)"
+        )
+    return ASSUMED[array.ndim]
 
 
 def _check_chunks(array: AnyArray, where: str) -> None:
@@ -148,8 +166,44 @@ def _check_chunks(array: AnyArray, where: str) -> None:
         raise InvalidImage(f"{where!r} has shape {array.shape} in chunks of {chunks}; repair its metadata")
 
 
-def _level(dataset: Dataset, array: AnyArray) -> Level:
-    return Level(path=dataset.path, shape=array.shape, scale=dataset.scale, translation=dataset.translation)
+def _levels(ome: Ome, found: Multiscale, arrays: Sequence[AnyArray], axes: str, first: int) -> tuple[Level, ...]:
+    """The levels from the chosen one down. One without a scale has the finest's, times the ratio of their shapes."""
+    datasets = found.datasets[first:]
+    for dataset, array in zip(datasets, arrays, strict=True):
+        counts = {array.ndim, *(len(each) for each in (dataset.scale, dataset.translation) if each)}
+        if counts != {len(axes)}:
+            raise InvalidImage(
+                f"level {dataset.path!r} of {ome.where!r} has {array.ndim} dimensions {array.shape}, scale "
+                f"{dataset.scale} and translation {dataset.translation}, but axes {axes!r}; repair its metadata"
+            )
+    if all(dataset.scale for dataset in datasets):
+        finest: tuple[int, ...] = ()
+    else:
+        finest = (arrays[0] if first == 0 else _open_level(ome.where, found.datasets[0])).shape
+    base = found.datasets[0].scale or (1.0,) * len(axes)
+    return tuple(
+        Level(
+            path=dataset.path,
+            shape=array.shape,
+            scale=dataset.scale or tuple(s * r for s, r in zip(base, _ratios(finest, array.shape), strict=True)),
+            translation=dataset.translation,
+        )
+        for dataset, array in zip(datasets, arrays, strict=True)
+    )
+
+
+def _ratios(finest: Sequence[int], shape: Sequence[int]) -> list[float]:
+    """How many of the finest level's pixels one pixel is: a whole number where rounding explains the shape."""
+    found = []
+    for fine, coarse in zip(finest, shape, strict=True):
+        factor = max(1, round(fine / max(1, coarse)))
+        found.append(float(factor) if coarse in (fine // factor, -(-fine // factor)) else fine / max(1, coarse))
+    return found
+
+
+def _details(array: AnyArray) -> dict[str, str]:
+    """How the pixels are stored."""
+    return {"codecs": one_line(codec_names(array))}
 
 
 def _named_axes(array: AnyArray, where: str) -> str:
@@ -163,9 +217,8 @@ def _named_axes(array: AnyArray, where: str) -> str:
     )
 
 
-def _channel_names(found: Multiscale, shape: tuple[int, ...]) -> tuple[str, ...]:
+def _channel_names(found: Multiscale, sizes: Mapping[str, int]) -> tuple[str, ...]:
     """A name for each channel, or none where the metadata names none or another number of them."""
-    sizes: Mapping[str, int] = dict(zip(found.axes, shape, strict=True))
     if len(found.channels) != sizes.get("c") or not any(found.channels):
         return ()
     return tuple(name or f"channel {i}" for i, name in enumerate(found.channels))

@@ -11,6 +11,8 @@ from zarr.errors import ContainsArrayError, GroupNotFoundError
 from tilewright.abc import check_node, root_of
 from tilewright.errors import InvalidImage, NotReadable
 
+from .codecs import advice, check_registered
+
 __all__ = ["AnyArray", "Node", "inside", "is_remote", "one_line", "open_node"]
 
 AnyArray = zarr.Array[Any]
@@ -60,12 +62,17 @@ def open_node(path: str) -> Node:
         try:
             return zarr.open_group(path, mode="r", use_consolidated=False)
         except (ContainsArrayError, GroupNotFoundError):
-            return zarr.open_array(path, mode="r")
+            array = zarr.open_array(path, mode="r")
+            check_registered(array)
+            return array
     except FileNotFoundError as error:
         raise NotReadable(f"there is no zarr group or array at {path!r}; check the path") from error
     except Exception as error:
         if not isinstance(error, UNREADABLE) and not is_remote(path):  # drivers of far stores have errors of their own
             raise
+        hint = advice(str(error)) if type(error).__name__ == "UnknownCodecError" else None  # zarr's or numcodecs'
+        if hint:
+            raise NotReadable(f"{path!r} cannot be read: {one_line(hint)}") from error
         raise NotReadable(
             f"the zarr metadata at {path!r} cannot be read ({type(error).__name__}: {one_line(error)}); "
             "repair or export it again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,12 +16,13 @@ from tilewright.errors import InvalidImage, InvalidOption
 
 from .attributes import label_attributes
 from .layout import LevelLayout, halved, plan, spaced
-from .places import check_apart, check_name, image_of, local_path, target_of, way_to
+from .places import check_apart, check_name, image_of, local_path, target_of, version_in, way_to
 from .registration import FORMATS
 from .sink import OmeZarrSink
 
 __all__ = ["OmeZarrLabels"]
 
+OLD = re.compile(r"ome-zarr v?0\.[1-4](?!\d)")  # formats of images in zarr v2
 ASIDE = "labels.ome.zarr"  # in the run's own folder
 # Blosc with lz4 is what zarr v2 stores have had by default for years: every reader of 0.4 knows it, not so zstd.
 V2_COMPRESSOR = {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1}
@@ -108,12 +110,11 @@ class OmeZarrLabels:
         return root_of(target) or local_path(path)
 
     def _version(self, spec: LabelSpec, image: Image | None) -> str:
-        given = image.format if image else spec.image_format
-        version = given.removeprefix("ome-zarr ") if given.removeprefix("ome-zarr ") in FORMATS else "0.5"
+        version = version_in(image) if image else "0.4" if OLD.match(spec.image_format) else "0.5"
         if image and self.version not in ("auto", version):
             raise InvalidOption(
-                f"version {self.version!r} was asked for, but {image.source!r} is OME-Zarr {version}, "
-                "and its labels must be of the same; leave version out, or write a store of its own"
+                f"version {self.version!r} was asked for, but labels of {image.source!r} must be {version}, "
+                "as its zarr format needs it; leave version out, or write a store of its own"
             )
         version = version if self.version == "auto" else self.version
         if version == "0.4" and self.shards is not None:

@@ -116,6 +116,7 @@ class TiffReader:
             images=images,
             source=path,
             format=FORMATS.get(series.kind, series.kind),
+            details=_details(series.levels[self.level].keyframe),
         )
 
     def _arranged(
@@ -150,6 +151,12 @@ def _tell_of_choice(found: Sequence[tifffile.TiffPageSeries], images: Sequence[s
         logger.info(text)
     else:
         warnings.warn(text, UserWarning, stacklevel=2)
+
+
+def _details(page: tifffile.TiffPage) -> dict[str, str]:
+    """How the pixels are stored: TIFF's names, in lower case."""
+    tags = {"codecs": page.compression, "photometric": page.photometric}
+    return {what: str(getattr(tag, "name", tag)).lower() for what, tag in tags.items()}
 
 
 def _warn_of_colours(page: tifffile.TiffPage, path: str) -> None:

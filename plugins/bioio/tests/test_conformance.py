@@ -1,0 +1,52 @@
+"""What tilewright asks of every plugin and reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from numpy.typing import NDArray
+
+from tilewright.testing import PluginTests, ReaderTests, Sample
+from tilewright_bioio.reader import BioioReader
+
+pytestmark = pytest.mark.slow
+SPACING = {"z": 2.0, "y": 0.5, "x": 0.5}
+UNITS = dict.fromkeys("zyx", "micrometer")
+
+
+class TestPlugin(PluginTests):
+    @pytest.fixture
+    def plugin(self) -> str:
+        return "tilewright_bioio"
+
+
+class TestCzi(ReaderTests):
+    @pytest.fixture
+    def sample(self, tmp_path: Path, pixels: NDArray[Any], write_czi: Any) -> Sample:
+        path = Path(write_czi(tmp_path / "cells.czi", pixels))
+        return Sample(
+            reader=BioioReader(image="1"),
+            path=path,
+            axes="czyx",
+            pixels=pixels[1],
+            spacing=SPACING,
+            units=UNITS,
+            channels=("DAPI", "GFP"),
+        )
+
+
+class TestLif(ReaderTests):
+    @pytest.fixture
+    def sample(self, tmp_path: Path, pixels: NDArray[Any], write_lif: Any) -> Sample:
+        path = Path(write_lif(tmp_path / "cells.lif", {"first": pixels[0], "second": pixels[1]}))
+        return Sample(
+            reader=BioioReader(image="1"),
+            path=path,
+            axes="czyx",
+            pixels=pixels[1],
+            spacing=SPACING,
+            units=UNITS,
+            channels=("Blue", "Green"),
+        )
