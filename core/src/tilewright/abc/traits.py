@@ -127,9 +127,9 @@ class Traits:
         )
 
 
-def declared(segmenter: object, name: str) -> Any:
-    """What a segmenter declares under a name, unchecked, for use before there is an image; None if nothing."""
-    return _Asked("segmenter", segmenter).value(name)
+def declared(component: object, name: str, kind: Kind = "segmenter") -> Any:
+    """What a component declares under a name, unchecked, for use before there is an image; None if nothing."""
+    return _Asked(kind, component).value(name)
 
 
 def prepared(component: Callable[..., Any], image: Image, kind: Kind = "segmenter") -> Callable[..., Any]:
