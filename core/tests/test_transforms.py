@@ -33,6 +33,7 @@ from tilewright import (
     UnknownComponent,
     WorkerLost,
     hookimpl,
+    tile_process,
 )
 
 LEVEL = 30_000
@@ -240,6 +241,19 @@ def test_a_transform_that_kills_its_workers_is_named() -> None:
     pipeline = Pipeline(segmenter=components, tiler=Grid(tile=20), transforms=[deadly])
     with pytest.raises(WorkerLost, match=r"the reading of the image or transform '.*deadly' on tile"):
         pipeline.run(noise(50, 60), workers=2, processes=True)
+
+
+def test_tile_process_transforms_too() -> None:
+    pixels = noise(3, 40, 50)
+    closed = np.stack([Widest()(each) for each in pixels])
+    image = Image(pixels, "cyx")
+    made = tile_process(image, components, tile_shape=(16, 16), channel=2, transforms=[Widest()], compute=True)
+    np.testing.assert_array_equal(made, components(closed[2]))
+    combined = [Widest(), brightest]
+    made = tile_process(image, components, tile_shape=(16, 16), channel=None, transforms=combined, compute=True)
+    np.testing.assert_array_equal(made, components(closed.max(0)))
+    with pytest.raises(InvalidOption, match="give empty_threshold too"):
+        tile_process(image, components, tile_shape=(16, 16), transforms=[Widest()], skip_empty=True)
 
 
 # What fails
