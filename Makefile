@@ -6,12 +6,12 @@ DOCS_VENV := .venv-docs
 CELLPOSE3_VENV := .venv-cellpose3
 SPATIALDATA_VENV := .venv-spatialdata
 BIN := $(VENV)/bin
-PACKAGES := core plugins/geojson plugins/measure plugins/ome-zarr plugins/pictures plugins/spatialdata plugins/tiff plugins/threshold plugins/watershed
+PACKAGES := core plugins/filters plugins/geojson plugins/measure plugins/ome-zarr plugins/pictures plugins/spatialdata plugins/tiff plugins/threshold plugins/watershed
 NETWORKS := plugins/cellpose plugins/stardist# their libraries take gigabytes, so the demo goes without
 MICROSCOPES := plugins/bioio# likewise, with licences of their own
 EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES) $(NETWORKS) $(MICROSCOPES),$(package)/pyproject.toml)
-TYPED := core/src plugins/bioio/src plugins/cellpose/src plugins/geojson/src plugins/measure/src plugins/ome-zarr/src plugins/pictures/src plugins/spatialdata/src plugins/tiff/src plugins/threshold/src plugins/watershed/src plugins/stardist/src docs/demo
+TYPED := core/src plugins/bioio/src plugins/cellpose/src plugins/filters/src plugins/geojson/src plugins/measure/src plugins/ome-zarr/src plugins/pictures/src plugins/spatialdata/src plugins/tiff/src plugins/threshold/src plugins/watershed/src plugins/stardist/src docs/demo
 
 .PHONY: demo test quick test-cellpose3 test-spatialdata lint docs faults bench accuracy accuracy-cellpose accuracy-stardist format clean
 

@@ -21,6 +21,7 @@ from tilewright.abc import (
     LabelsReader,
     LabelsWriter,
     LocatedSegmenter,
+    LocatedTransform,
     Maps,
     MeasuredSegmenter,
     Merger,
@@ -29,12 +30,14 @@ from tilewright.abc import (
     PlacedWriter,
     Prediction,
     PreparedSegmenter,
+    PreparedTransform,
     ReadableSink,
     Reader,
     Region,
     Segmenter,
     Sink,
     Tiler,
+    Transform,
     Window,
     Windows,
     Writer,
@@ -55,6 +58,26 @@ class StoreReader:
 
     def labels(self, path: str) -> tuple[str, ...]:
         return ("nuclei",)
+
+
+def logarithm(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    return np.log1p(pixels.astype(np.float32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Divided:
+    by: float | None = None
+    axes = "czyx"
+
+    def prepare(self, image: Image) -> Divided:
+        return replace(self, by=image.percentiles(1, 99)[1])
+
+    def __call__(self, pixels: NDArray[Any], place: Placement | None = None) -> NDArray[np.float64]:
+        return np.asarray(pixels / (self.by or 1), np.float64)
+
+
+class Shaded(Divided):
+    located = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +204,9 @@ def write(destination: str, wanted: LabelSpec) -> ArraySink:
 
 readers: list[Reader] = [read, StoreReader()]
 labels_reader: LabelsReader = StoreReader()
+transforms: list[Transform] = [logarithm, Divided()]
+prepared_transform: PreparedTransform = Divided()
+located_transform: LocatedTransform = Shaded()
 tiler: Tiler = Halves()
 segmenters: list[Segmenter] = [bright, Threshold(), Flattened()]
 located: LocatedSegmenter = Flattened()

@@ -18,6 +18,7 @@ from tilewright.abc import (
     LabelsReader,
     LabelsWriter,
     LocatedSegmenter,
+    LocatedTransform,
     MeasuredSegmenter,
     Merger,
     Network,
@@ -25,12 +26,14 @@ from tilewright.abc import (
     PlacedWriter,
     Prediction,
     PreparedSegmenter,
+    PreparedTransform,
     ReadableSink,
     Reader,
     Region,
     Segmenter,
     Sink,
     Tiler,
+    Transform,
     Windows,
     Writer,
 )
@@ -188,6 +191,10 @@ reader_of_pixels: Reader = pixels_of  # refused
 reader_with_level: Reader = read_level  # refused
 reader_without_labels: LabelsReader = read  # refused
 reader_that_counts: LabelsReader = CountingReader()  # refused
+transform_that_counts: Transform = objects  # refused
+transform_of_images: Transform = of_image  # refused
+transform_located_undeclared: LocatedTransform = Unlocated()  # refused
+transform_prepared_in_place: PreparedTransform = Changing()  # refused
 tiler_without_needs: Tiler = whole  # refused
 tiler_of_slices: Tiler = cores  # refused
 segmenter_that_counts: Segmenter = objects  # refused

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 TAKEN = {
     "reader": "image",
+    "transform": "context",
     "tiler": "needs",
     "segmenter": "test-spots",
     "network": "windows",

@@ -44,12 +44,14 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .errors import InvalidLabels as InvalidLabels
     from .errors import InvalidMeasures as InvalidMeasures
     from .errors import InvalidOption as InvalidOption
+    from .errors import InvalidPixels as InvalidPixels
     from .errors import NotReadable as NotReadable
     from .errors import NotWritable as NotWritable
     from .errors import OutputBusy as OutputBusy
     from .errors import PluginError as PluginError
     from .errors import SegmenterFailed as SegmenterFailed
     from .errors import TilewrightError as TilewrightError
+    from .errors import TransformFailed as TransformFailed
     from .errors import UnknownComponent as UnknownComponent
     from .errors import WorkerDiffers as WorkerDiffers
     from .errors import WorkerLost as WorkerLost
@@ -86,12 +88,14 @@ _HOMES = {
         "InvalidLabels",
         "InvalidMeasures",
         "InvalidOption",
+        "InvalidPixels",
         "NotReadable",
         "NotWritable",
         "OutputBusy",
         "PluginError",
         "SegmenterFailed",
         "TilewrightError",
+        "TransformFailed",
         "UnknownComponent",
         "WorkerDiffers",
         "WorkerLost",

@@ -16,12 +16,14 @@ __all__ = [
     "InvalidLabels",
     "InvalidMeasures",
     "InvalidOption",
+    "InvalidPixels",
     "NotReadable",
     "NotWritable",
     "OutputBusy",
     "PluginError",
     "SegmenterFailed",
     "TilewrightError",
+    "TransformFailed",
     "UnknownComponent",
     "WorkerDiffers",
     "WorkerLost",
@@ -42,6 +44,10 @@ class InvalidImage(TilewrightError, ValueError):
 
 class InvalidLabels(TilewrightError, ValueError):
     """A segmenter returned something that is no label image of its tile."""
+
+
+class InvalidPixels(TilewrightError, ValueError):
+    """A transform returned something that is not an image of the pixels that it was handed."""
 
 
 class InvalidMeasures(TilewrightError, ValueError):
@@ -78,6 +84,10 @@ class ComponentFailed(TilewrightError, RuntimeError):
 
 class SegmenterFailed(ComponentFailed):
     """A segmenter raised an error on a tile; `__cause__` holds what it raised."""
+
+
+class TransformFailed(ComponentFailed):
+    """A transform raised an error on a region of the image; `__cause__` holds what it raised."""
 
 
 class CheckpointMismatch(TilewrightError, RuntimeError):

@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 __all__ = ["PARTS", "Pipeline"]
 
 PARTS: tuple[Kind, ...] = ("reader", "tiler", "segmenter", "merger", "writer")
+SEVERAL: Mapping[str, Kind] = {"transforms": "transform", "measure": "measurer"}
+"""The parts of which there may be several."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """A reader, tiler, segmenter, merger, writer and measurers: a value that can be compared, pickled, saved and run.
+    """What makes labels and a table of an image: a value that can be compared, pickled, saved and run.
 
     Each part is a name, an instance, a function, or `{"name": ..., "configuration": {...}}`. Left out are: the reader
     and the writer (chosen by the paths of a run), and the merger (the one that the segmenter declares, else `touch`).
-    `measure` is a measurer or several, whose columns are the table of a run.
+    `transforms` is a transform or several, applied in their order before the segmenter; `measure` is a measurer or
+    several, whose columns are the table of a run.
 
     >>> from scipy import ndimage
     >>> import numpy as np
@@ -52,6 +55,7 @@ class Pipeline:
     tiler: Any = "auto"
     merger: Any = None
     writer: Any = None
+    transforms: Any = ()
     measure: Any = ()
 
     def __post_init__(self) -> None:
@@ -59,7 +63,8 @@ class Pipeline:
             said = getattr(self, part)
             if said is not None or part == "segmenter":
                 object.__setattr__(self, part, component(part, said))
-        object.__setattr__(self, "measure", components("measurer", self.measure))
+        for name, kind in SEVERAL.items():
+            object.__setattr__(self, name, components(kind, getattr(self, name)))
 
     @renamed_arguments(**RENAMED)
     def run(
@@ -150,25 +155,24 @@ class Pipeline:
     def to_dict(self) -> dict[str, Any]:
         """The pipeline as plain values, as `save` writes them and provenance records them."""
         parts = {part: configuration(part, said) for part in PARTS if (said := getattr(self, part)) is not None}
-        measured = {"measure": [configuration("measurer", each) for each in self.measure]} if self.measure else {}
-        return parts | measured
+        several = {part: [configuration(kind, each) for each in getattr(self, part)] for part, kind in SEVERAL.items()}
+        return parts | {part: records for part, records in several.items() if records}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Pipeline:
         """The pipeline of such a record. InvalidOption if it has other keys or lacks the segmenter."""
-        extra = sorted(map(str, set(record) - {*PARTS, "measure"}))
+        extra = sorted(map(str, set(record) - {*PARTS, *SEVERAL}))
         if extra or "segmenter" not in record:
             wrong = f"has the unknown part {extra[0]!r}" if extra else "has no segmenter"
             raise InvalidOption(
-                f"the pipeline {wrong}; its parts are {', '.join((*PARTS, 'measure'))}, of which segmenter is needed"
+                f"the pipeline {wrong}; its parts are {', '.join((*PARTS, *SEVERAL))}, of which segmenter is needed"
             )
         return cls(**dict(record))
 
     def save(self, path: str | Path) -> None:
         """Write the pipeline to a `.json` or `.toml` file. InvalidOption if a part comes from no plugin."""
         record = self.to_dict()
-        measured = [("measurer", said) for said in record.get("measure", ())]
-        for part, said in [*((part, record[part]) for part in PARTS if part in record), *measured]:
+        for part, said in _listed(record):
             if "distribution" not in said:
                 raise InvalidOption(
                     f"{part} {said['name']!r} does not come from a plugin, so a file cannot name it; register it"
@@ -205,11 +209,14 @@ class Pipeline:
 
     def _lost(self, record: Mapping[str, Any]) -> list[str]:
         """The parts that would not come back from that record as they are."""
-        lost: list[str] = [
-            part for part in PARTS if part in record and not _comes_back(part, record[part], getattr(self, part))
-        ]
-        measured = zip(record.get("measure", ()), self.measure, strict=True)
-        return lost + ["measure"] * (not all(_comes_back("measurer", said, meant) for said, meant in measured))
+        pairs = zip(_listed(vars(self)), _listed(record), strict=True)
+        return [part for (part, meant), (_, said) in pairs if not _comes_back(part, said, meant)]
+
+
+def _listed(parts: Mapping[str, Any]) -> list[tuple[Kind, Any]]:
+    """The parts that are there with their kinds, those of which there may be several one by one."""
+    single: list[tuple[Kind, Any]] = [(part, said) for part in PARTS if (said := parts.get(part)) is not None]
+    return single + [(kind, each) for part, kind in SEVERAL.items() for each in parts.get(part, ())]
 
 
 def _comes_back(part: Kind, said: Any, meant: object) -> bool:

@@ -34,6 +34,10 @@ def tilewright_segmenters():
     ]
 
 @hookimpl
+def tilewright_transforms():
+    return [Spec(name="lab-shift", target="clilab.parts:Shift", summary="Adds a number.")]
+
+@hookimpl
 def tilewright_measurers():
     return [Spec(name="lab-pixels", target="clilab.parts:Pixels", summary="Counts pixels.")]
 
@@ -71,6 +75,15 @@ class Reader:
 
     def labels(self, path):
         return ["cells", "nuclei"]
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    by: float = field(default=1.0, metadata={"help": "what is added"})
+    factors: tuple[float, ...] = (1.0,)
+    name: str = ""
+
+    def __call__(self, pixels):
+        return pixels * sum(self.factors) + self.by
 
 @dataclass(frozen=True, kw_only=True)
 class Components:

@@ -124,6 +124,43 @@ def test_a_pipeline_file_gives_the_parts_and_words_override_them(invoke: Invoke,
     assert saved["tiler"]["configuration"] == {"tile": 32, "halo": 5}
 
 
+def test_transforms_are_named_with_their_options_in_their_order(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    file = tmp_path / "p.toml"
+    words = ("--set", "threshold=5", "--save-pipeline", file, "--json")
+    transforms = ("--transform", "lab-shift:by=2.5,factors=1,0.5,name=a b=c", "--transform", "lab-shift")
+    done = invoke("run", image, tmp_path / "out", *PARTS, *transforms, *words)
+    assert result_of(done)["n_objects"] == 2  # of 1, 2 and 3, since 1 becomes 1.5 · 1 + 2.5 + 1
+    first, second = tomllib.loads(file.read_text())["transforms"]
+    assert first["configuration"] == {"by": 2.5, "factors": [1, 0.5], "name": "a b=c"}
+    assert second["configuration"] == {"by": 1.0, "factors": [1.0], "name": ""}
+    assert [each["name"] for each in recorded(tmp_path / "out")["transforms"]] == ["lab-shift", "lab-shift"]
+    again = ("run", image, tmp_path / "again", "--pipeline", file, "--json")
+    assert result_of(invoke(*again))["n_objects"] == 2
+    others = ("--transform", "lab-shift:by=9", "--save-pipeline", file, "--overwrite")
+    assert result_of(invoke(*again, *others))["n_objects"] == 1  # everything is above 5
+    assert [each["configuration"]["by"] for each in tomllib.loads(file.read_text())["transforms"]] == [9]
+    assert invoke("plan", image, *PARTS, *transforms).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("lab-shift:by", "'lab-shift:by' is not of the form NAME or NAME:OPTION=VALUE,OPTION=VALUE"),
+        (":by=2", "':by=2' is not of the form"),
+        ("lab-shift:", "'lab-shift:' is not of the form"),
+        ("lab-shft", "no installed plugin offers a transform 'lab-shft'"),
+        ("lab-shift:bye=2", "transform 'lab-shift' of cli-lab 1.5 has no option 'bye'; did you mean 'by'?"),
+        ("lab-shift:by=far", "by must be a number, not 'far'"),
+    ],
+)
+def test_a_transform_that_is_said_wrong_is_refused(
+    invoke: Invoke, image: Path, tmp_path: Path, words: str, message: str
+) -> None:
+    done = invoke("run", image, tmp_path / "out", *PARTS, "--transform", words)
+    assert done.exit_code == 2
+    assert message in done.stderr
+
+
 def test_another_part_than_the_files_starts_from_its_own_defaults(invoke: Invoke, image: Path, tmp_path: Path) -> None:
     file = tmp_path / "p.json"
     halo = ("--halo", "2", "--merger", "overlap", "--merger-set", "free=0.5")

@@ -81,7 +81,11 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .traits import ReaderTraits as ReaderTraits
     from .traits import SinkTraits as SinkTraits
     from .traits import Traits as Traits
+    from .traits import TransformTraits as TransformTraits
     from .traits import WriterTraits as WriterTraits
+    from .transform import LocatedTransform as LocatedTransform
+    from .transform import PreparedTransform as PreparedTransform
+    from .transform import Transform as Transform
     from .writer import BlockSink as BlockSink
     from .writer import LabelSpec as LabelSpec
     from .writer import LabelsWriter as LabelsWriter
@@ -111,7 +115,16 @@ _HOMES = {
     ".segmenter": ("LocatedSegmenter", "MeasuredSegmenter", "PreparedSegmenter", "Segmenter"),
     ".table": ("TableFormat", "TableSink", "TableSpec"),
     ".tiler": ("Needs", "Tiler"),
-    ".traits": ("MeasurerTraits", "MergerTraits", "ReaderTraits", "SinkTraits", "Traits", "WriterTraits"),
+    ".traits": (
+        "MeasurerTraits",
+        "MergerTraits",
+        "ReaderTraits",
+        "SinkTraits",
+        "Traits",
+        "TransformTraits",
+        "WriterTraits",
+    ),
+    ".transform": ("LocatedTransform", "PreparedTransform", "Transform"),
     ".writer": (
         "BlockSink",
         "LabelSpec",

@@ -20,7 +20,8 @@ from ..components.quantities import whole_number
 from ..components.specs import Kind
 from ..errors import InvalidImage, InvalidOption, TilewrightError
 from ..image import Image
-from ..tiling.axes import SPATIAL, by_axis
+from ..image.mapped import Transformation
+from ..tiling.axes import SPATIAL, by_axis, spatial
 from .measurer import Column, Facts, Quantity
 from .network import PLACE, Prediction
 from .tiler import Needs
@@ -31,6 +32,7 @@ __all__ = [
     "ReaderTraits",
     "SinkTraits",
     "Traits",
+    "TransformTraits",
     "WriterTraits",
     "declared",
     "lean",
@@ -126,23 +128,23 @@ class Traits:
         )
 
 
-def declared(segmenter: object, name: str) -> Any:
-    """What a segmenter declares under a name, unchecked, for use before there is an image; None if nothing."""
-    return _Asked("segmenter", segmenter).value(name)
+def declared(component: object, name: str, kind: Kind = "segmenter") -> Any:
+    """What a component declares under a name, unchecked, for use before there is an image; None if nothing."""
+    return _Asked(kind, component).value(name)
 
 
-def prepared(segmenter: Callable[..., Any], image: Image) -> Callable[..., Any]:
-    """The segmenter that `prepare` returns, or the segmenter itself if it has no `prepare`.
+def prepared(component: Callable[..., Any], image: Image, kind: Kind = "segmenter") -> Callable[..., Any]:
+    """The segmenter or transform that `prepare` returns, or the component itself if it has no `prepare`.
 
-    InvalidOption if what `prepare` returns is not a segmenter.
+    InvalidOption if what `prepare` returns cannot be called.
     """
-    prepare = _Asked("segmenter", segmenter).function("prepare")
+    prepare = _Asked(kind, component).function("prepare")
     if prepare is None:
-        return segmenter
-    with blamed("segmenter", segmenter, f"running prepare({image!r})"):
+        return component
+    with blamed(kind, component, f"running prepare({image!r})"):
         made: object = prepare(image)
     if not callable(made):
-        raise InvalidOption(f"{whose('segmenter', segmenter)} must return a segmenter from prepare, not {made!r}")
+        raise InvalidOption(f"{whose(kind, component)} must return a {kind} from prepare, not {made!r}")
     return made
 
 
@@ -150,6 +152,39 @@ def lean(network: Any) -> Any:
     """The network that `lean` returns, for a run that keeps no predictions, or itself if it has no `lean`."""
     method = _Asked("segmenter", network).guarded("lean")
     return network if method is None else method()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TransformTraits(Transformation):
+    """What a transform declares, for an image. The names and their meaning are those of `abc.transform.Transform`."""
+
+    @classmethod
+    def of(cls, transform: Callable[..., Any], image: Image) -> TransformTraits:
+        """Read and check what a transform declares.
+
+        InvalidOption for a wrong value; InvalidImage if the image lacks an axis that the transform needs.
+        """
+        asked = _Asked("transform", transform)
+        axes = _axes(asked, image)
+        channels = None if asked.value("channels") is None else asked.whole("channels")
+        if channels is not None and "c" not in axes:
+            raise asked.wrong("channels", f"left out: the pixels that it is handed have axes {axes!r}, without c")
+        if channels and "c" not in image.axes:
+            raise InvalidImage(
+                f"{asked.who} returns {channels} channels, but the image's axes {image.axes!r} have no c"
+            )
+        return cls(
+            function=transform,
+            axes=axes,
+            context=asked.by_axis("context", spatial(axes), 0),
+            located=asked.flag("located"),
+            channels=channels,
+            dtype=asked.dtype("dtype"),
+        )
+
+    def map(self, image: Image) -> Image:
+        """The image, transformed."""
+        return image.map(**{each.name: getattr(self, each.name) for each in dataclasses.fields(self)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,7 +343,7 @@ class _Asked:
     """Reads what a component declares. A value is None if the component does not have it."""
 
     def __init__(self, kind: Kind, component: object) -> None:
-        self._kind, self._component = kind, component
+        self.kind, self._component = kind, component
 
     def value(self, name: str) -> Any:
         try:
@@ -341,6 +376,13 @@ class _Asked:
         except InvalidOption:
             raise self.wrong(name, "a whole number of at least 0") from None
 
+    def dtype(self, name: str) -> np.dtype[Any] | None:
+        value = self.value(name)
+        try:
+            return None if value is None else np.dtype(value)
+        except TypeError:
+            raise self.wrong(name, "a dtype of numpy's or its name") from None
+
     def by_axis(self, name: str, axes: str, least: int) -> Mapping[str, int]:
         value = self.value(name)
         try:
@@ -367,7 +409,7 @@ class _Asked:
             return None
 
         def called(*args: Any) -> Any:
-            with blamed(self._kind, self._component, f"running {name}({', '.join(map(repr, args))})"):
+            with blamed(self.kind, self._component, f"running {name}({', '.join(map(repr, args))})"):
                 return method(*args)
 
         return called
@@ -384,7 +426,7 @@ class _Asked:
 
     @property
     def who(self) -> str:
-        return whose(self._kind, self._component)
+        return whose(self.kind, self._component)
 
 
 def _axes(asked: _Asked, image: Image) -> str:
@@ -397,7 +439,7 @@ def _axes(asked: _Asked, image: Image) -> str:
     missing = [axis for axis in axes if axis in "yx" and axis not in image.axes]
     if missing:
         raise InvalidImage(
-            f"{asked.who} needs axes {axes!r}, but the image has {image.axes!r}; use another segmenter, or give the "
+            f"{asked.who} needs axes {axes!r}, but the image has {image.axes!r}; use another {asked.kind}, or give the "
             "image's axes (axes, --axes) if these are wrong"
         )
     return str(axes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
@@ -16,7 +17,7 @@ from ..run_options import MEASURED, PLANNED, RENAMED, RunOptions
 from .parts import Texts
 from .terminal import echo
 
-__all__ = ["choices", "measuring", "option_texts", "planning", "run_options", "settings"]
+__all__ = ["choices", "component_texts", "measuring", "option_texts", "planning", "run_options", "settings"]
 
 IN_PYTHON = {"progress"}  # what no text can be
 
@@ -30,6 +31,20 @@ def option_texts(_: click.Context, parameter: click.Parameter, said: tuple[str, 
         if not (name.strip() and equals):
             raise click.BadParameter(f"{text!r} is not of the form OPTION=VALUE, such as sigma=2", param=parameter)
     return {name.strip(): value for name, _, value in (text.partition("=") for text in said)}
+
+
+def component_texts(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> list[tuple[str, Texts]]:
+    """`("gaussian:sigma=2,axes=yx", "rescale")` as names, each with its options; a value may have commas too."""
+    return [_component_text(text) for text in said]
+
+
+def _component_text(text: str) -> tuple[str, Texts]:
+    name, colon, options = text.partition(":")
+    texts = re.split(r",(?=\s*\w+=)", options) if colon else []
+    if not name.strip() or not all(re.match(r"\s*\w+=", each) for each in texts):
+        raise click.BadParameter(f"{text!r} is not of the form NAME or NAME:OPTION=VALUE,OPTION=VALUE")
+    pairs = (each.split("=", 1) for each in texts)
+    return name.strip(), {option.strip(): value for option, value in pairs}
 
 
 def choices(command: F) -> F:
@@ -161,6 +176,14 @@ _MEASURE: tuple[Callable[[Any], Any], ...] = (
 _PARTS: tuple[Callable[[Any], Any], ...] = (
     click.option("--segmenter", metavar="NAME", help="What finds the objects; see `tilewright plugins`."),
     settings("segmenter", "--set", "segmenter_set"),
+    click.option(
+        "--transform",
+        "transforms",
+        multiple=True,
+        callback=component_texts,
+        metavar="NAME[:OPTION=VALUE,…]",
+        help="What is done to the image before it is segmented, such as gaussian:sigma=2; may be repeated, in order.",
+    ),
     click.option("--tile", metavar="1,1024,1024", help="Core of a tile: one number for each spatial axis, or for all."),
     click.option("--halo", metavar="0,32,32", help="Context around the core, likewise. Else what the segmenter wants."),
     click.option("--tiler", metavar="NAME", help="What cuts the image: `auto`, or `grid` if --tile is given."),

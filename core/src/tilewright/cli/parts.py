@@ -40,9 +40,10 @@ def pipeline_of(said: Mapping[str, Any], image: str) -> Pipeline:
     parts: Record = {kind: part_of(kind, said[kind], said[f"{kind}_set"], base.get(kind)) for kind in others}
     parts["reader"] = reader_for(image, said["reader"], said["reader_set"], base.get("reader"))
     parts["tiler"] = _tiler(said, base.get("tiler"))
-    record: Record = {kind: part for kind, part in parts.items() if part is not None}
-    measured = measurers_of(said["measure"], said["measure_set"], base.get("measure", ()))
-    return Pipeline.from_dict(record | ({"measure": measured} if measured else {}))
+    transforms = [part_of("transform", name, texts) for name, texts in said["transforms"]]
+    parts["transforms"] = transforms or base.get("transforms")
+    parts["measure"] = measurers_of(said["measure"], said["measure_set"], base.get("measure", ())) or None
+    return Pipeline.from_dict({kind: part for kind, part in parts.items() if part is not None})
 
 
 def measurers_of(names: Sequence[str], texts: Texts, base: Sequence[Record] = ()) -> list[Record]:

@@ -3,7 +3,7 @@
 A package has one entry point in the group `tilewright`. The entry point's target is a module or a package that holds
 hooks and imports nothing heavy, because every start of tilewright imports it.
 
-Seven hooks offer components. If one of them raises, or returns anything else than specs, that plugin's components are
+Eight hooks offer components. If one of them raises, or returns anything else than specs, that plugin's components are
 left out, with a warning. Three more hooks are for tools that watch runs: they are called with an event and return
 nothing. The process that started the run calls them, so they have to return at once. A watcher that fails is warned of
 once and is not called again in that run; the run continues.
@@ -31,6 +31,11 @@ hookimpl = pluggy.HookimplMarker("tilewright")
 @hookspec
 def tilewright_readers() -> Iterable[FormatSpec]:  # type: ignore[empty-body]  # a hookspec has no body
     """Readers: formats that `reader(path) -> Image` opens lazily."""
+
+
+@hookspec
+def tilewright_transforms() -> Iterable[Spec]:  # type: ignore[empty-body]  # a hookspec has no body
+    """Transforms: what is done to an image before it is segmented, `transform(pixels) -> pixels`."""
 
 
 @hookspec

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 __all__ = ["CONTRACT", "FORMATS", "KINDS", "FormatSpec", "Kind", "Spec"]
 
-Kind = Literal["reader", "tiler", "segmenter", "merger", "writer", "measurer", "table"]
+Kind = Literal["reader", "transform", "tiler", "segmenter", "merger", "writer", "measurer", "table"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FORMATS: tuple[Kind, ...] = ("reader", "writer", "table")
 """The kinds that are chosen by a path, whose specs are `FormatSpec`s."""

@@ -13,6 +13,7 @@ from typing import Any
 from .._version import __version__
 from ..components.resolve import configuration
 from ..components.specs import Kind
+from ..image.mapped import Transformation, mapped_in
 from ..tiling.windows import Windows
 from .checkpoint.differences import same
 from .code_identity import behaviour
@@ -35,6 +36,7 @@ def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
         "image": [image.axes, list(image.shape), str(image.dtype)],
         "reader": identity("reader", plan.source.reader) if plan.source.reader else None,
         "channels": plan.source.channels,
+        "transforms": [_transformation(each) for each in mapped_in(image.data)],
         "grid": [grid.axes, grid.cores, grid.halo, grid.stride, grid.separate],
         "context": plan.context,
         "windows": [[*map(dataclasses.asdict, plan.windows)], plan.batch] if plan.windows else None,
@@ -77,6 +79,12 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
+def _transformation(by: Transformation) -> dict[str, Any]:
+    """A transform, and how it is applied; a function says nothing of that itself."""
+    applied = [by.axes, sorted(by.context.items()), by.located, by.channels]
+    return identity("transform", by.function) | {"applied": applied}
+
+
 def identity(kind: Kind, thing: Callable[..., Any]) -> dict[str, Any]:
     """What tells a component from another: its record, and for a function also its code and what it closes over."""
     record = configuration(kind, thing)
@@ -94,10 +102,11 @@ def noting_changes(plan: Plan, record: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        for kind, thing in (("segmenter", plan.segmenter), ("merger", plan.merger)):
-            before = record[kind].get("code")
-            if before:
-                _first[_code(thing, by_version="distribution" in record[kind])] = before
+        functions = [each.function for each in mapped_in(plan.source.opened.data)]
+        records = [record["segmenter"], record["merger"], *record["transforms"]]
+        for thing, known in zip((plan.segmenter, plan.merger, *functions), records, strict=True):
+            if before := known.get("code"):
+                _first[_code(thing, by_version="distribution" in known)] = before
 
 
 def _code(thing: object, *, by_version: bool) -> str:

@@ -16,6 +16,7 @@ from ..storage.machine import cpus
 from .checkpoint.predictions import PREDICTIONS
 from .checkpoint.records import Recorded
 from .plan import Plan
+from .planning import read_context
 from .steps.predict import predict
 from .steps.segment import segment
 
@@ -76,7 +77,8 @@ def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:
             plan, checkpoint_path=Path(folder), predictions_path=Path(folder) / PREDICTIONS, keep_predictions=True
         )
         sampled = _sampled(here, _spread(len(grid), sample))
-    done, read = sampled.tiles, grid.lengths_read(plan.context)
+    context = read_context(image, dict(zip(grid.axes, plan.context, strict=True)))
+    done, read = sampled.tiles, grid.lengths_read(tuple(context.get(axis, 0) for axis in grid.axes))
     each, count = len(grid) / max(1, len(done)), workers or cpus()
     windows = sum(map(len, plan.batches.grids))
     every = windows / max(1, sampled.windows)

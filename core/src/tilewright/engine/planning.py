@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..abc.traits import MergerTraits, Traits, declared, prepared
+from ..abc.traits import MergerTraits, Traits, TransformTraits, declared, prepared
 from ..components.blame import blamed, whose
 from ..components.resolve import component
 from ..errors import InvalidOption
 from ..image import Image
+from ..image.mapped import mapped_in
 from ..io.source import Source, chosen_channels
 from ..labels.slices import chosen_iou
 from ..run_options import RunOptions
@@ -31,6 +32,8 @@ class Parts(Protocol):
     @property
     def reader(self) -> Any: ...
     @property
+    def transforms(self) -> Sequence[Any]: ...
+    @property
     def tiler(self) -> Any: ...
     @property
     def segmenter(self) -> Any: ...
@@ -44,10 +47,8 @@ class Parts(Protocol):
 
 def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path, workdir: Path) -> Plan:
     """The plan of a run on a source that is opened. Any InvalidOption or InvalidImage for what does not fit."""
-    whole = source.opened
-    traits = Traits.of(parts.segmenter, whole)
-    channels = chosen_channels(whole, traits, options.channel, options.channels)
-    source = source.choosing(channels)
+    traits = Traits.of(parts.segmenter, source.opened)
+    source = transformed(source, parts.transforms, traits, options)
     image = source.opened
     segmenter = prepared(parts.segmenter, image)
     if segmenter is not parts.segmenter:
@@ -86,6 +87,25 @@ def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path,
     return _with_network(plan, traits, parts.tiler, options) if traits.predictions else plan
 
 
+def transformed(source: Source, transforms: Sequence[Any], traits: Traits, options: RunOptions) -> Source:
+    """The source with its channels chosen, and with the transforms, each prepared on what those before it make.
+
+    InvalidOption if they leave several channels to a segmenter that takes one.
+    """
+    whole = source.opened
+    combined = any(TransformTraits.of(each, whole).channels is not None for each in transforms)
+    source = source.choosing(chosen_channels(whole, traits, options.channel, options.channels, combined=combined))
+    for each in transforms:
+        made = prepared(each, source.opened, "transform")
+        source = source.transformed(TransformTraits.of(made, source.opened))
+    if "c" in source.opened.axes and "c" not in traits.axes:
+        raise InvalidOption(
+            f"the transforms leave {source.opened.size('c')} channels along c, but the segmenter takes pixels without "
+            "c; combine them by one more transform"
+        )
+    return source
+
+
 def _with_network(plan: Plan, traits: Traits, tiler: Any, options: RunOptions) -> Plan:
     return replace(
         plan,
@@ -109,8 +129,9 @@ def _grid(tiler: Callable[..., TileGrid], image: Image, traits: Traits) -> TileG
     """The tiler's grid over the image's axes but `c`, with single planes along what never joins."""
     seen = image.select(0) if "c" in image.axes else image
     shape = seen.shape
+    needs = replace(traits.needs(image), context=read_context(image, traits.context))
     with blamed("tiler", tiler, f"cutting an image of axes {seen.axes} and shape {shape}"):
-        grid: object = tiler(seen, traits.needs(image))
+        grid: object = tiler(seen, needs)
     if not isinstance(grid, TileGrid):
         raise InvalidOption(f"{whose('tiler', tiler)} must return a TileGrid, not {type(grid).__name__}")
     grid = grid.with_separate(traits.separate)
@@ -120,6 +141,12 @@ def _grid(tiler: Callable[..., TileGrid], image: Image, traits: Traits) -> TileG
             f"but the image has {seen.axes!r} of shape {shape}"
         )
     return grid
+
+
+def read_context(image: Image, context: Mapping[str, int]) -> dict[str, int]:
+    """The pixels around an outer region that are read, by axis: the segmenter's context, and the transforms'."""
+    contexts = [context, *(each.context for each in mapped_in(image.data))]
+    return {axis: sum(each.get(axis, 0) for each in contexts) for axis in image.spatial_axes}
 
 
 def windows_of(segmenter: Any, image: Image, traits: Traits, tiler: Any) -> tuple[Windows, ...]:

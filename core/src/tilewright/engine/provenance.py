@@ -32,7 +32,11 @@ def pipeline_record(parts: Parts, plan: Plan, writer: Callable[..., Any]) -> dic
         "writer": writer,
     }
     record: dict[str, Any] = {kind: configuration(kind, part) for kind, part in ran.items() if part is not None}
-    return record | ({"measure": [configuration("measurer", each) for each in parts.measure]} if parts.measure else {})
+    several = {
+        "transforms": [configuration("transform", each.function) for each in plan.source.transforms],
+        "measure": [configuration("measurer", each) for each in parts.measure],
+    }
+    return record | {name: records for name, records in several.items() if records}
 
 
 def provenance_of(

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..components.options import checked_arguments
 from ..components.quantities import real_number
+from ..errors import InvalidOption
 from ..pipeline import Pipeline
 from .emptiness import background_level
 from .inputs import UNSAID, Input, chosen_merger
@@ -45,6 +46,7 @@ def tile_process(
     make_parents: bool = False,
     channels: Sequence[int | str] | None = None,
     join_z: bool | float = False,
+    transforms: Sequence[Any] = (),
 ) -> Any:
     """Run a function on every tile of an image, join what it finds, and return labels with one id for each object.
 
@@ -76,6 +78,9 @@ def tile_process(
         declares a merger keeps it, unless another is given than the default; `Touch()` insists.
     join_z: for a segmenter of planes (`axes = "yx"`), whether to link the objects of consecutive slices, or from which
         IoU.
+    transforms: what is done to the image before, as for `Pipeline`. Empty tiles are then those of the transformed
+        image, and skip_empty needs empty_threshold. Transforms of several channels are given those of `channels`, or
+        all with channel=None.
     resume: go on with what a killed run with the same arguments has done; False discards it.
     overwrite: replace an array that is there. It stays until the new one is whole.
     make_parents: make the folders above `write_to` and `stage_dir` that do not exist; otherwise they are refused.
@@ -100,10 +105,16 @@ def tile_process(
     segmenter = given.segmenter(fn)
     joiner = chosen_merger(merger, connectivity, segmenter, len(given.image.spatial_axes))
     grid = tiler(given.plane, tile_shape, overlap, axes=given.image.axes, merger=joiner, use_gpu=use_gpu)
+    if transforms and skip_empty and empty_threshold is None:
+        raise InvalidOption("skip_empty finds a level of the image without its transforms; give empty_threshold too")
     empty = _empty(given, skip=skip_empty, threshold=empty_threshold)
     with Output.of(write_to, output_component, spare=image) as output:
         pipeline = Pipeline(
-            segmenter=segmenter, tiler=grid, merger=joiner, writer=GroupArray(component=output_component)
+            segmenter=segmenter,
+            tiler=grid,
+            merger=joiner,
+            writer=GroupArray(component=output_component),
+            transforms=transforms,
         )
         with reporting(progress=progress, verbose=verbose) as report:
             result = pipeline.run(

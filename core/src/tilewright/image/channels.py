@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..storage.arrays import Array, View, direct, in_memory, unit_of
+from ..tiling.regions import Region
 
 __all__ = ["Channel", "Channels"]
 
@@ -29,6 +30,10 @@ class Channel(View):
     def _without(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return values[: self._position] + values[self._position + 1 :]
 
+    def footprint(self, region: Region) -> Region:
+        channel = slice(self._index, self._index + 1)
+        return (*region[: self._position], channel, *region[self._position :])
+
     def __getitem__(self, region: Any) -> Any:
         full = region if isinstance(region, tuple) else (region,)
         full += (slice(None),) * (len(self.shape) - len(full))
@@ -47,6 +52,11 @@ class Channels(Channel):
             uneven = any(isinstance(step, tuple) for step in self.chunks)  # as dask has them
             own = (len(indices),) if uneven else len(indices)
             self.chunks = (*self.chunks[:position], own, *self.chunks[position:])
+
+    def footprint(self, region: Region) -> Region:
+        chosen = self._indices[region[self._position]] or [0]
+        span = slice(min(chosen), max(chosen) + 1)
+        return (*region[: self._position], span, *region[self._position + 1 :])
 
     def __getitem__(self, region: Any) -> Any:
         full = region if isinstance(region, tuple) else (region,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..components.isolation import describe
-from ..errors import InvalidImage, InvalidOption, NotReadable
+from ..errors import InvalidImage, InvalidOption, InvalidPixels, NotReadable, TransformFailed
 from ..storage.arrays import Array, direct, in_memory, unit_of
 from ..storage.identity import Identity
-from ..tiling.axes import AXES, SPATIAL
-from ..tiling.regions import Region, cut
+from ..tiling.axes import AXES, SPATIAL, by_axis, spatial
+from ..tiling.regions import Region, cut, indexed
 from .channels import Channel, Channels
+from .mapped import Mapped, Transformation
 from .sampling import covering, percentiles_of, sampled
 
 __all__ = ["AXES", "SPATIAL", "Array", "Image", "Level", "Region"]
@@ -127,11 +128,7 @@ class Image:
 
         IndexError for any other index, for one with too many entries, and for a whole number outside of the image.
         """
-        parts = _expanded(index, self.shape)
-        spans = tuple(part if isinstance(part, slice) else slice(part, part + 1) for part in parts)
-        steps = tuple(slice(None, None, part.step) if isinstance(part, slice) else 0 for part in parts)
-        pixels: NDArray[Any] = self.read(tuple(slice(span.start, span.stop) for span in spans))[steps]
-        return pixels
+        return indexed(self.read, index, self.shape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
@@ -252,6 +249,56 @@ class Image:
             levels=self.levels,
         )
 
+    def map(
+        self,
+        function: Callable[..., NDArray[Any]],
+        *,
+        axes: str | None = None,
+        context: int | Sequence[int] | Mapping[str, int] = 0,
+        located: bool = False,
+        channels: int | None = None,
+        dtype: Any = None,
+    ) -> Image:
+        """The image of a function of the pixels, as lazy as this one: a region is computed when it is read.
+
+        function: called with a copy of a region's pixels; returns as many, real numbers of one dtype.
+        axes: of the pixels that it is called with; the spatial axes if left out. For each index along all other axes
+            (time, channels, planes) it is called by itself.
+        context: pixels on either side on which a pixel of its result depends, along these axes; one number, one for
+            each spatial axis, or a mapping. A region is widened by it, and clipped at the image's border.
+        located: whether it is called with the `Placement` of its pixels too.
+        channels: how many it returns, if its axes have `c`: 0 for pixels without `c`; None for as many as it gets.
+        dtype: of what it returns; left out, it is called with zeros to find out.
+
+        InvalidOption for axes that are not spatial axes or `c`. A read raises InvalidPixels for pixels of another shape
+        or dtype, and TransformFailed for what the function raises.
+
+        >>> image = Image(np.array([[0, 0, 9, 0, 0]]), axes="yx")
+        >>> wide = image.map(lambda pixels: np.maximum(pixels, np.roll(pixels, 1)), context={"x": 1})
+        >>> wide[0, 3:]
+        array([9, 0])
+        """
+        axes = self.spatial_axes if axes is None else axes
+        if not set(axes) <= set("c" + SPATIAL) or not spatial(axes):
+            raise InvalidOption(f"axes {axes!r} must be c and any of z, y, x, and at least one of z, y, x")
+        by = Transformation(
+            function=function,
+            axes=axes,
+            context=by_axis("context", context, spatial(axes)),
+            located=located,
+            channels=channels,
+            dtype=None if dtype is None else np.dtype(dtype),
+        )
+        data = Mapped(self.data, self.axes, by)
+        same, position = data.shape == self.shape, self.axes.find("c")
+        return replace(
+            self,
+            data=data,
+            axes=data.axes,
+            channels=self.channels if same else (),
+            levels=self.levels if data.axes == self.axes else tuple(each.without(position) for each in self.levels),
+        )
+
     def sample(self, pixels: int = 2**22, blocks: int = 64) -> Iterator[NDArray[Any]]:
         """At most `blocks` blocks, spread evenly over the whole image, with about `pixels` values in all.
 
@@ -276,6 +323,8 @@ class Image:
         for region in regions:
             try:
                 block = self.read(region)
+            except (TransformFailed, InvalidPixels):
+                raise
             except Exception as error:
                 spans = ", ".join(f"{a} {part.start}:{part.stop}" for a, part in zip(self.axes, region, strict=True))
                 where = self.source or self.name
@@ -292,29 +341,3 @@ class Image:
         (1.0, 99.0)
         """
         return percentiles_of(self.sample(), low, high)
-
-
-def _expanded(index: Any, shape: tuple[int, ...]) -> list[int | slice]:
-    """An index with an entry for each axis; slices have a start, a stop and a positive step within the image."""
-    given = index if isinstance(index, tuple) else (index,)
-    before = given.index(...) if any(part is ... for part in given) else len(given)
-    after = given[before + 1 :]
-    if before + len(after) > len(shape) or any(part is ... for part in after):
-        raise IndexError(f"index {index!r} has more entries than the image has axes ({len(shape)})")
-    full = (*given[:before], *[slice(None)] * (len(shape) - before - len(after)), *after)
-    return [_within(part, length) for part, length in zip(full, shape, strict=True)]
-
-
-def _within(part: Any, length: int) -> int | slice:
-    if isinstance(part, slice):
-        start, stop, step = part.indices(length)
-        if step < 1:
-            raise IndexError(f"step {step} is negative; an image is read forwards")
-        return slice(start, max(start, stop), step)
-    if isinstance(part, bool | np.bool_) or not isinstance(part, Integral):
-        raise IndexError(
-            f"{part!r} is not a whole number, a slice or ...; index numpy.asarray(image) for other indices"
-        )
-    if not -length <= int(part) < length:
-        raise IndexError(f"{part} lies outside of an axis of {length} pixels")
-    return int(part) % length

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..abc.traits import ReaderTraits, Traits
+from ..abc.traits import ReaderTraits, Traits, TransformTraits
 from ..components.resolve import component
 from ..errors import InvalidOption, NotReadable
 from ..image import Image
@@ -32,6 +32,7 @@ class Source:
     """Where the pixels come from: a path with the reader that opens it again in each worker, or an image as it is.
 
     channels: None to leave the image as it is; a number picks one channel and drops `c`; a tuple keeps `c`.
+    transforms: what is done to these channels, in this order.
     elsewhere: it was opened by another process, which has passed on what the reader warns of.
     """
 
@@ -39,6 +40,7 @@ class Source:
     reader: Callable[[str], Image] | None = None
     image: Image | None = None
     channels: int | tuple[int, ...] | None = None
+    transforms: tuple[TransformTraits, ...] = ()
     elsewhere: bool = False
 
     @cached_property
@@ -52,12 +54,13 @@ class Source:
 
     @cached_property
     def opened(self) -> Image:
-        """The image with its channels chosen."""
-        if self.channels is None:
-            return self.whole
-        if isinstance(self.channels, int):
-            return self.whole.select(self.channels)
-        return self.whole.take(self.channels)
+        """The image that is segmented: its channels chosen, and transformed."""
+        image = self.whole
+        if self.channels is not None:
+            image = image.select(self.channels) if isinstance(self.channels, int) else image.take(self.channels)
+        for transform in self.transforms:
+            image = transform.map(image)
+        return image
 
     def choosing(self, channels: int | tuple[int, ...] | None) -> Source:
         """The source with its channels chosen; an image that is open stays open."""
@@ -66,6 +69,14 @@ class Source:
         chosen = dataclasses.replace(self, channels=channels)
         vars(chosen).update(whole=self.whole)
         return chosen
+
+    def transformed(self, transform: TransformTraits) -> Source:
+        """The source with one more transform."""
+        image = transform.map(self.opened)
+        known = dataclasses.replace(transform, dtype=image.dtype)  # so that no worker has to find out
+        source = dataclasses.replace(self, transforms=(*self.transforms, known))
+        vars(source).update(whole=self.whole, opened=image)
+        return source
 
     def check(self) -> None:
         """NotReadable if the image has been removed: its missing chunks would be read as background."""
@@ -126,20 +137,28 @@ def identity_of(source: Any) -> Identity:
 
 
 def chosen_channels(
-    image: Image, traits: Traits, channel: int | str | None, channels: Sequence[int | str] | None
+    image: Image,
+    traits: Traits,
+    channel: int | str | None,
+    channels: Sequence[int | str] | None,
+    *,
+    combined: bool = False,
 ) -> int | tuple[int, ...] | None:
     """Which channels a run reads: one by number, several for a segmenter that takes `c`, or None for no choice.
+
+    combined: whether a transform makes other channels of them, so that there may be several for any segmenter.
 
     InvalidOption if a channel does not exist, or if there are several and none is chosen.
     """
     if channel is None and channels is None:
         channel, channels = traits.channel, traits.channels
-    if "c" in traits.axes:
+    if "c" in traits.axes or combined:
         several = [channel] if channel is not None else channels
         return None if several is None else tuple(image.channel_index(each) for each in several)
     if channels is not None:
         raise InvalidOption(
-            f"channels {list(channels)} were asked for, but the segmenter takes one; choose it with channel (--channel)"
+            f"channels {list(channels)} were asked for, but the segmenter takes one; choose it with channel "
+            "(--channel), or combine them by a transform"
         )
     if channel is not None:
         return image.channel_index(channel)

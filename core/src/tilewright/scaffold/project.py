@@ -27,6 +27,7 @@ HIDDEN = (
 PREFIX = "tilewright-"
 LIBRARIES: Mapping[Scaffold, Sequence[str]] = {
     "reader": ["numpy>=2.0"],
+    "transform": ["numpy>=2.0", "scipy>=1.13"],
     "tiler": [],
     "segmenter": ["numpy>=2.0", "scipy>=1.13"],
     "network": ["numpy>=2.0", "scipy>=1.13"],

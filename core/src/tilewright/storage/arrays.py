@@ -34,6 +34,7 @@ __all__ = [
     "beneath",
     "chunk_files",
     "direct",
+    "footprint",
     "in_memory",
     "is_zarr",
     "local_folder",
@@ -65,6 +66,10 @@ class View:
     selection: str = ""
     fresh: bool = False
 
+    def footprint(self, region: Region) -> Region:
+        """The region of the other array that a region's pixels are made from."""
+        return region
+
 
 def beneath(data: Any) -> tuple[Any, str]:
     """The array beneath all views, and a text that names which of its pixels; empty if the array is not a view."""
@@ -72,6 +77,11 @@ def beneath(data: Any) -> tuple[Any, str]:
         return data, ""
     whole, selection = beneath(data.base)
     return whole, selection + data.selection
+
+
+def footprint(data: Any, region: Region) -> Region:
+    """The region of the array beneath all views that a region's pixels are made from."""
+    return footprint(data.base, data.footprint(region)) if isinstance(data, View) else region
 
 
 def is_zarr(data: object) -> bool:

@@ -53,7 +53,7 @@ class Identity:
         whole, self._selection = beneath(data)
         self._path = path
         self._behind = _behind(whole)
-        self.chunks = chunk_files(whole) if path or not self._selection else None
+        self.chunks = chunk_files(whole)
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
@@ -64,7 +64,7 @@ class Identity:
     @cached_property
     def text(self) -> str:
         """A text that names the pixels: the path, else a text of the array; in memory, a digest of the pixels."""
-        return self._path or self._behind.text() + self._selection
+        return (self._path or self._behind.text()) + self._selection
 
     def state(self) -> int:
         """A number that changes with the size or time of any of the files."""

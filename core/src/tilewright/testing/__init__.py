@@ -6,6 +6,7 @@
 | `ReaderTests` | `sample` | a `Sample`: a small file and what is in it |
 | `SegmenterTests` | `segmenter` | a segmenter |
 | `NetworkTests` | `segmenter` | a segmenter that is a network |
+| `TransformTests` | `transform` | a transform |
 | `TilerTests` | `tiler` | a tiler |
 | `MergerTests` | `merger` | a merger |
 | `OwnerTests` | `merger` | a merger that has `decide` |
@@ -26,6 +27,7 @@ from .plugins import PluginTests
 from .readers import ReaderTests, Sample
 from .segmenters import SegmenterTests
 from .tilers import TilerTests
+from .transforms import TransformTests
 from .writers import WriterTests
 
 __all__ = [
@@ -37,5 +39,6 @@ __all__ = [
     "Sample",
     "SegmenterTests",
     "TilerTests",
+    "TransformTests",
     "WriterTests",
 ]

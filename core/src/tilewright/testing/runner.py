@@ -25,6 +25,7 @@ from .plugins import PluginTests
 from .readers import ReaderTests, Sample
 from .segmenters import SegmenterTests
 from .tilers import TilerTests
+from .transforms import TransformTests
 from .writers import WriterTests
 
 __all__ = ["Finding", "examine"]
@@ -69,6 +70,8 @@ def _of_component(subject: str, one: Component, made: Callable[..., Any], image:
     match one.kind:
         case "reader":
             yield from _tried(subject, ReaderTests, sample=_sample(one, made, image))
+        case "transform":
+            yield from _tried(subject, TransformTests, transform=made)
         case "segmenter":
             tests = SegmenterTests if declared(made, "windows") is None else NetworkTests
             yield from _tried(subject, tests, segmenter=made)

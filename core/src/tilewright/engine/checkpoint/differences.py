@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +35,8 @@ def _differing(key: str, old: Any, new: Any) -> Iterator[str]:
         yield from _component(key, old, new)
     elif key in COMPONENTS:
         yield _both(key, *(value.get("name") if isinstance(value, Mapping) else "none" for value in (old, new)))
+    elif key == "transforms":
+        yield from _transforms(old or (), new or ())
     elif key == "image":
         yield from _parts(("axes of the image", "shape of the image", "dtype of the image"), old, new)
     elif key == "windows":
@@ -79,6 +81,20 @@ def _component(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iter
         yield _both(str(new.get("distribution") or key), old.get("version"), new.get("version"))
     if old.get("code") != new.get("code") and before == after:
         yield f"the code of {key} {new.get('name')}, or what it works with, has changed since"
+
+
+def _transforms(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    before, after = ([each.get("name") for each in several] for several in (old, new))
+    if before != after:
+        yield _both("transforms", before, after)
+        return
+    for was, now in zip(old, new, strict=True):
+        yield from _component("transform", was, now)
+        if was.get("applied") != now.get("applied"):
+            yield _both(
+                f"axes, context, place and channels of transform {now.get('name')}",
+                *(each.get("applied") for each in (was, now)),
+            )
 
 
 def _grid(old: Any, new: Any) -> Iterator[str]:

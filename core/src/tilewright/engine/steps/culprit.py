@@ -26,6 +26,7 @@ def culprit(shared: Plan | Writing | Measuring, trace: Trace) -> str:
         case "read" | "guards":
             reader = shared.source.reader
             who = f"{whose('reader', reader)} of {shared.source.path!r}" if reader else "the reading of the image"
+            who = " or ".join([who, *(whose("transform", each.function) for each in shared.source.transforms)])
             return f"{who} on {_place(shared, trace)}"
         case "segment" | "decode" | "predict":
             return f"{whose('segmenter', shared.segmenter)} on {_place(shared, trace)}"

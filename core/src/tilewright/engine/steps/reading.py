@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...components.isolation import describe
-from ...errors import NotReadable
+from ...errors import InvalidPixels, NotReadable, TransformFailed
 from ...io.source import Source
+from ...storage.arrays import footprint
 from ...storage.identity import Snapshot
 from ...tiling.grid import TileGrid
 from ...tiling.regions import Region, box, lengths, relative
@@ -44,7 +45,7 @@ def guard_of(plan: Readable, region: Region) -> int:
     record, and whatever is known by the `digest_of` its pixels. But files that a later run would know by their content
     may be in another state by now, and no run reuses what was read from them then.
     """
-    whole, channels = plan.source.whole, plan.source.channels
+    whole, image = plan.source.whole, plan.source.opened
     chunks = whole.identity.chunks
     if chunks is None:
         if plan.files is None or not plan.files.content:
@@ -52,8 +53,8 @@ def guard_of(plan: Readable, region: Region) -> int:
         state = whole.identity.state()
         return 0 if state == plan.files.state else state
     parts = dict(zip(plan.grid.axes, region, strict=True))
-    parts["c"] = slice(channels, channels + 1) if isinstance(channels, int) else slice(0, whole.size("c"))
-    return chunks.state(tuple(parts.get(axis, slice(0, whole.size(axis))) for axis in whole.axes))
+    full = (parts.get(axis, slice(0, n)) for axis, n in zip(image.axes, image.shape, strict=True))
+    return chunks.state(footprint(image.data, tuple(full)))
 
 
 def digest_of(plan: Readable, pixels: NDArray[Any]) -> int:
@@ -98,6 +99,8 @@ def _read(plan: Readable, region: Region, what: Callable[[Region], str], otherwi
     parts = dict(zip(plan.grid.axes, region, strict=True))
     try:
         block = image.read(tuple(parts.get(axis, slice(None)) for axis in image.axes))
+    except (TransformFailed, InvalidPixels) as error:
+        raise type(error)(f"{error}, {what(region)}") from error.__cause__
     except Exception as error:
         raise NotReadable(
             f"{image.source or image.name} cannot be read at {what(region)}: {describe(error)}; repair it{otherwise}"

@@ -142,6 +142,8 @@ def _parts(shared: Any) -> Iterator[Any]:
             yield from _parts(value)
         elif name == "measurers":
             yield from (each.measurer for each in value)
+        elif name == "transforms":
+            yield from (each.function for each in value)
         else:
             yield value.func if isinstance(value, functools.partial) else value
 

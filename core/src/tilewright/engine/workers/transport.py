@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -56,11 +56,17 @@ def _pickled(plan: Any) -> bytes:
     try:
         return bytes(cloudpickle.dumps(plan))
     except Exception as error:
-        part = next((f"{name} {_name(value)!r}" for name, value in vars(plan).items() if not _travels(value)), "run")
+        part = next((f"{name} {_name(value)!r}" for name, value in _parts(plan) if not _travels(value)), "run")
         raise InvalidOption(
             f"the {part} cannot be sent to worker processes ({error}); open what cannot be copied, such as a model, "
             "inside the function, or run on threads: leave processes out, or close the active dask client"
         ) from error
+
+
+def _parts(plan: Any) -> Iterator[tuple[str, Any]]:
+    source = getattr(plan, "source", None)
+    yield from (("transform", each.function) for each in getattr(source, "transforms", ()))
+    yield from vars(plan).items()
 
 
 def _name(part: object) -> str:
