@@ -50,7 +50,7 @@ FILES = ["cells.csv", "cells.tsv", "cells.parquet", "cells.h5ad"]
 @pytest.mark.parametrize("name", FILES)
 def test_every_format_has_the_same_table(tmp_path: Path, name: str) -> None:
     image = image_at(tmp_path / "image.ome.zarr")
-    table, reference = run(image, tmp_path / name).table, run(image, tmp_path / "reference.zarr").table
+    table, reference = run(image, tmp_path / name).table, run(image, tmp_path / "reference.table.zarr").table
     pd.testing.assert_frame_equal(table.to_pandas(), reference.to_pandas(), check_exact=True)
     assert len(table) == 40
 

@@ -71,7 +71,7 @@ def tilewright_tables() -> list[FormatSpec]:
             name="ngio",
             target="tilewright_measure.tables.ngio:NgioTable",
             summary="A table within an OME-Zarr image, IMAGE.ome.zarr/tables/NAME, as ngio and Fractal read it.",
-            suffixes=(".ome.zarr",),
+            suffixes=(".ome.zarr", ".zarr"),
         ),
     ]
 

@@ -21,6 +21,7 @@ from tilewright_measure.tables.parquet import ParquetTable
         ("cells.parquet", ParquetTable()),
         ("cells.h5ad", H5adTable()),
         ("image.ome.zarr/tables/cells", NgioTable()),
+        ("image.zarr/tables/cells", NgioTable()),
     ],
 )
 def test_the_format_is_chosen_by_the_path(path: str, format: object) -> None:
