@@ -47,6 +47,8 @@ def tile_process(
     channels: Sequence[int | str] | None = None,
     join_z: bool | float = False,
     transforms: Sequence[Any] = (),
+    measure: Any = (),
+    table: str | Path | None = None,
 ) -> Any:
     """Run a function on every tile of an image, join what it finds, and return labels with one id for each object.
 
@@ -81,6 +83,7 @@ def tile_process(
     transforms: what is done to the image before, as for `Pipeline`. Empty tiles are then those of the transformed
         image, and skip_empty needs empty_threshold. Transforms of several channels are given those of `channels`, or
         all with channel=None.
+    measure, table: measurers of the labels, one or several, as for `Pipeline`, and the path of their table.
     resume: go on with what a killed run with the same arguments has done; False discards it.
     overwrite: replace an array that is there. It stays until the new one is whole.
     make_parents: make the folders above `write_to` and `stage_dir` that do not exist; otherwise they are refused.
@@ -105,9 +108,9 @@ def tile_process(
     segmenter = given.segmenter(fn)
     joiner = chosen_merger(merger, connectivity, segmenter, len(given.image.spatial_axes))
     grid = tiler(given.plane, tile_shape, overlap, axes=given.image.axes, merger=joiner, use_gpu=use_gpu)
-    if transforms and skip_empty and empty_threshold is None:
-        raise InvalidOption("skip_empty finds a level of the image without its transforms; give empty_threshold too")
-    empty = _empty(given, skip=skip_empty, threshold=empty_threshold)
+    empty = _empty(given, skip=skip_empty, threshold=empty_threshold, transformed=bool(transforms))
+    if measure and table is None:
+        raise InvalidOption("measure is given, but no table; give the path of the table too, such as 'cells.csv'")
     with Output.of(write_to, output_component, spare=image) as output:
         pipeline = Pipeline(
             segmenter=segmenter,
@@ -115,6 +118,7 @@ def tile_process(
             merger=joiner,
             writer=GroupArray(component=output_component),
             transforms=transforms,
+            measure=measure,
         )
         with reporting(progress=progress, verbose=verbose) as report:
             result = pipeline.run(
@@ -132,15 +136,18 @@ def tile_process(
                 keep_checkpoint=keep_stage,
                 empty=empty,
                 join_z=join_z,
+                table=table,
                 progress=report,
             )
         say_result(result, empty, loud=progress or verbose)
         return output.labels(result, compute=compute)
 
 
-def _empty(given: Input, *, skip: bool, threshold: float | None) -> float | None:
+def _empty(given: Input, *, skip: bool, threshold: float | None, transformed: bool) -> float | None:
     if threshold is not None:
         threshold = real_number("empty_threshold", threshold)
     if not skip:
         return None
+    if transformed and threshold is None:
+        raise InvalidOption("skip_empty finds a level of the image without its transforms; give empty_threshold too")
     return background_level(given.handed) if threshold is None else threshold
