@@ -45,6 +45,8 @@ def tile_process(
     make_parents: bool = False,
     channels: Sequence[int | str] | None = None,
     join_z: bool | float = False,
+    measure: Any = (),
+    table: str | Path | None = None,
 ) -> Any:
     """Run a function on every tile of an image, join what it finds, and return labels with one id for each object.
 
@@ -80,6 +82,7 @@ def tile_process(
     overwrite: replace an array that is there. It stays until the new one is whole.
     make_parents: make the folders above `write_to` and `stage_dir` that do not exist; otherwise they are refused.
     compute: return a numpy array instead of a lazy dask array of the output.
+    measure: measurers, as in `Pipeline`: the labels and their `Table` are returned. table: where that goes.
     progress, verbose: show bars; log each step, to stderr if nobody has set up logging.
 
     Any `TilewrightError`, before anything is done if an argument is at fault.
@@ -103,7 +106,11 @@ def tile_process(
     empty = _empty(given, skip=skip_empty, threshold=empty_threshold)
     with Output.of(write_to, output_component, spare=image) as output:
         pipeline = Pipeline(
-            segmenter=segmenter, tiler=grid, merger=joiner, writer=GroupArray(component=output_component)
+            segmenter=segmenter,
+            tiler=grid,
+            merger=joiner,
+            writer=GroupArray(component=output_component),
+            measure=measure,
         )
         with reporting(progress=progress, verbose=verbose) as report:
             result = pipeline.run(
@@ -121,10 +128,12 @@ def tile_process(
                 keep_checkpoint=keep_stage,
                 empty=empty,
                 join_z=join_z,
+                table=table,
                 progress=report,
             )
         say_result(result, empty, loud=progress or verbose)
-        return output.labels(result, compute=compute)
+        labels, made = output.labels(result, compute=compute)
+        return labels if made is None else (labels, made)
 
 
 def _empty(given: Input, *, skip: bool, threshold: float | None) -> float | None:
