@@ -20,7 +20,7 @@ CORE = ROOT / "core" / "src" / "tilewright"
 SOURCES = sorted(path for folder in ROOT.glob("plugins/*/src") for path in folder.rglob("*.py"))
 SOURCES += sorted(CORE.rglob("*.py"))
 FUNCTION = 45  # lines
-LONGER = {"tile_process": 66}  # its signature has a line for each of the options that scripts call it with
+LONGER = {"tile_process": 70}  # its signature has a line for each of the options that scripts call it with
 
 
 def named(path: Path) -> str:

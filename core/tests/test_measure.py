@@ -29,6 +29,7 @@ from tilewright import (
     Table,
     check_same_labels,
     measure,
+    tile_process,
 )
 from tilewright.abc import Block, Column, Facts, Placement, Rows
 
@@ -496,3 +497,12 @@ def test_a_measurer_before_another_is_not_called_if_it_has_no_columns_of_the_ima
 
     labels = labels_of((20, 30))
     np.testing.assert_array_equal(measure(labels, measure=Second())["holes"], measure(labels, measure=Holes())["holes"])
+
+
+@pytest.mark.parametrize("compute", [True, False])
+def test_tile_process_returns_a_table_that_outlives_the_labels(compute: bool) -> None:
+    pixels = smooth((60, 70))
+    labels, table = tile_process(pixels, bright, tile_shape=(16, 16), measure=Sums(), compute=compute)
+    found = np.asarray(labels)
+    del labels
+    assert_same(table, whole(found, pixels[None], found, (Sums(),)))

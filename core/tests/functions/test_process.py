@@ -14,7 +14,6 @@ from scipy import ndimage
 from truth import Components, instances, raster_order
 
 from tilewright import Image, InvalidLabels, InvalidOption, Touch, tile_process
-from tilewright.abc import Block, Column
 
 
 def components(tile: NDArray[Any]) -> NDArray[Any]:
@@ -291,21 +290,3 @@ def test_slices_are_linked_if_it_is_said(join_z: bool | float, objects: int) -> 
 def test_slices_of_a_function_that_sees_z_are_not_to_be_linked() -> None:
     with pytest.raises(InvalidOption, match="join_z links slices that a segmenter with axes 'yx'"):
         tile_process(noise((4, 6, 6)), components, join_z=True)
-
-
-def test_objects_are_measured_into_a_table(tmp_path: Path) -> None:
-    image = np.zeros((40, 50), np.uint8)
-    image[3:9, 4:30] = image[20:35, 22:24] = 200
-
-    def widest(block: Block) -> dict[str, Any]:
-        return {"width": np.array([np.ptp(np.nonzero(block.labels == 1 + i)[1]) + 1 for i in range(block.n)])}
-
-    widest.columns = lambda facts: {"width": Column(dtype="int64")}  # type: ignore[attr-defined]  # a function may declare
-    widest.pixels = False  # type: ignore[attr-defined]
-    table = tmp_path / "cells.table.zarr"
-    tile_process(image, lambda tile: tile > 100, tile_shape=(16, 16), measure=widest, table=table)
-    stored = zarr.open_group(table, mode="r")
-    assert stored["label"][:].tolist() == [1, 2]
-    assert stored["width"][:].tolist() == [26, 2]
-    with pytest.raises(InvalidOption, match="measure is given, but no table; give the path"):
-        tile_process(image, lambda tile: tile > 100, measure=widest)

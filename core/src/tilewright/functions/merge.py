@@ -98,7 +98,7 @@ def merge_tile_labels(
                 progress=report,
             )
         say_result(result, None, loud=progress)
-        return output.labels(result, compute=compute)
+        return output.labels(result, compute=compute)[0]
 
 
 def as_they_are(labels: NDArray[Any]) -> NDArray[Any]:

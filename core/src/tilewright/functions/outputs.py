@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dask.array import Array as DaskArray
 
     from ..engine.result import Result
+    from ..engine.table import Table
 
 __all__ = ["GroupArray", "Output"]
 
@@ -105,19 +106,21 @@ class Output:
     def path(self) -> Path:
         return self.store / self.component
 
-    def labels(self, result: Result, *, compute: bool) -> Any:
-        """The labels of a run: a lazy dask array of the output, or a numpy array."""
+    def labels(self, result: Result, *, compute: bool) -> tuple[Any, Table | None]:
+        """The labels of a run, a lazy dask array of the output or a numpy array, and its table."""
         import dask.array
 
         lazy: DaskArray = result.labels
+        table = result.table
         if self.temporary and result.data is not None:
             held = TemporaryArray(result.data, self.store.parent)
             lazy = dask.array.from_array(held, chunks=lazy.chunks, asarray=False)  # type: ignore[no-untyped-call]
+            table = None if table is None else replace(table, holds=held)
         if not compute:
-            return lazy
+            return lazy, table
         # Not with dask's own threads: a process that was forked from one that had used them would wait for them.
         with ThreadPoolExecutor(cpus()) as pool:
-            return lazy.compute(scheduler="threads", pool=pool)  # type: ignore[no-untyped-call]  # dask is not typed
+            return lazy.compute(scheduler="threads", pool=pool), table  # type: ignore[no-untyped-call]  # it is not typed
 
     def _check_spared(self, image: object) -> None:
         destroyed = identity_of(image).destroyed_by(self.path) if self.path.exists() else None

@@ -83,11 +83,11 @@ def tile_process(
     transforms: what is done to the image before, as for `Pipeline`. Empty tiles are then those of the transformed
         image, and skip_empty needs empty_threshold. Transforms of several channels are given those of `channels`, or
         all with channel=None.
-    measure, table: measurers of the labels, one or several, as for `Pipeline`, and the path of their table.
     resume: go on with what a killed run with the same arguments has done; False discards it.
     overwrite: replace an array that is there. It stays until the new one is whole.
     make_parents: make the folders above `write_to` and `stage_dir` that do not exist; otherwise they are refused.
     compute: return a numpy array instead of a lazy dask array of the output.
+    measure: measurers, as in `Pipeline`: the labels and their `Table` are returned. table: where that goes.
     progress, verbose: show bars; log each step, to stderr if nobody has set up logging.
 
     Any `TilewrightError`, before anything is done if an argument is at fault.
@@ -109,8 +109,6 @@ def tile_process(
     joiner = chosen_merger(merger, connectivity, segmenter, len(given.image.spatial_axes))
     grid = tiler(given.plane, tile_shape, overlap, axes=given.image.axes, merger=joiner, use_gpu=use_gpu)
     empty = _empty(given, skip=skip_empty, threshold=empty_threshold, transformed=bool(transforms))
-    if measure and table is None:
-        raise InvalidOption("measure is given, but no table; give the path of the table too, such as 'cells.csv'")
     with Output.of(write_to, output_component, spare=image) as output:
         pipeline = Pipeline(
             segmenter=segmenter,
@@ -140,7 +138,8 @@ def tile_process(
                 progress=report,
             )
         say_result(result, empty, loud=progress or verbose)
-        return output.labels(result, compute=compute)
+        labels, made = output.labels(result, compute=compute)
+        return labels if made is None else (labels, made)
 
 
 def _empty(given: Input, *, skip: bool, threshold: float | None, transformed: bool) -> float | None:
