@@ -55,6 +55,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("channels", [0, None], "a sequence of whole numbers or text, or None"),
     ("level", -1, "a whole number of at least 0"),
     ("level", True, "a whole number or None"),
+    ("spacing", -0.5, "a number of micrometres above 0"),
     ("axes", ["y", "x"], "text or None"),
     ("name", 3, "text"),
     ("overwrite", "no", "True or False"),
