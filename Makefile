@@ -13,6 +13,9 @@ EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES) $(NETWORKS) $(MICROSCOPES),$(package)/pyproject.toml)
 TYPED := core/src plugins/bioio/src plugins/cellpose/src plugins/filters/src plugins/geojson/src plugins/measure/src plugins/ome-zarr/src plugins/pictures/src plugins/spatialdata/src plugins/tiff/src plugins/threshold/src plugins/watershed/src plugins/stardist/src docs/demo
 
+# What tests compile is kept, whatever the shell says: else each of their many processes compiles what it imports.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test quick test-cellpose3 test-spatialdata lint docs faults bench accuracy accuracy-cellpose accuracy-stardist format clean
 
 demo: $(VENV)/demo.stamp

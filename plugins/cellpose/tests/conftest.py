@@ -16,16 +16,23 @@ from tilewright_cellpose.segmenter import Cellpose
 SIDE = 320  # pixels: four patches
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _narrow() -> None:
+@pytest.fixture(scope="session")
+def narrow() -> None:
     import torch
 
     small_cellpose.narrow()
     torch.set_num_threads(1)  # as many tests at a time as there are CPUs are enough
 
 
+@pytest.fixture(autouse=True)
+def _narrow_if_slow(request: pytest.FixtureRequest) -> None:
+    """Slow tests alone run networks, and what networks need takes seconds to import."""
+    if request.node.get_closest_marker("slow"):
+        request.getfixturevalue("narrow")
+
+
 @pytest.fixture(scope="session")
-def model() -> str:
+def model(narrow: None) -> str:
     return str(small_cellpose.SMALL)
 
 

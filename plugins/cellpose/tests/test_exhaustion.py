@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from tilewright.components import exhaustion
@@ -31,6 +30,8 @@ def test_a_network_that_takes_small_batches_alone_gives_the_same_labels(
     segmenter: Cellpose, nuclei: tuple[NDArray[Any], Any], found: NDArray[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """PyTorch itself raises the error: the network asks for more than any address space holds."""
+
+    import torch
 
     def limit(module: torch.nn.Module, given: tuple[torch.Tensor]) -> None:
         torch.empty(2**60 * (len(given[0]) > 1), dtype=torch.uint8)

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import synth
-import torch
-from cellpose import models
 from numpy.typing import NDArray
 
 from tilewright import Image, Pipeline, compare
@@ -65,6 +63,8 @@ def test_a_tile_without_signal_has_no_objects(segmenter: Cellpose) -> None:
 
 
 def test_a_volume_is_segmented_in_3d_and_nothing_of_it_stays_in_cellpose(model: str) -> None:
+    from cellpose import models
+
     pixels, _ = synth.make((6, 16, 16), "dense", 3, radius=8.0)
     before = dict(models.normalize_default)
     segmenter = Cellpose(model=model, do_3D=True).prepare(Image(data=pixels, axes="zyx"))
@@ -153,6 +153,8 @@ def test_weights_are_loaded_once_for_all_threads_and_are_not_pickled(
 
 
 def test_a_gpu_is_used_if_there_is_one_and_the_log_says_what_is_used(caplog: pytest.LogCaptureFixture) -> None:
+    import torch
+
     weights.device.cache_clear()
     there = torch.cuda.is_available() or torch.backends.mps.is_available()
     with caplog.at_level("INFO", "tilewright"):
@@ -170,6 +172,8 @@ def test_a_gpu_is_used_if_there_is_one_and_the_log_says_what_is_used(caplog: pyt
 def test_a_model_of_cellposes_own_is_found_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, segmenter: Cellpose, found: NDArray[Any], nuclei: Pair
 ) -> None:
+    from cellpose import models
+
     name = "cpsam" if weights.newer() else "cyto3"
     monkeypatch.setattr(models, "MODEL_DIR", tmp_path)
     shutil.copy(model, tmp_path / name)

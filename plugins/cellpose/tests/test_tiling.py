@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import synth
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from narrow_segmenter import Narrow
@@ -204,6 +203,8 @@ def test_errors_of_flows_are_the_same_in_every_part_that_holds_an_object_and_its
 
 
 def test_what_it_declares_for_planes_and_for_volumes(model: str) -> None:
+    import torch
+
     plane, volume = Cellpose(model=model), Cellpose(model=model, do_3D=True, flow3D_smooth=1.5)
     assert plane.context == {}
     assert plane.halo == {"y": 60, "x": 60}
@@ -288,6 +289,8 @@ def test_windows_without_a_pixel_above_the_empty_value_are_left_out(model: str, 
 
 
 def test_predictions_of_other_weights_under_the_same_path_are_not_taken(model: str, tmp_path: Path) -> None:
+    import torch
+
     own, pixels = tmp_path / "own.pt", synth.make((100, 100), "medium", 3)[0]
     shutil.copy(model, own)
 

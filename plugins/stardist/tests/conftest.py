@@ -18,10 +18,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 MODELS = Path(__file__).parent / "models"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _imported_as_by_the_plugin() -> None:
-    """Before a test imports TensorFlow by itself: Cellpose's tests may follow in this process."""
+@pytest.fixture(scope="session")
+def tensorflow() -> None:
+    """TensorFlow as the plugin imports it, before a test does so by itself: Cellpose's may follow in this process."""
     kinds()
+
+
+@pytest.fixture(autouse=True)
+def _tensorflow_if_slow(request: pytest.FixtureRequest) -> None:
+    """Slow tests alone run networks, and TensorFlow takes seconds to import."""
+    if request.node.get_closest_marker("slow"):
+        request.getfixturevalue("tensorflow")
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +44,7 @@ def small3d() -> str:
 
 
 @pytest.fixture(scope="session")
-def small_rgb(small2d: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def small_rgb(small2d: str, tensorflow: None, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The 2-D network for three channels, whose mean it sees as the other sees its one: its first weights, spread."""
     from stardist.models import Config2D, StarDist2D
 
