@@ -35,6 +35,7 @@ from tilewright import (
     hookimpl,
     tile_process,
 )
+from tilewright.abc import Block, Column, Facts
 
 LEVEL = 30_000
 
@@ -243,6 +244,23 @@ def test_a_transform_that_kills_its_workers_is_named() -> None:
         pipeline.run(noise(50, 60), workers=2, processes=True)
 
 
+def test_intensities_are_measured_in_the_image_as_it_is_stored() -> None:
+    @dataclass(frozen=True)
+    class Brightest:
+        pixels: bool = True
+
+        def columns(self, _: Facts) -> dict[str, Column]:
+            return {"brightest": Column()}
+
+        def __call__(self, block: Block) -> dict[str, NDArray[Any]]:
+            return {"brightest": np.full(len(block.ids), float(block.pixels.max()))}
+
+    pixels = np.zeros((30, 40), np.uint16)
+    pixels[3:6, 3:6] = 40_000
+    pipeline = Pipeline(segmenter=components, transforms=[lambda each: each // 2 + 20_000], measure=Brightest())
+    assert pipeline.run(pixels).table.column("brightest").tolist() == [40_000]
+
+
 def test_tile_process_transforms_too() -> None:
     pixels = noise(3, 40, 50)
     closed = np.stack([Widest()(each) for each in pixels])
@@ -341,10 +359,9 @@ def test_a_pipeline_with_transforms_is_saved_and_comes_back(suffix: str, tmp_pat
     assert Pipeline.load(tmp_path / f"p{suffix}") == pipeline
 
 
-def test_transforms_that_are_none_are_refused() -> None:
-    for wrong in ("widest", {"name": "widest"}, Widest(), 3):
-        with pytest.raises(InvalidOption, match="transforms must be a list of transforms, not"):
-            Pipeline(segmenter=components, transforms=wrong)  # type: ignore[arg-type]
+def test_transforms_are_one_or_several_and_nothing_else() -> None:
+    assert Pipeline(segmenter=components, transforms=Widest()).transforms == (Widest(),)
+    assert Pipeline(segmenter=components, transforms=[Widest, Centred()]).transforms == (Widest(), Centred())
     with pytest.raises(UnknownComponent, match="no installed plugin offers a transform 'widst'"):
         Pipeline(segmenter=components, transforms=["widst"])
     with pytest.raises(InvalidOption, match="5 is not a transform; give a name"):
