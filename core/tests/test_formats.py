@@ -205,10 +205,10 @@ def test_a_format_that_nobody_reads_is_refused_with_the_readers_there_are(
 ) -> None:
     offer({"suffixes": (".scan", ".sca")}, {"sniff": nothing})
     with pytest.raises(NotReadable) as raised:
-        open_image(file("a.npy"))
+        open_image(file("a.xyz"))
     message = str(raised.value)
     assert "no installed reader reads" in message
-    assert "a.npy" in message
+    assert "a.xyz" in message
     assert "first (.scan .sca)" in message
     assert "\n" not in message
 

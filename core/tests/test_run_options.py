@@ -53,6 +53,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("channels", 0, "a sequence of whole numbers or text, or None"),
     ("channels", "DAPI", "a sequence of whole numbers or text, or None"),
     ("channels", [0, None], "a sequence of whole numbers or text, or None"),
+    ("spacing", 0, "a number of micrometres above 0"),
+    ("spacing", "fine", "a real number"),
     ("level", -1, "a whole number of at least 0"),
     ("level", True, "a whole number or None"),
     ("spacing", -0.5, "a number of micrometres above 0"),
