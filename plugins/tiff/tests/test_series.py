@@ -173,7 +173,10 @@ def test_a_file_with_one_image_lists_none(tmp_path: Path) -> None:
 def test_info_lists_the_images_and_a_run_says_which_it_takes(tmp_path: Path) -> None:
     path = two_images(tmp_path / "a.ome.tif")
     listed = CliRunner().invoke(main, ["info", str(path)])
-    assert "images   series=0: overview, yx 64 × 64\n         series=1: stack, zyx 5 × 90 × 90\n" in listed.stdout
+    assert (
+        "images      2\n            series=0: overview, yx 64 × 64\n            series=1: stack, zyx 5 × 90 × 90\n"
+        in listed.stdout
+    )
     facts = json.loads(CliRunner().invoke(main, ["info", str(path), "--json"]).stdout)
     assert facts["images"] == ["series=0: overview, yx 64 × 64", "series=1: stack, zyx 5 × 90 × 90"]
     run = ["run", str(path), str(tmp_path / "out.ome.tif"), "--segmenter", "threshold", "--quiet"]
