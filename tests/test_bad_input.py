@@ -208,15 +208,6 @@ def strings(folder: Path) -> None:
     change(path, "0/.zarray", lambda said: said.update(dtype="<U4", fill_value=""))
 
 
-def older_in_newer(folder: Path) -> None:
-    """0.4 metadata, where zarr v3 keeps attributes."""
-    change(store(folder), "zarr.json", lambda said: said.update(attributes=multiscales("yx", "0.4")))
-
-
-def newer_in_older(folder: Path) -> None:
-    change(store(folder, version="0.4"), ".zattrs", lambda said: (said.clear(), said.update(ome=multiscales())))
-
-
 def out_of_the_store(folder: Path) -> None:
     shutil.copytree(store(folder) / "0", folder / "secret")
     edit = lambda said: said["attributes"]["ome"]["multiscales"][0]["datasets"][0].update(path="../secret")  # noqa: E731
@@ -250,8 +241,6 @@ WRONG: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "complex numbers": (complex_pixels, ("dtype complex64; pixels must be real numbers",)),
     "pickled objects": (objects, ("image.ome.zarr",)),
     "texts": (strings, ("image.ome.zarr",)),
-    "0.4 metadata in zarr v3": (older_in_newer, ("without OME-Zarr image metadata",)),
-    "0.5 metadata in zarr v2": (newer_in_older, ("without OME-Zarr image metadata",)),
     "a level outside of the store": (out_of_the_store, ("'../secret'", "leads out of the store")),
     "a link out of the store": (link_out_of_the_store, ("'0'", "leads out of the store")),
 }

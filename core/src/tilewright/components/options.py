@@ -42,6 +42,7 @@ WORDS: Mapping[Any, str] = {
     Callable: "a function",
     Path: "a path",
     types.NoneType: "None",
+    Any: "a value",
 }
 LONGEST = 100  # characters of a value in a message
 
@@ -60,11 +61,14 @@ def options_of(target: Any) -> tuple[Option, ...]:
     """The options of a component's class; none for a function, which has no options."""
     if not _has_options(target):
         return ()
-    types = types_of(target)
+    try:
+        known = types_of(target)
+    except NameError:  # in an annotation; whoever makes the component is told
+        known = {}
     return tuple(
         Option(
             name=field.name,
-            type=_words(types[field.name]),
+            type=_words(known[field.name]) if field.name in known else str(field.type),
             default=_default(field),
             help=field.metadata.get("help", ""),
         )
@@ -85,6 +89,7 @@ def build(target: Any, options: Mapping[str, Any], what: str) -> Any:
     for name in options:
         if name not in known:
             raise InvalidOption(_unknown(name, known, what))
+    values = converted(known, options, f"{what}: ")
     for name in _required(target):
         if name not in known:
             raise InvalidOption(
@@ -93,7 +98,6 @@ def build(target: Any, options: Mapping[str, Any], what: str) -> Any:
             )
         if name not in options:
             raise InvalidOption(f"{what} needs its option {name!r}, {_words(known[name])}; give it a value")
-    values = converted(known, options, f"{what}: ")
     if not isinstance(target, type):
         return target
     try:
