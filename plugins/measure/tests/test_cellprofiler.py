@@ -30,10 +30,9 @@ def test_features_in_a_crop_are_those_in_the_image():
     labels, pixels = scene()
     facts = facts_of(labels, pixels)
     region = (slice(15, 75), slice(25, 85))
-    block = Block(
-        labels=labels[region].astype(np.intp),
-        ids=np.array([1, 2, 3], np.uint64),
-        n=2,
+    block = Block.of(
+        labels[region],
+        own=np.array([1, 2], np.uint64),
         core=(slice(0, 60), slice(0, 60)),
         place=Placement(axes="yx", region=region, shape=labels.shape),
         facts=facts,

@@ -17,14 +17,9 @@ NUMBERS = ("area_filled", "bbox", "centroid", "moments_hu", "intensity_mean", "c
 def crop_of(labels, pixels, own, region, facts):
     """A block that has some objects whole, and perhaps parts of others."""
     part = labels[region]
-    ids = np.unique(part[part > 0])
-    order = np.concatenate([own, np.setdiff1d(ids, own)])
-    number = np.zeros(labels.max() + 1, np.intp)
-    number[order] = np.arange(1, len(order) + 1)
-    return Block(
-        labels=number[part],
-        ids=order.astype(np.uint64),
-        n=len(own),
+    return Block.of(
+        part,
+        own=np.asarray(own, np.uint64),
         core=tuple(slice(0, n) for n in part.shape),
         place=Placement(axes=facts.axes, region=region, shape=labels.shape),
         facts=facts,

@@ -121,19 +121,9 @@ def test_objects_that_another_call_measures_leave_no_trace(plane):
     whole = measured(EVERYTHING, plane, tile=1000)
     own = np.array([4, 30, 31, 900], np.uint64)
     ids = np.unique(plane)[1:].astype(np.uint64)
-    others = np.setdiff1d(ids, own)
-    number = np.zeros(plane.max() + 1, np.intp)
-    number[own], number[others] = np.arange(1, 5), np.arange(5, len(ids) + 1)
     everywhere = tuple(slice(0, n) for n in plane.shape)
     place = Placement.whole("yx", plane.shape)
-    block = Block(
-        labels=number[plane],
-        ids=np.concatenate([own, others]),
-        n=4,
-        core=everywhere,
-        place=place,
-        facts=facts_of(plane),
-    )
+    block = Block.of(plane, own=own, core=everywhere, place=place, facts=facts_of(plane))
     columns = EVERYTHING(block)
     for name, values in columns.items():
         np.testing.assert_array_equal(values, whole[name][np.searchsorted(ids, own)], err_msg=name)

@@ -33,20 +33,12 @@ class Runs:
     @classmethod
     def of_block(cls, block: Block) -> Runs:
         """The runs of a block's core."""
-        labels = block.labels[block.core]
-        rows = labels.reshape(-1, labels.shape[-1])
-        new = np.ones(rows.shape, bool)
-        np.not_equal(rows[:, 1:], rows[:, :-1], out=new[:, 1:])
-        starts = np.flatnonzero(new)
-        row, column = np.divmod(starts, rows.shape[1])
-        label = rows[row, column]
-        own = np.flatnonzero((label > 0) & (label <= block.n))
-        length = np.diff(starts, append=rows.size)[own]
+        start, length, number = block.runs
+        own = np.flatnonzero((number > 0) & (number <= block.n))
+        at = np.stack(np.unravel_index(start[own], [part.stop - part.start for part in block.core]))
         origin = [part.start + inner.start for part, inner in zip(block.place.region, block.core, strict=True)]
-        at = np.array([*np.unravel_index(row[own], labels.shape[:-1] or (1,)), column[own]], np.int64)[-labels.ndim :]
-        return cls(
-            of=label[own] - 1, at=at + np.array(origin)[:, None], length=length, starts=starts, own=own, n=block.n
-        )
+        at += np.array(origin)[:, None]
+        return cls(of=number[own] - 1, at=at, length=length[own], starts=start, own=own, n=block.n)
 
     def corner(self) -> Ints:
         """(n, d) the smallest coordinates of each object's pixels."""

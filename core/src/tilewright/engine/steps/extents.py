@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...abc.measurer import Block, Column, Columns, Facts, Quantity
 from ...abc.merges import unsplit
+from ...tiling.regions import lengths
 
 __all__ = ["MARKS", "Extents"]
 
@@ -40,25 +41,19 @@ class Extents:
         }
 
     def partial(self, block: Block) -> dict[str, NDArray[Any]]:
-        labels = np.ascontiguousarray(block.labels[block.core])
-        flat, width = labels.ravel(), labels.shape[-1]
-        ends = np.append(flat[1:] != flat[:-1], True)
-        ends[width - 1 :: width] = True  # a run stays in its line
-        stops = np.flatnonzero(ends) + 1
-        starts = np.concatenate([[0], stops[:-1]])
-        number = flat[starts]
+        start, length, number = block.runs
         order = np.argsort(number, kind="stable")
-        order = order[np.searchsorted(number[order], 1) :]
-        starts, lengths = starts[order], (stops - starts)[order]
-        places = np.stack(np.unravel_index(starts, labels.shape), axis=1)
+        order = order[slice(*np.searchsorted(number[order], [1, block.n + 1]))]
+        runs = length[order]
+        places = np.stack(np.unravel_index(start[order], lengths(block.core)), axis=1)
         places += [part.start for part in block.place.core]
         first = np.searchsorted(number[order], np.arange(1, block.n + 1))
         ahead = places.copy()
-        ahead[:, -1] += lengths - 1
+        ahead[:, -1] += runs - 1
         return {
             "start": np.minimum.reduceat(places, first, axis=0),
             "stop": np.maximum.reduceat(ahead, first, axis=0) + 1,
-            "marks": np.add.reduceat(_marks(places, lengths, block.facts.shape), first, axis=0),
+            "marks": np.add.reduceat(_marks(places, runs, block.facts.shape), first, axis=0),
         }
 
     def finish(self, merged: Mapping[str, Any], facts: Facts) -> Columns:
@@ -70,12 +65,12 @@ class Extents:
         return unsplit(self, block)
 
 
-def _marks(places: NDArray[Any], lengths: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint64]:
-    """The marks of runs that start at some places."""
+def _marks(places: NDArray[Any], runs: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint64]:
+    """The marks of runs of some lengths that start at some places."""
     start = np.zeros(len(places), np.uint64)
     for axis, length in enumerate(shape):
         start = start * np.uint64(length) + places[:, axis].astype(np.uint64)
-    n, one, two = lengths.astype(np.uint64), np.uint64(1), np.uint64(2)
+    n, one, two = runs.astype(np.uint64), np.uint64(1), np.uint64(2)
     sums = n * (n - one) // two  # 0 + 1 + … + (n - 1), and the squares of these
     squares = sums * (two * n - one) // np.uint64(3)
     return np.stack([n, n * start + sums, n * start * start + two * start * sums + squares], axis=1)
