@@ -197,7 +197,7 @@ def slide(length: int, weights: str, file: str) -> dict[str, Any]:
 
         def progress(step: str, done: int, _total: int) -> None:
             nonlocal most
-            if step == "segment" and not done % 16 and predictions.exists():
+            if step == "segment" and predictions.exists():
                 most = max(most, sum(each.stat().st_size for each in predictions.iterdir()))
 
         network = Blobs(weights=weights)
