@@ -141,11 +141,26 @@ def _gathered(quantity: Quantity, parts: Iterable[tuple[Ints, Value]]) -> Rows:
 def _counted(rows: Rows) -> Rows:
     """Rows with one for each key, which is all numbers but the last, and the sum of their last numbers."""
     of, values = rows
-    order = np.lexsort((*values[:, -2::-1].T, of))
+    order = _order(of, values[:, :-1])
     of, values = of[order], values[order]
     if not len(of):
         return Rows(of, values)
-    new = (np.diff(of, prepend=of[0] - 1) != 0) | (values[:, :-1] != np.roll(values[:, :-1], 1, axis=0)).any(axis=1)
+    new = np.diff(of, prepend=of[0] - 1) != 0
+    for key in values.T[:-1]:
+        new[1:] |= key[1:] != key[:-1]
     first = np.flatnonzero(new)
     counts = np.add.reduceat(values[:, -1], first)
     return Rows(of[first], np.column_stack([values[first, :-1], counts]).astype(values.dtype, copy=False))
+
+
+def _order(of: Ints, keys: NDArray[Any]) -> NDArray[np.intp]:
+    """What sorts rows by object and key: by one whole number made of both, where there is one."""
+    if keys.dtype.kind in "iu" and len(of):
+        low = keys.min(axis=0)
+        spans = [int(high) - int(least) + 1 for high, least in zip(keys.max(axis=0), low, strict=True)]
+        if math.prod(spans) * (int(of.max()) + 1) < 2**63:
+            place = of.copy()
+            for key, least, span in zip(keys.T, low, spans, strict=True):
+                place = place * span + (key - least).astype(np.int64)
+            return np.argsort(place, kind="stable")
+    return np.lexsort((*keys[:, ::-1].T, of))

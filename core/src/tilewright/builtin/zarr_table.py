@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,26 +37,27 @@ class ZarrTableSink:
     """A group beside its destination."""
 
     def __init__(self, spec: TableSpec, path: Path) -> None:
+        self._spec, self._aside, self._path = spec, spec.workdir / "table.zarr", path
+        self._done = 0
+
+    @cached_property
+    def _group(self) -> Any:  # a zarr.Group; made when it is filled, since a trial is thrown away
         import zarr
 
-        self._aside, self._path, self._names = spec.workdir / "table.zarr", path, list(spec.columns)
-        self._group = zarr.create_group(self._aside, overwrite=True)
-        self._done = 0
-        for name, column in spec.columns.items():
-            array = self._group.create_array(
-                name, shape=(spec.n_rows,), dtype=column.dtype, chunks=(max(1, min(CHUNK, spec.n_rows)),)
-            )
-            array.attrs["unit"] = column.unit
+        group, n = zarr.create_group(self._aside, overwrite=True), self._spec.n_rows
+        for name, column in self._spec.columns.items():
+            chunks = (max(1, min(CHUNK, n)),)
+            group.create_array(name, shape=(n,), dtype=column.dtype, chunks=chunks, attributes={"unit": column.unit})
+        return group
 
     def write(self, columns: Columns) -> None:
-        stop = self._done + len(columns[self._names[0]])
-        for name in self._names:
-            if stop > self._done:
-                self._group[name][self._done : stop] = columns[name]  # type: ignore[index]  # it is an array
+        stop = self._done + len(columns["label"])
+        for name in self._spec.columns if stop > self._done else ():
+            self._group[name][self._done : stop] = columns[name]
         self._done = stop
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
-        self._group.attrs.update({"columns": self._names, "tilewright": dict(provenance)})
+        self._group.attrs.update({"columns": list(self._spec.columns), "tilewright": dict(provenance)})
         root = root_of(self._path.parent)
         with nullcontext() if root is None else changed_hierarchy(root, self._path):
             place_folder(self._aside, self._path)
@@ -65,4 +67,4 @@ class ZarrTableSink:
         import zarr
 
         group = zarr.open_group(self._path, mode="r")
-        return {name: group[name] for name in self._names}  # type: ignore[misc]  # they are arrays
+        return {name: group[name] for name in self._spec.columns}  # type: ignore[misc]  # they are arrays
