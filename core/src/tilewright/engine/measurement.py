@@ -68,7 +68,7 @@ class LabelsMeasured:
         """The run, while it holds its checkpoint."""
         measuring = _measuring(self.labels, self.image, self.wanted, self.options.measure_pixels, home)
         record = _record(home, self.labels, measuring)
-        basis = basis_of(record_of(measuring), {"source": record["source"], "file": record["file"]})
+        basis = basis_of(record["measured"], {"source": record["source"], "file": record["file"]})
         measuring = replace(measuring, basis=basis)
         folders = (home.beside, home.checkpoint)
         with (
