@@ -35,6 +35,8 @@ class CpMeasure:
 
     features: tuple[str, ...] = field(default=("zernike",), metadata={"help": f"by name: {', '.join(FEATURES)}"})
 
+    halo = 1  # a pixel belongs to an object's edge if the one beside it, which may lie beyond the box, does not
+
     def __post_init__(self) -> None:
         check_names(self.features, FEATURES, "cp-measure")
 
