@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import ngio
 import numpy as np
 import pytest
 import zarr
-from ngio.tables import FeatureTable
 
 from tilewright.abc import Column
 from tilewright.errors import AlreadyExists, InvalidOption, TilewrightError
@@ -18,11 +16,16 @@ from tilewright_measure.tables.ngio import NgioTable
 
 from .conftest import COLUMNS, PROVENANCE, TIMED, assert_same, filled, rows_of, spec_of
 
+if TYPE_CHECKING:
+    import ngio
+
 Version = Literal["0.4", "0.5"]
 versions = pytest.mark.parametrize("version", ["0.4", "0.5"])
 
 
 def image_at(folder: Path, version: Version = "0.5") -> ngio.OmeZarrContainer:
+    import ngio  # after ome-zarr-models: it parametrises classes of pydantic-zarr, of which the first use counts
+
     pixels = np.zeros((64, 64), np.uint16)
     image = ngio.create_ome_zarr_from_array(
         folder / "image.ome.zarr", pixels, pixelsize=0.5, levels=1, ngff_version=version
@@ -41,6 +44,8 @@ def write(folder: Path, name: str = "measures", n: int = 40, columns: dict[str, 
 @versions
 @pytest.mark.parametrize("n", [0, 1, 100])
 def test_ngio_opens_the_table_with_its_labels_as_index(tmp_path: Path, version: Version, n: int) -> None:
+    from ngio.tables import FeatureTable
+
     image, rows = image_at(tmp_path, version), rows_of(n)
     sink = write(tmp_path, n=n)
     assert image.list_tables() == ["measures"]
