@@ -78,7 +78,7 @@ class MeasurerTests(Kit):
 
     def test_what_it_declares_makes_sense(self, measurer: Any) -> None:
         for made, objects in self._each(measurer):
-            columns = _traits(made).columns(_block(made, objects).facts)
+            columns = MeasurerTraits.of(made).columns(_block(made, objects).facts)
             assert columns, "it has no columns; return at least one from columns(facts)"
             taken = {"t", "label"} & {*columns}
             assert not taken, f"it has the column {taken.pop()!r}, which is of the table's key; give it another name"
@@ -86,8 +86,9 @@ class MeasurerTests(Kit):
     def test_every_object_has_a_value_in_each_declared_column(self, measurer: Any) -> None:
         for made, objects in self._each(measurer):
             block = _block(made, objects)
-            for name, held in _called(made, block).items():
-                values = np.asarray(_returned(made, block)[name])
+            rows, returned = _called(made, block), _returned(made, block)
+            for name, held in rows.items():
+                values = np.asarray(returned[name])
                 assert held.dtype.kind == "f" or np.array_equal(held, values), (
                     f"the column {name!r} is declared as {held.dtype}, which does not hold what it returned "
                     f"({values.dtype}, {values.min()} to {values.max()}); declare a wider dtype"
@@ -195,7 +196,7 @@ class MeasurerTests(Kit):
     def test_the_same_pixels_in_another_dtype_give_the_same(self, measurer: Any) -> None:
         for made, objects in self._each(measurer):
             whole, image = self._table(made, objects), objects.image
-            for dtype in self.dtypes if _traits(made).pixels else ():
+            for dtype in self.dtypes if MeasurerTraits.of(made).pixels else ():
                 other = replace(objects, image=replace(image, data=image.data[...].astype(dtype)))
                 self._check(
                     {name: values.astype(np.float64) for name, values in self._table(made, other).items()},
@@ -250,10 +251,6 @@ class _Stop:
             raise _StoppedError
 
 
-def _traits(made: Any) -> MeasurerTraits:
-    return MeasurerTraits.of(made)
-
-
 def _names(traits: MeasurerTraits) -> tuple[str, ...]:
     """Two channels' names, or those that the measurer names if they are more."""
     named = [each for each in traits.channels or () if isinstance(each, str)]
@@ -262,7 +259,7 @@ def _names(traits: MeasurerTraits) -> tuple[str, ...]:
 
 def _block(made: Any, objects: Objects) -> Block:
     """The whole as one block."""
-    traits, labels, image = _traits(made), objects.labels, objects.image
+    traits, labels, image = MeasurerTraits.of(made), objects.labels, objects.image
     chosen = traits.channels if traits.channels is not None else range(image.size("c"))
     channels = [image.channel_index(each) for each in chosen] if traits.pixels else []
     pixels = image.data[...] if "c" in image.axes else image.data[...][np.newaxis]
@@ -285,13 +282,15 @@ def _block(made: Any, objects: Objects) -> Block:
     if traits.after is None:
         return block
     before = _block(traits.after, objects)
-    return replace(block, known=_called(traits.after, before) if _traits(traits.after).columns(before.facts) else {})
+    return replace(
+        block, known=_called(traits.after, before) if MeasurerTraits.of(traits.after).columns(before.facts) else {}
+    )
 
 
 def _refusal(made: Any, objects: Objects) -> str | None:
     """Why it does not measure them; None if it does."""
     try:
-        _traits(made).columns(_block(made, objects).facts)
+        MeasurerTraits.of(made).columns(_block(made, objects).facts)
     except InvalidOption as error:
         return str(error)
     return None
@@ -317,7 +316,7 @@ def _returned(made: Any, block: Block) -> Any:
 
 def _called(made: Any, block: Block) -> Rows:
     """The columns of whole objects in one call, as they are declared."""
-    traits = _traits(made)
+    traits = MeasurerTraits.of(made)
     columns = traits.columns(block.facts)
     asked = Measure(number=0, measurer=made, facts=block.facts, columns=columns, quantities={}, partial=traits.partial)
     try:
@@ -332,7 +331,7 @@ def _arrays(block: Block) -> list[NDArray[Any]]:
 
 
 def _difference(values: NDArray[Any], expected: NDArray[Any]) -> float:
-    """The largest difference as a part of the largest value; equal infinities and NaN do not differ."""
+    """The largest difference as a part of the largest value; 0 for equal values only, of which NaN is one."""
     if values.shape != expected.shape:
         return np.inf
     differs = ~((values == expected) | ((values != values) & (expected != expected)))
@@ -341,4 +340,5 @@ def _difference(values: NDArray[Any], expected: NDArray[Any]) -> float:
     one, other = values.astype(np.float64), expected.astype(np.float64)
     largest = np.abs(other[np.isfinite(other)]).max(initial=0) or 1.0
     with np.errstate(invalid="ignore"):
-        return float(np.nan_to_num(np.abs(one - other)[differs] / largest, nan=np.inf).max())
+        worst = np.nan_to_num(np.abs(one - other)[differs] / largest, nan=np.inf).max()
+    return max(float(worst), np.finfo(np.float64).tiny)  # whole numbers may differ by less than a float tells
