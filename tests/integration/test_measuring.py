@@ -183,3 +183,20 @@ def test_a_table_that_is_there_is_replaced_only_on_request(image: Path, tmp_path
     assert (tmp_path / "cells.csv").read_bytes() == before
     assert invoke(*words, "--measure-set", "size.properties=extent", "--overwrite").exit_code == 0
     assert list(pd.read_csv(tmp_path / "cells.csv")) == ["label", "extent"]
+
+
+def test_each_time_has_rows_of_its_own(tmp_path: Path) -> None:
+    times = np.stack([objects(), np.where(objects() == 5, 0, objects())])
+    for name, data in (("labels", times), ("image", np.stack([pixels()[0], pixels()[1]]))):
+        zarr.create_array(tmp_path / f"{name}.zarr", data=data, dimension_names=["t", "y", "x"])
+    words = ("--measure", "intensity", "--measure-pixels", "500")
+    done = invoke("measure", tmp_path / "labels.zarr", tmp_path / "image.zarr", tmp_path / "cells.csv", *words)
+    assert done.exit_code == 0, done.stderr
+    frame = pd.read_csv(tmp_path / "cells.csv")
+    assert list(frame)[:2] == ["t", "label"]
+    assert frame["t"].tolist() == [0] * 12 + [1] * 11
+    for time in range(2):
+        expected = regionprops_table(times[time], pixels()[time], properties=("label", "intensity_mean"))
+        own = frame[frame["t"] == time]
+        assert own["label"].tolist() == expected["label"].tolist()
+        np.testing.assert_allclose(own["intensity_mean"], expected["intensity_mean"])

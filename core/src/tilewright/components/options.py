@@ -177,9 +177,9 @@ def _read(text: str, wanted: Any) -> Any:
     if text.lower() in named:
         return named[text.lower()]
     alternatives = kinds if get_origin(wanted) in (Union, types.UnionType) else {wanted}
-    if str not in alternatives and not text.lstrip().startswith("["):
-        for element in _elements(alternatives):
-            return [_read(part.strip(), element) for part in text.split(",") if part.strip()]
+    elements = _elements(alternatives)
+    if elements and str not in alternatives and not text.lstrip().startswith("["):
+        return [_read(part.strip(), elements[0]) for part in text.split(",") if part.strip()]
     for written in (text, f"[{text}]") if "," in text else (text,):
         with contextlib.suppress(ValueError, RecursionError):  # not JSON, a number of too many digits, too deep
             return json.loads(written)

@@ -35,7 +35,7 @@ class TableTests(Kit):
 
     dtypes: those of columns that the format keeps.
     suffix: of the path; the first that the format's spec claims if None.
-    path(folder): override it if the table's place is another one, and make what has to be there.
+    path(folder, table): override it if the table's place is another one, and make what has to be there.
     read(path, sink): override it if your sinks have no `read()`: the columns of the finished table.
     """
 
