@@ -468,6 +468,16 @@ def test_a_table_gives_columns_and_a_data_frame(tmp_path: Path) -> None:
         _ = table["area"]
 
 
+def test_a_table_is_an_arrow_table_with_its_dtypes() -> None:
+    pytest.importorskip("pyarrow")
+    table = measure(labels_of((20, 30)), measure=Holes())
+    arrow = table.to_arrow()
+    assert {field.name: str(field.type) for field in arrow.schema} == {
+        "label": "uint64", "holes": "int32", "width": "double"
+    }  # fmt: skip
+    np.testing.assert_array_equal(arrow["width"].to_numpy(), table["width"])
+
+
 def test_rows_of_a_block_belong_to_its_objects() -> None:
     class Odd(Neighbours):
         def partial(self, block: Block) -> Any:

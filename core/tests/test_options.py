@@ -41,6 +41,7 @@ class Everything:
     mapping: Mapping[str, int] = field(default_factory=dict)
     mixed: tuple[float, str] = (0.0, "")
     channels: Sequence[int | str] = ()
+    names: tuple[str, ...] | None = ()
     folder: str | Path | None = None
     told: Callable[[int], None] | None = None
     moment: date = date.min
@@ -226,6 +227,12 @@ def test_what_is_no_argument_of_a_function_is_a_type_error_as_ever() -> None:
         ("tile", "none", None),
         ("pair", "0,1.5", (0.0, 1.5)),
         ("boxes", "[1, 2], [3, 4]", ((1, 2), (3, 4))),
+        ("names", "DAPI", ("DAPI",)),
+        ("names", "1, true", ("1", "true")),
+        ("names", '["a, b"]', ("a, b",)),
+        ("names", "none", None),
+        ("names", "", ()),
+        ("channels", "DAPI,1", ("DAPI", 1)),
         ("table", '{"a": 1}', {"a": 1}),
         ("anything", "free text", "free text"),
     ],

@@ -26,6 +26,8 @@ TAKEN = {
     "network": "windows",
     "merger": "seam",
     "writer": "sink",
+    "measurer": "quantity",
+    "table": "columns",
 }
 
 

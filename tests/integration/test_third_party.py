@@ -59,6 +59,76 @@ HOOKS = """
     @hookimpl
     def tilewright_writers():
         return [FormatSpec(name="lab-text", target="lab_format.parts:LabWriter", suffixes=(".lab",))]
+
+
+    @hookimpl
+    def tilewright_measurers():
+        yield Spec(name="lab-heights", target="lab_format.measures:heights", summary="Rows of an object.")
+        yield Spec(name="lab-share", target="lab_format.measures:Share", summary="The share of high pixels.")
+
+
+    @hookimpl
+    def tilewright_tables():
+        return [FormatSpec(name="lab-lines", target="lab_format.measures:lines", suffixes=(".lines",))]
+"""
+
+MEASURES = """
+    from dataclasses import dataclass
+    from pathlib import Path
+
+    import numpy as np
+
+    from tilewright.abc import Column, Quantity, unsplit
+
+
+    def heights(block):
+        rows = [(block.labels == number).any(axis=1).sum() for number in range(1, block.n + 1)]
+        return {"height": np.array(rows)}
+
+
+    heights.columns = lambda facts: {"height": Column(dtype="int64", unit="pixel")}
+    heights.pixels = False
+
+
+    @dataclass(frozen=True, kw_only=True)
+    class Share:
+        level: float = 0.0
+        names: tuple[str, ...] = ("share",)
+
+        def columns(self, facts):
+            return {name: Column() for name in self.names}
+
+        def quantities(self, facts):
+            return {"high": Quantity(dtype="int64"), "all": Quantity(dtype="int64")}
+
+        def partial(self, block):
+            labels, pixels = block.labels[block.core], block.pixels[0][block.core]
+            chosen = {"high": labels[pixels > self.level], "all": labels.ravel()}
+            return {name: np.bincount(each, minlength=block.n + 1)[1:] for name, each in chosen.items()}
+
+        def finish(self, merged, facts):
+            return {name: merged["high"] / merged["all"] for name in self.names}
+
+        def __call__(self, block):
+            return unsplit(self, block)
+
+
+    def lines(path, spec):
+        return Lines(Path(path), spec.workdir / "lines.txt", list(spec.columns))
+
+
+    class Lines:
+        def __init__(self, path, aside, names):
+            self.path, self.aside = path, aside
+            aside.write_text(" ".join(names) + "\\n")
+
+        def write(self, columns):
+            with self.aside.open("a") as file:
+                for row in zip(*columns.values()):
+                    print(*row, file=file)
+
+        def finish(self, provenance):
+            self.aside.replace(self.path)
 """
 
 PARTS = """
@@ -163,6 +233,7 @@ def write_project(folder: Path) -> Path:
     (folder / "pyproject.toml").write_text(dedent(PYPROJECT))
     (folder / "lab_format" / "__init__.py").write_text(dedent(HOOKS))
     (folder / "lab_format" / "parts.py").write_text(dedent(PARTS))
+    (folder / "lab_format" / "measures.py").write_text(dedent(MEASURES))
     return folder
 
 
@@ -253,6 +324,20 @@ def test_the_command_line_lists_and_runs_it_too(installed: Path, tmp_path: Path)
     run(tmp_path, installed, "-m", "tilewright.cli", "run", "image.lab", "labels.lab", *parts)
     lines = (tmp_path / "labels.lab").read_text().splitlines()
     assert [[int(label) for label in line.split()] for line in lines[1:]] == LABELS
+
+
+def test_its_measurers_run_from_the_command_line_into_its_table(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "image.lab").write_text(dedent(IMAGE))
+    (tmp_path / "labels.lab").write_text("\n".join(" ".join(map(str, row)) for row in LABELS))
+    words = ("--measure", "lab-heights,lab-share", "--measure-set", "lab-share.names=share")
+    words += ("--measure-set", "lab-share.level=0.5", "--measure-pixels", "6", "--processes")
+    printed = run(tmp_path, installed, "-m", "tilewright.cli", "measure", "labels.lab", "image.lab", "a.lines", *words)
+    assert printed == f"table:  {tmp_path / 'a.lines'} (4 rows of 3 columns)\n"
+    expected = ["label height share", "1 4 1.0", "2 2 1.0", "3 2 1.0", "4 2 1.0"]
+    assert (tmp_path / "a.lines").read_text().splitlines() == expected
+    parts = ("--segmenter", "lab-above", "--merger", "lab-straight", "--tiler", "lab-stripes", "--table", "b.lines")
+    run(tmp_path, installed, "-m", "tilewright.cli", "run", "image.lab", "found.lab", *parts, *words)
+    assert (tmp_path / "b.lines").read_text().splitlines() == expected
 
 
 def test_without_it_nothing_is_left(tmp_path: Path) -> None:

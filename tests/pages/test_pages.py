@@ -32,6 +32,7 @@ def test_a_tutorial_works_from_its_first_line_to_its_last(page: Path, environmen
         "README.md",
         "docs/does-tiling-change-my-result.md",
         "docs/install.md",
+        "docs/measure.md",
         "docs/segment.md",
         "plugins/geojson/README.md",
         "plugins/ome-zarr/README.md",

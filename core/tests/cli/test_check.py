@@ -27,6 +27,7 @@ FINE = """
     from scipy import ndimage
 
     from tilewright import Image
+    from tilewright.abc import Column
 
 
     @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,21 @@ FINE = """
 
         def __call__(self, pixels):
             return pixels
+
+
+    def longest(block):
+        return {"longest": np.array([max(np.ptp(np.nonzero(block.labels == 1 + i), axis=1)) for i in range(block.n)])}
+
+
+    longest.pixels = False
+    longest.columns = lambda facts: {"longest": Column(dtype="int64")}
+
+
+    def widest(block):
+        return {"longest": np.full(block.n, max(block.labels.shape))}
+
+
+    widest.columns = longest.columns
 
 
     def read(path):
@@ -173,6 +189,31 @@ def test_an_error_is_told_with_the_line_of_the_authors_code(parts: Path) -> None
 def test_a_writer_that_returns_no_sink_is_told_so(parts: Path) -> None:
     install(parts, "lab-void", summed("writer", "lab-void", "check_parts:nothing", ", suffixes=('.void',)"))
     assert "it returned NoneType without write and finish; return a sink" in checked("lab-void")[1]
+
+
+def test_a_measurer_is_tried_on_objects_of_two_and_three_dimensions(parts: Path) -> None:
+    hook = "@hookimpl\ndef tilewright_measurers():\n    return [Spec(name='lab-longest', target='check_parts:longest', "
+    install(
+        parts, "lab-m", hook + "summary='A.'), Spec(name='lab-widest', target='check_parts:widest', summary='B.')]\n"
+    )
+    code, said = checked("lab-m")
+    assert code == 2
+    assert "  measurer lab-longest: 12 of 12 checks passed" in said
+    assert "wrong: blocks equal the whole" in said
+    assert "declare as halo how far it looks beyond an object" in " ".join(said.split())
+
+
+def test_a_format_of_tables_is_tried_where_it_takes_a_plain_path(site: Path) -> None:
+    hook = "@hookimpl\ndef tilewright_tables():\n    return ["
+    for name, target in (("csv", "CsvTable"), ("ngio", "NgioTable")):
+        hook += f"FormatSpec(name='lab-{name}', target='tilewright_measure.tables.{name}:{target}', "
+        hook += f"summary='A.', suffixes=('.lab{name}',)), "
+    install(site, "lab-tables", hook + "]\n")
+    code, said = checked("lab-tables")
+    assert code == 0
+    assert "  table lab-csv: 6 of 6 checks passed" in said
+    assert "  table lab-ngio: 0 of 6 checks passed" in said
+    assert "('cells.labngio' is not a table of an OME-Zarr image; " in " ".join(said.split())
 
 
 def test_a_reader_is_tried_on_a_file(parts: Path, tmp_path: Path) -> None:

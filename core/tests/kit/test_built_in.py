@@ -1,4 +1,4 @@
-"""The core's own tilers, mergers and writer pass the kit."""
+"""The core's own tilers, mergers, writer and table pass the kit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tilewright import Auto, Grid, Overlap, Touch
-from tilewright.testing import MergerTests, OwnerTests, PluginTests, TilerTests, WriterTests
+from tilewright.testing import MergerTests, OwnerTests, PluginTests, TableTests, TilerTests, WriterTests
 
 
 class TestGrid(TilerTests):
@@ -53,6 +53,12 @@ class TestZarrArray(WriterTests):
 
 class TestZarrArrayInThreeDimensions(TestZarrArray):
     axes, shape = "zyx", (9, 40, 41)
+
+
+class TestZarrTable(TableTests):
+    @pytest.fixture
+    def table(self) -> str:
+        return "zarr-table"
 
 
 class TestCore(PluginTests):

@@ -1,4 +1,4 @@
-"""Every fault that a tiler, merger or writer can have is caught by the test that is there for it."""
+"""Every fault that a tiler, merger, writer or table's format can have is caught by the test that is there for it."""
 
 from __future__ import annotations
 
@@ -47,6 +47,17 @@ WRITERS = {
     "Elsewhere": "test_nothing_is_visible_before_finish",
 }
 
+TABLES = {
+    "InTheOpen": "test_nothing_is_visible_before_finish",
+    "Writing": "test_an_earlier_table_stays_until_the_new_one_is_whole",
+    "Appending": "test_a_second_try_begins_anew",
+    "Rounding": "test_rows_are_read_back_as_they_were_written",
+    "Sorted": "test_rows_are_read_back_as_they_were_written",
+    "Doubled": "test_rows_are_read_back_as_they_were_written",
+    "Timeless": "test_times_are_a_part_of_the_key",
+    "Filled": "test_no_rows_are_a_table_too",
+}
+
 
 def test_what_breaks_the_contract_of_tilers_is_caught(catching: Catching) -> None:
     catching("broken_tilers", "TilerTests", "tiler", TILERS)
@@ -63,3 +74,7 @@ def test_what_breaks_the_contract_of_owning_mergers_is_caught(catching: Catching
 
 def test_what_breaks_the_contract_of_writers_is_caught(catching: Catching) -> None:
     catching("broken_writers", "WriterTests", "writer", WRITERS, body='suffix = ".lab"; dtypes = ("uint32",)')
+
+
+def test_what_breaks_the_contract_of_tables_is_caught(catching: Catching) -> None:
+    catching("broken_tables", "TableTests", "table", TABLES, body='suffix = ".lab"')

@@ -20,9 +20,10 @@ __all__ = ["new"]
 @click.option("--path", "folder", default=".", metavar="DIR", help="Where to put it; the current folder if not said.")
 @debuggable
 def new(kind: Scaffold, name: str, folder: str) -> None:
-    """Write a complete plugin package of one KIND (reader, transform, tiler, segmenter, network, merger or writer).
+    """Write a complete plugin package of one KIND.
 
-    It is the folder tilewright-NAME, which installs and passes its tests. A network is a segmenter whose network
+    KIND is reader, transform, tiler, segmenter, network, merger, writer, measurer or table (a format of tables). The
+    package is the folder tilewright-NAME, which installs and passes its tests. A network is a segmenter whose network
     sees each window of the image once.
 
     \b

@@ -146,7 +146,8 @@ def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
 def parse(target: Any, texts: Mapping[str, str]) -> dict[str, Any]:
     """Read option values that are given as text: as JSON if they are JSON, else as the text itself.
 
-    A field that takes only strings gets the text as it is, so that a channel named `1` stays a name.
+    A field that takes only strings gets the text as it is, so that a channel named `1` stays a name. One that takes a
+    sequence of strings gets those between commas.
     """
     hints = get_type_hints(target) if _has_options(target) else {}
     return {name: _read(text, hints.get(name, Any)) for name, text in texts.items()}
@@ -175,10 +176,20 @@ def _read(text: str, wanted: Any) -> Any:
     named = {"true": True, "false": False, "none": None}
     if text.lower() in named:
         return named[text.lower()]
+    alternatives = kinds if get_origin(wanted) in (Union, types.UnionType) else {wanted}
+    elements = _elements(alternatives)
+    if elements and str not in alternatives and not text.lstrip().startswith("["):
+        return [_read(part.strip(), elements[0]) for part in text.split(",") if part.strip()]
     for written in (text, f"[{text}]") if "," in text else (text,):
         with contextlib.suppress(ValueError, RecursionError):  # not JSON, a number of too many digits, too deep
             return json.loads(written)
     return text
+
+
+def _elements(kinds: Set[Any]) -> list[Any]:
+    """Of what the sequences among some types are made, if that may be text."""
+    args = [get_args(kind) for kind in kinds if get_origin(kind) in (tuple, Sequence)]
+    return [arg[0] for arg in args if arg[1:] in ((), (...,)) and str in (arg[0], *get_args(arg[0]))]
 
 
 def _convert(value: Any, wanted: Any, what: str) -> Any:

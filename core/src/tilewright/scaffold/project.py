@@ -18,7 +18,7 @@ from ..errors import AlreadyExists, InvalidOption
 __all__ = ["SCAFFOLDS", "Scaffold", "write_project"]
 
 Scaffold = Kind | Literal["network"]
-SCAFFOLDS: tuple[Scaffold, ...] = (*(kind for kind in KINDS if kind not in ("measurer", "table")), "network")
+SCAFFOLDS: tuple[Scaffold, ...] = (*KINDS, "network")
 
 HIDDEN = (
     "github",
@@ -33,6 +33,8 @@ LIBRARIES: Mapping[Scaffold, Sequence[str]] = {
     "network": ["numpy>=2.0", "scipy>=1.13"],
     "merger": ["numpy>=2.0"],
     "writer": ["numpy>=2.0"],
+    "measurer": ["numpy>=2.0"],
+    "table": ["numpy>=2.0"],
 }
 
 

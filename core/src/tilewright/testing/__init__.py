@@ -11,6 +11,8 @@
 | `MergerTests` | `merger` | a merger |
 | `OwnerTests` | `merger` | a merger that has `decide` |
 | `WriterTests` | `writer` | a writer |
+| `MeasurerTests` | `measurer` | a measurer |
+| `TableTests` | `table` | a table's format |
 
 Where a fixture returns a component it may be an instance, a function, or the name of an installed one.
 
@@ -20,24 +22,29 @@ pytest but `tilewright.testing.fixtures`, so that `tilewright check` runs the sa
 
 from __future__ import annotations
 
+from .measurers import MeasurerTests, Objects
 from .mergers import MergerTests
 from .networks import NetworkTests
 from .owners import OwnerTests
 from .plugins import PluginTests
 from .readers import ReaderTests, Sample
 from .segmenters import SegmenterTests
+from .tables import TableTests
 from .tilers import TilerTests
 from .transforms import TransformTests
 from .writers import WriterTests
 
 __all__ = [
+    "MeasurerTests",
     "MergerTests",
     "NetworkTests",
+    "Objects",
     "OwnerTests",
     "PluginTests",
     "ReaderTests",
     "Sample",
     "SegmenterTests",
+    "TableTests",
     "TilerTests",
     "TransformTests",
     "WriterTests",

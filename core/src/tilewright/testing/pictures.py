@@ -11,7 +11,7 @@ from ..image import SPATIAL, Image
 from ..labels.pairs import count_pairs
 from ..labels.runs import Runs
 
-__all__ = ["agreement", "crop", "discs"]
+__all__ = ["agreement", "cells", "crop", "discs"]
 
 LENGTHS = {"z": 12, "y": 210, "x": 150}
 OBJECTS = 90  # rows that hold discs; below there is noise on the left and nothing at all on the right
@@ -50,6 +50,27 @@ def discs(axes: str) -> Image:
     if "c" in axes:
         pixels = np.stack([pixels] * 3, axis=axes.index("c"))
     return Image(data=pixels, axes=axes, name="discs")
+
+
+def cells(axes: str, channels: int) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
+    """Labels of objects that touch, and pixels of some channels: values up to 255, brighter where the id is larger.
+
+    Some ids are left out. Objects have holes, lie in two parts, are one pixel large, a line, or cut by the image's
+    border. There are none at the right.
+    """
+    shape = {"yx": (40, 52), "zyx": (9, 20, 24)}[axes]
+    random = np.random.default_rng(11)
+    seeds = np.array([random.integers(0, n, 16) for n in shape], float).T
+    grid = np.moveaxis(np.indices(shape), 0, -1)[..., np.newaxis, :]
+    distance = np.sqrt(((grid - seeds) ** 2).sum(axis=-1))
+    nearest, away = distance.argmin(axis=-1), distance.min(axis=-1)
+    labels = np.where((away < shape[-1] / 7) & ((away >= 1.5) | (nearest % 3 > 0)), 3 * nearest + 2, 0)
+    labels[labels == 38] = 20  # two parts of one object
+    labels[..., -shape[-1] // 6 :] = 0
+    labels[..., -2, -3] = 900
+    labels[..., 2, 3:20] = 901
+    pixels = random.integers(0, 100, (channels, *shape)) + labels % 150
+    return labels.astype(np.uint32), pixels.astype(np.uint16)
 
 
 def crop(image: Image, lengths: dict[str, int]) -> NDArray[Any]:

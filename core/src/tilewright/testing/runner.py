@@ -16,14 +16,17 @@ from ..components.discovery import Component, Plugin
 from ..components.isolation import contained, describe
 from ..components.options import options_of, parse
 from ..components.resolve import component, made
+from ..errors import InvalidOption
 from ..io.formats import read
 from .kit import Kit
+from .measurers import MeasurerTests
 from .mergers import MergerTests
 from .networks import NetworkTests
 from .owners import OwnerTests
 from .plugins import PluginTests
 from .readers import ReaderTests, Sample
 from .segmenters import SegmenterTests
+from .tables import TableTests
 from .tilers import TilerTests
 from .transforms import TransformTests
 from .writers import WriterTests
@@ -81,6 +84,10 @@ def _of_component(subject: str, one: Component, made: Callable[..., Any], image:
             yield from _tried(subject, TilerTests, tiler=made)
         case "writer":
             yield from _tried(subject, _SilentWriters, writer=made)
+        case "measurer":
+            yield from _tried(subject, MeasurerTests, measurer=made)
+        case "table":
+            yield from _tried(subject, _SilentTables, table=made)
 
 
 def _made(one: Component, texts: Mapping[str, str]) -> Callable[..., Any]:
@@ -111,14 +118,29 @@ def _merger_tests(made: object) -> type[Kit]:
     return _without(MergerTests, {"test_law_3_objects_that_touch_stay_apart": "it decides nothing, as for components"})
 
 
-class _SilentWriters(WriterTests):
-    dtypes = ("uint32",)  # which other dtypes it should hold is not known here
-    leave_out: ClassVar = {"test_ids_that_the_format_cannot_hold_are_refused": "it may hold them"}
+class _Silent:
+    """Leaves out tests of what cannot be read."""
 
     def read(self, path: Path, sink: Any) -> Any:
         if SinkTraits.of(sink).read is None:
             raise unittest.SkipTest("the sink has no read(), so nobody here can see what was written")
-        return super().read(path, sink)
+        return super().read(path, sink)  # type: ignore[misc]  # of the class that it is mixed into
+
+
+class _SilentWriters(_Silent, WriterTests):
+    dtypes = ("uint32",)  # which other dtypes it should hold is not known here
+    leave_out: ClassVar = {"test_ids_that_the_format_cannot_hold_are_refused": "it may hold them"}
+
+
+class _SilentTables(_Silent, TableTests):
+    def _open(self, table: Any, path: Path, workdir: Path, rows: Any) -> Any:
+        try:
+            return super()._open(table, path, workdir, rows)
+        except InvalidOption as error:
+            reason = str(error).replace(str(path), path.name)
+            raise unittest.SkipTest(
+                f"it does not take the table that is tried ({reason}); inherit TableTests, and override what it needs"
+            ) from error
 
 
 def _without(tests: type[Kit], reasons: dict[str, str]) -> type[Kit]:

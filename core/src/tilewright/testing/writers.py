@@ -21,7 +21,7 @@ from ..tiling.regions import Region
 from .kit import Kit
 from .offers import format_of
 
-__all__ = ["WriterTests"]
+__all__ = ["PROVENANCE", "WriterTests", "content"]
 
 PROVENANCE = {"tilewright": "0.1.0", "source": "cells.tif", "n_objects": 3, "pipeline": {"segmenter": {"name": "a"}}}
 
@@ -141,10 +141,10 @@ class WriterTests(Kit):
         path, sink = self._open(writer, tmp_path, old)
         self._fill(sink, old)
         sink.finish(PROVENANCE)
-        before = _content(path)
+        before = content(path)
         path, sink = self._open(writer, tmp_path, new, run="second")
         self._fill(sink, new)
-        assert _content(path) == before, f"the earlier {path.name} changed before finish; build in spec.workdir"
+        assert content(path) == before, f"the earlier {path.name} changed before finish; build in spec.workdir"
         sink.finish(PROVENANCE)
         self._check(path, sink, new, "a second output over the first")
 
@@ -196,7 +196,7 @@ def _regions(shape: Sequence[int], block: Sequence[int]) -> list[Region]:
     return list(itertools.product(*spans))
 
 
-def _content(path: Path) -> dict[str, str]:
+def content(path: Path) -> dict[str, str]:
     """A digest of each file at a path or below it."""
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}

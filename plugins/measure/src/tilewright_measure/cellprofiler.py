@@ -57,14 +57,25 @@ class CpMeasure:
         return {name: Column() for name in self._columns(labels, [pixels] * len(facts.channels), facts)}
 
     def __call__(self, block: Block, /) -> Columns:
-        """The columns of the block's objects."""
-        labels = np.where(block.labels <= block.n, block.labels, 0)
-        pixels = [] if block.pixels is None else [_fraction(channel) for channel in block.pixels]
-        start = dict(zip("ZYX"[-labels.ndim :], (part.start for part in block.place.region), strict=True))
+        """The columns of the block's objects.
+
+        Each is measured alone: the circle around an object, on which Zernike's features depend, is found by the library
+        in an order that depends on which others there are.
+        """
+        from scipy import ndimage
+
+        boxes = ndimage.find_objects(block.labels, block.n)
+        objects = [self._of_one(block, number, _widened(box)) for number, box in enumerate(boxes, 1)]
         return {
-            name: values + start.get(_axis(name), 0)
-            for name, values in self._columns(labels, pixels, block.facts).items()
+            name: np.concatenate([np.zeros(0), *(each[name] for each in objects)]) for name in self.columns(block.facts)
         }
+
+    def _of_one(self, block: Block, number: int, box: tuple[slice, ...]) -> Columns:
+        pixels = [] if block.pixels is None else [_fraction(channel[box]) for channel in block.pixels]
+        starts = (part.start + own.start for part, own in zip(block.place.region, box, strict=True))
+        start = dict(zip("ZYX"[-len(box) :], starts, strict=True))
+        columns = self._columns((block.labels[box] == number).astype(int), pixels, block.facts)
+        return {name: values + start.get(_axis(name), 0) for name, values in columns.items()}
 
     def _columns(self, labels: Any, pixels: list[Any], facts: Facts) -> dict[str, NDArray[np.float64]]:
         """The columns of the objects as they are in a crop."""
@@ -78,6 +89,11 @@ class CpMeasure:
                 values = functions[feature](labels, image)
                 columns |= {of_channel(name, channel, facts): each for name, each in values.items()}
         return {name: np.asarray(values, np.float64) for name, values in columns.items()}
+
+
+def _widened(box: tuple[slice, ...]) -> tuple[slice, ...]:
+    """A box with a pixel more on each side, as far as there are pixels."""
+    return tuple(slice(max(0, part.start - 1), part.stop + 1) for part in box)
 
 
 def _axis(name: str) -> str:
