@@ -10,8 +10,9 @@ from typing import Any
 
 from ..abc.traits import MeasurerTraits
 from ..components.resolve import components
+from ..engine.given import given_labels, label_source
 from ..engine.measurement import LabelsMeasured
-from ..engine.measures import Wanted, given_labels, image_of, label_source
+from ..engine.measures import Wanted, image_of
 from ..engine.table import Table
 from ..errors import InvalidOption
 from ..io.source import Source, open_source
