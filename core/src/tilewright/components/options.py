@@ -146,7 +146,8 @@ def checked_arguments(function: Callable[P, R]) -> Callable[P, R]:
 def parse(target: Any, texts: Mapping[str, str]) -> dict[str, Any]:
     """Read option values that are given as text: as JSON if they are JSON, else as the text itself.
 
-    A field that takes only strings gets the text as it is, so that a channel named `1` stays a name.
+    A field that takes only strings gets the text as it is, so that a channel named `1` stays a name. One that takes
+    several strings gets those between the commas.
     """
     hints = get_type_hints(target) if _has_options(target) else {}
     return {name: _read(text, hints.get(name, Any)) for name, text in texts.items()}
@@ -170,7 +171,10 @@ def _required(target: object) -> list[str]:
 
 def _read(text: str, wanted: Any) -> Any:
     kinds = {str} if wanted is str else set(get_args(wanted))
-    if str in kinds and kinds <= {str, types.NoneType}:
+    if get_origin(wanted) in (tuple, Sequence):
+        if kinds <= {str, ...} and not text.startswith("["):
+            return [part.strip() for part in text.split(",")]
+    elif str in kinds and kinds <= {str, types.NoneType}:
         return None if types.NoneType in kinds and text.lower() == "none" else text
     named = {"true": True, "false": False, "none": None}
     if text.lower() in named:
