@@ -142,7 +142,8 @@ class Traits:
             stride=self.stride,
             context=self.context,
             memory=self.memory,
-            channels=image.size("c"),
+            channels=image.size("c") if self.pixels else 0,
+            given=len(self.given),
         )
 
 
