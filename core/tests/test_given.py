@@ -17,15 +17,18 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tilewright import (
+    Auto,
     CheckpointMismatch,
     Grid,
     Image,
     InvalidImage,
     InvalidLabels,
     InvalidOption,
+    Needs,
     Pipeline,
     Placement,
     measure,
+    tile_process,
 )
 from tilewright.abc import Block, Column, Facts
 
@@ -210,6 +213,16 @@ def test_results_paths_arrays_and_images_may_be_given(tmp_path: Path) -> None:
         np.testing.assert_array_equal(made.labels.compute(), grown(labels))
 
 
+def test_arrays_of_the_images_shape_have_its_axes_unless_they_state_others(tmp_path: Path) -> None:
+    labels = seeds(8, 8, 3)  # which as an image might be a colour picture
+    image, pipeline = Image(np.zeros((8, 8, 3)), "tyx"), Pipeline(segmenter=Grown(), tiler=Grid(tile=4))
+    whole = np.stack([grown(each) for each in labels])
+    np.testing.assert_array_equal(pipeline.run(image, given={"nuclei": labels}).labels, whole)
+    names = ("y", "t", "x")
+    turned = zarr.create_array(tmp_path / "turned.zarr", data=labels.swapaxes(0, 1).copy(), dimension_names=names)
+    np.testing.assert_array_equal(pipeline.run(image, given={"nuclei": turned}).labels, whole)
+
+
 def test_a_table_of_labels_whose_ids_stay_has_these_ids_and_measurers_share_what_is_given() -> None:
     @dataclass(frozen=True)
     class Nuclear:
@@ -237,6 +250,21 @@ def test_a_table_of_labels_whose_ids_stay_has_these_ids_and_measurers_share_what
     assert result.table["nuclear"].tolist() == expected
     again = measure(whole, measure=Nuclear(), given={"nuclei": labels})
     assert again["nuclear"].tolist() == expected
+
+
+def test_tile_process_is_given_labels_too() -> None:
+    labels, zeros = seeds(40, 50, first=LARGE), np.zeros((40, 50))
+    options: dict[str, Any] = {"tile_shape": (16, 16), "given": {"nuclei": labels}, "compute": True}
+    np.testing.assert_array_equal(tile_process(zeros, Grown(), **options), grown(labels))
+    with pytest.raises(InvalidOption, match=r"merger is given, but .* keeps ids"):
+        tile_process(zeros, Grown(), connectivity=2, **options)
+
+
+def test_given_labels_count_for_the_memory_of_a_tile() -> None:
+    image, one = Image(np.zeros((512, 512), np.uint8), "yx"), Auto(memory=2**20)
+    plain, handed = one(image, Needs()), one(image, Needs(given=2))
+    assert sorted(plain.largest) == [128, 256]
+    assert handed.largest == (128, 128)
 
 
 class Stopped(Exception):

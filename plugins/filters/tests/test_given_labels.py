@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import expand_labels, watershed
 
-from tilewright import Grid, Image, InvalidOption, Pipeline, compare
+from tilewright import Grid, Image, InvalidOption, Pipeline, compare, open_image
 from tilewright_filters.combine_labels import CombineLabels
 from tilewright_filters.expand import Expand
 from tilewright_filters.ring import Ring
@@ -106,6 +111,20 @@ def test_given_labels_are_named_on_the_command_line_too() -> None:
     labels = scattered("yx", 0.01)
     made = in_tiles(segmenter, np.zeros(SHAPES["yx"]), "yx", 16, {"spots": labels})
     np.testing.assert_array_equal(made, expand_labels(labels, 2))
+
+
+@pytest.mark.slow
+def test_the_command_line_plans_and_runs_with_given_labels(tmp_path: Path) -> None:
+    labels, image, nuclei = scattered("yx", 0.01), tmp_path / "image.tif", tmp_path / "nuclei.ome.zarr"
+    tifffile.imwrite(image, np.zeros(SHAPES["yx"], np.uint8))
+    Pipeline(segmenter=Expand(distance=0)).run(str(image), nuclei, given={"nuclei": labels})
+    options = ["--segmenter", "expand", "--set", "distance=3", "--tile", "16", "--given", f"nuclei={nuclei}"]
+    for command, more in (("plan", []), ("run", [str(tmp_path / "cells.ome.zarr"), "--quiet"])):
+        words = [sys.executable, "-m", "tilewright.cli", command, str(image), *more, *options, "--json"]
+        told = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    assert told["n_objects"] == len(np.unique(labels)) - 1
+    made = open_image(tmp_path / "cells.ome.zarr")[...]
+    np.testing.assert_array_equal(made, expand_labels(labels, 3))
 
 
 def test_what_cannot_be_is_refused_with_both_values() -> None:

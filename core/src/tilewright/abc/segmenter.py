@@ -83,10 +83,10 @@ class GivenSegmenter(Protocol):
     def given(self) -> tuple[str, ...]:
         """The names of the label images."""
 
-    def __call__(self, pixels: NDArray[Any] | None, /, *, given: Mapping[str, NDArray[np.uint64]]) -> NDArray[Any]:
+    def __call__(self, pixels: Any, /, *, given: Mapping[str, NDArray[np.uint64]]) -> NDArray[Any]:
         """The labels of a tile, as `Segmenter` returns them.
 
-        pixels: None for one that declares `pixels = False`.
+        pixels: an array as for `Segmenter`; None for one that declares `pixels = False`.
         given: uint64 labels by name, over the place of the pixels, in the same spatial axes, halo and context included,
             with the ids that they have in their image. They may be changed.
 

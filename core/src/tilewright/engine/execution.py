@@ -52,7 +52,7 @@ class Execution:
         if self.options.processes:
             check_guarded(sys._getframe(), "leave processes out: a run uses threads by itself")
         opened, options = self._open(source), self.options
-        given = given_labels(options.given)
+        given = given_labels(options.given, opened.opened)
         home = self._destination(opened, destination)
         try:
             for each in (opened, *given.values()):
@@ -96,8 +96,9 @@ class Execution:
         from .forecast import forecast  # no run needs it
 
         nowhere = Path()  # a forecast has a checkpoint of its own, and writes nothing
-        given = given_labels(self.options.given)
-        plan = plan_of(self.parts, self._open(source), given, self.options, nowhere, nowhere)
+        opened = self._open(source)
+        given = given_labels(self.options.given, opened.opened)
+        plan = plan_of(self.parts, opened, given, self.options, nowhere, nowhere)
         return forecast(plan, self.options.workers, sample)
 
     def _open(self, source: Any) -> Source:

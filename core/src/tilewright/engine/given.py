@@ -7,18 +7,19 @@ from typing import Any
 
 from ..errors import InvalidImage, TilewrightError
 from ..image import Image
+from ..image.arrays import stated_axes
 from ..io.source import Source, open_source
 from .result import Result
 
 __all__ = ["given_labels", "label_source"]
 
 
-def given_labels(given: Mapping[str, Any] | None) -> dict[str, Source]:
-    """The label images that a user gives by name, as paths, images, arrays or results, opened lazily."""
-    opened = {
-        name: _of_result(each) if isinstance(each, Result) else open_source(each)
-        for name, each in (given or {}).items()
-    }
+def given_labels(given: Mapping[str, Any] | None, image: Image) -> dict[str, Source]:
+    """The label images that a user gives by name, as paths, images, arrays or results, opened lazily.
+
+    An array of the image's shape that does not state its axes has those of the image.
+    """
+    opened = {name: _opened(each, image) for name, each in (given or {}).items()}
     return {name: label_source(each, f"the given labels {name!r}") for name, each in opened.items()}
 
 
@@ -28,6 +29,15 @@ def label_source(source: Source, what: str) -> Source:
     if image.size("c") > 1:
         raise InvalidImage(f"{what} has {image.size('c')} channels, and labels have none; give a label image")
     return source.choosing(0) if "c" in image.axes else source
+
+
+def _opened(labels: Any, image: Image) -> Source:
+    if isinstance(labels, Result):
+        return _of_result(labels)
+    lengths = {axis: image.size(axis) for axis in image.axes if axis != "c"}
+    alike = getattr(labels, "shape", None) == tuple(lengths.values())
+    bare = alike and not isinstance(labels, Image) and stated_axes(labels) is None
+    return open_source(labels, axes="".join(lengths) if bare else None)
 
 
 def _of_result(result: Result) -> Source:

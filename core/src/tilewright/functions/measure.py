@@ -62,7 +62,9 @@ def measure(
     if not measurers:
         raise InvalidOption("no measurer is given; give one or several (measure, --measure)")
     source = label_source(open_source(labels, axes=axes), "the label image")
-    wanted = Wanted(measurers=measurers, channels=channels, given=given_labels(given), memory=options.measure_memory)
+    wanted = Wanted(
+        measurers=measurers, channels=channels, given=given_labels(given, source.opened), memory=options.measure_memory
+    )
     return LabelsMeasured(
         labels=source, image=_image(labels, image, source, measurers, level), wanted=wanted, options=options
     ).run()
