@@ -11,6 +11,7 @@ from tilewright_filters.background import Background
 from tilewright_filters.combine import Combine
 from tilewright_filters.combine_labels import CombineLabels
 from tilewright_filters.expand import Expand
+from tilewright_filters.fill_holes import FillHoles
 from tilewright_filters.gaussian import Gaussian
 from tilewright_filters.median import Median
 from tilewright_filters.rescale import Rescale
@@ -70,6 +71,7 @@ class TestSegmentersOfGivenLabels(SegmenterTests):
             "seeded-watershed",
             Expand(distance=6.5),
             Ring(distance=4, gap=1),
+            FillHoles(size=9),
             CombineLabels(method="difference", given=("cells", "nuclei")),
             SeededWatershed(threshold=30, sigma=1, reach=30),
         ],
@@ -82,6 +84,6 @@ class TestSegmentersOfGivenLabels(SegmenterTests):
 class TestSegmentersOfGivenLabelsInThreeDimensions(SegmenterTests):
     spatial = "zyx"
 
-    @pytest.fixture(params=["ring", Expand(distance=3)], ids=str)
+    @pytest.fixture(params=["ring", "fill-holes", Expand(distance=3)], ids=str)
     def segmenter(self, request: pytest.FixtureRequest) -> Any:
         return request.param

@@ -19,6 +19,7 @@ from skimage.segmentation import expand_labels, watershed
 from tilewright import Grid, Image, InvalidOption, Pipeline, compare, open_image
 from tilewright_filters.combine_labels import CombineLabels
 from tilewright_filters.expand import Expand
+from tilewright_filters.fill_holes import FillHoles
 from tilewright_filters.ring import Ring
 from tilewright_filters.seeded_watershed import SeededWatershed
 
@@ -135,6 +136,46 @@ def test_what_cannot_be_is_refused_with_both_values() -> None:
         Ring(distance=4.0, gap=5)
     with pytest.raises(InvalidOption, match="distance is in mm, but the image's spacing along y is in micrometer"):
         in_tiles(Expand(unit="mm"), np.zeros((4, 4)), "yx", 4, {"nuclei": np.ones((4, 4), np.uint64)})
+
+
+def holed(axes: str) -> Labels:
+    """Objects of smoothed noise with large ids, parted where the ids change, with holes of all sizes."""
+    random = np.random.default_rng(5)
+    inside = ndimage.gaussian_filter(random.random(SHAPES[axes]), 1) > 0.46
+    whole, count = ndimage.label(inside)
+    ids = np.concatenate([[0], random.permutation(count) + LARGE]).astype(np.uint64)
+    return ids[whole]
+
+
+def filled(labels: Labels, size: int) -> Labels:
+    """Object by object, by the library's function, without what is longer and without other objects' pixels."""
+    made = labels.copy()
+    for label in np.unique(labels[labels > 0]):
+        holes = ndimage.binary_fill_holes(labels == label) & (labels == 0)
+        parts, _ = ndimage.label(labels == 0)
+        for number in np.unique(parts[holes]):
+            hole = parts == number
+            beside = labels[ndimage.binary_dilation(hole) & ~hole]
+            if (beside == label).all() and all(np.ptp(along) < size for along in np.nonzero(hole)):
+                made[hole] = label
+    return made
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 8])
+@pytest.mark.parametrize("axes", SHAPES)
+def test_holes_are_filled_in_tiles_as_in_the_whole(axes: str, size: int) -> None:
+    labels = holed(axes)
+    whole = filled(labels, size)
+    assert (whole != labels).any() == (size > 0)
+    for tile in TILES[(2 if axes == "zyx" else 0) :]:
+        made = in_tiles(FillHoles(size=size), np.zeros(SHAPES[axes]), axes, tile, {"nuclei": labels})
+        np.testing.assert_array_equal(made, whole)
+
+
+def test_the_only_plane_of_a_stack_is_filled_as_a_picture() -> None:
+    labels = holed("yx")
+    made = in_tiles(FillHoles(size=3), np.zeros((1, *labels.shape)), "zyx", 16, {"nuclei": labels[None]})
+    np.testing.assert_array_equal(made[0], filled(labels, 3))
 
 
 # Cells that grow from nuclei
