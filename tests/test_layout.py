@@ -163,7 +163,9 @@ ROOMS = (
 ENGINE = (
     "checkpoint",
     "batches",
+    "reading",
     "plan",
+    "alignment",
     "lookahead",
     "steps",
     "workers",
@@ -179,6 +181,7 @@ ENGINE = (
     "tabling",
     "measurement",
     "result",
+    "given",
     "watchers",
     "forecast",
     "execution",

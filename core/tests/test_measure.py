@@ -278,8 +278,8 @@ def test_what_does_not_fit_is_refused_with_both_before_any_work(tmp_path: Path) 
         (InvalidOption, "'.*Sums' measures pixels, but no image is given", {"measure": Sums(), "image": None}),
         (InvalidOption, "the column 'area' is one of measurer '.*Sums' and one of", {"measure": [Sums(), Sums()]}),
         (InvalidOption, "'.*Neighbours' needs the label image 'nuclei', but none", {"measure": Neighbours()}),
-        (InvalidOption, "'nuclei' is given, but no measurer needs it", {"given": {"nuclei": labels}}),
-        (InvalidImage, r"have the shape yx \(20, 30\), but the given labels 'nuclei' have yx \(3, 3\)",
+        (InvalidOption, "'nuclei' is given, but no segmenter or measurer needs it", {"given": {"nuclei": labels}}),
+        (InvalidImage, r"has the shape yx \(20, 30\), but the given labels 'nuclei' have yx \(3, 3\)",
          {"measure": Neighbours(), "given": {"nuclei": np.ones((3, 3), int)}}),
         (InvalidImage, r"the shape yx \(20, 30\), but the image image has yx \(20, 31\)",
          {"image": image_of((20, 31))}),
@@ -427,10 +427,11 @@ def test_options_of_the_table_are_refused_where_nothing_is_measured(tmp_path: Pa
     for name, value in {
         "table": tmp_path / "t.table.zarr",
         "measure_channels": [0],
-        "given": {"a": smooth((9, 9))},
     }.items():
         with pytest.raises(InvalidOption, match=f"{name} is given, but nothing is measured"):
             Pipeline(segmenter=bright).run(smooth((60, 70)), **{name: value})
+    with pytest.raises(InvalidOption, match="the label image 'a' is given, but no segmenter or measurer needs it"):
+        Pipeline(segmenter=bright).run(smooth((60, 70)), given={"a": bright(smooth((60, 70)))})
     with pytest.raises(InvalidOption, match="labels and table would both be at"):
         Pipeline(segmenter=bright, measure=Sums()).run(
             smooth((9, 9)), tmp_path / "a.table.zarr", table=tmp_path / "a.table.zarr"

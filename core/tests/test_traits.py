@@ -28,6 +28,7 @@ def test_a_plain_function_declares_nothing() -> None:
 
 def test_none_stands_for_nothing() -> None:
     names = ("axes", "channel", "channels", "halo", "context", "stride", "located", "merger", "min_size", "memory")
+    names += ("given", "keeps_ids", "pixels")
     assert Traits.of(declaring(**dict.fromkeys(names)), IMAGE) == Traits.of(declaring(), IMAGE)
 
 
@@ -72,8 +73,12 @@ def test_a_stride_on_an_image_with_t_runs() -> None:
             {"outputs": ("nuclei", "cells")},
             r"declares outputs = \('nuclei', 'cells'\), which this version",
         ),
-        ({"given": ("nuclei",)}, r"declares given = \('nuclei',\), which"),
-        ({"keeps_ids": True}, "declares keeps_ids = True, which"),
+        ({"given": "nuclei"}, "declares given = 'nuclei'; it must be names of label images"),
+        ({"keeps_ids": "yes"}, "declares keeps_ids = 'yes'; it must be True or False"),
+        ({"pixels": 0}, "declares pixels = 0; it must be True or False"),
+        ({"keeps_ids": True, "merger": "touch"}, "declares merger = 'touch'; it must be left out beside keeps_ids"),
+        ({"keeps_ids": True, "min_size": 9}, "declares min_size = 9; it must be left out beside keeps_ids"),
+        ({"given": ("nuclei",)}, "needs the label image 'nuclei', but none of that name is given"),
         (
             {"batch": 8},
             "declares batch = 8; it must be left out: it is for networks, which have windows, predict, decode",

@@ -18,6 +18,7 @@ from tilewright.abc import (
     Copies,
     Decision,
     Evidence,
+    GivenSegmenter,
     LabelsReader,
     LabelsWriter,
     LocatedSegmenter,
@@ -119,6 +120,23 @@ class Flattened:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Grown:
+    given: tuple[str, ...] = ("nuclei",)
+    keeps_ids = True
+    pixels = False
+
+    def __call__(self, pixels: None, *, given: Mapping[str, NDArray[np.uint64]]) -> NDArray[np.uint64]:
+        return given[self.given[0]]
+
+
+class Seeded:
+    given = ("nuclei",)
+
+    def __call__(self, pixels: NDArray[Any], *, given: Mapping[str, NDArray[np.uint64]]) -> NDArray[Any]:
+        return pixels * (given["nuclei"] > 0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sliding:
     level: float = 0.5
     batch: int = 8
@@ -210,6 +228,7 @@ located_transform: LocatedTransform = Shaded()
 tiler: Tiler = Halves()
 segmenters: list[Segmenter] = [bright, Threshold(), Flattened()]
 located: LocatedSegmenter = Flattened()
+given: list[GivenSegmenter] = [Grown(), Seeded()]
 prepared: PreparedSegmenter = Threshold()
 measured: MeasuredSegmenter = Threshold()
 network: Network = Sliding()

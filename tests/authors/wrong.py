@@ -15,6 +15,7 @@ from tilewright.abc import (
     Copies,
     Decision,
     Evidence,
+    GivenSegmenter,
     LabelsReader,
     LabelsWriter,
     LocatedSegmenter,
@@ -202,6 +203,7 @@ segmenter_with_option: Segmenter = thresholded  # refused
 segmenter_of_images: Segmenter = of_image  # refused
 segmenter_without_call: Segmenter = Unusable()  # refused
 located_undeclared: LocatedSegmenter = Unlocated()  # refused
+given_undeclared: GivenSegmenter = Unlocated()  # refused
 located_in_runs_alone: LocatedSegmenter = OnlyInRuns()  # refused
 prepared_in_place: PreparedSegmenter = Changing()  # refused
 prepared_without_call: PreparedSegmenter = Unusable()  # refused

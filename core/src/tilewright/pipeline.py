@@ -124,6 +124,7 @@ class Pipeline:
         empty: float | None = None,
         same_ids: bool = False,
         join_z: bool | float = False,
+        given: Mapping[str, Any] | None = None,
         sample: int = 8,
     ) -> Forecast:
         """What a run would take, from its tiles and from segmenting `sample` of them; the rest as for `run`.

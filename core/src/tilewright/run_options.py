@@ -22,7 +22,7 @@ Progress = Callable[[str, int, int], None]
 RENAMED = {"stage_dir": "checkpoint_dir", "keep_stage": "keep_checkpoint"}
 """Old names of options that `Pipeline.run` and the command line still take."""
 
-PLANNED = ("channel", "channels", "level", "spacing", "axes", "workers", "empty", "same_ids", "join_z")
+PLANNED = ("channel", "channels", "level", "spacing", "axes", "workers", "empty", "same_ids", "join_z", "given")
 """The options that `Pipeline.plan` takes too: they decide what a run takes."""
 
 MEASURED = (
@@ -166,7 +166,7 @@ class RunOptions:
     )
     given: Mapping[str, Any] | None = field(
         default=None,
-        metadata={"help": "Label images that measurers need beside the labels, by name."},
+        metadata={"help": "Label images that the segmenter or measurers need, by name."},
     )
     measure_memory: int = field(
         default=2**28,

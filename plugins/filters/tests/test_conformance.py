@@ -1,4 +1,4 @@
-"""What tilewright asks of every plugin and transform."""
+"""What tilewright asks of every plugin, transform and segmenter."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from typing import Any
 
 import pytest
 
-from tilewright.testing import PluginTests, TransformTests
+from tilewright.testing import PluginTests, SegmenterTests, TransformTests
 from tilewright_filters.background import Background
 from tilewright_filters.combine import Combine
+from tilewright_filters.combine_labels import CombineLabels
+from tilewright_filters.expand import Expand
+from tilewright_filters.fill_holes import FillHoles
 from tilewright_filters.gaussian import Gaussian
 from tilewright_filters.median import Median
 from tilewright_filters.rescale import Rescale
+from tilewright_filters.ring import Ring
+from tilewright_filters.seeded_watershed import SeededWatershed
 
 
 class TestPlugin(PluginTests):
@@ -55,4 +60,30 @@ class TestFiltersOfSeveralChannels(TestFiltersInThreeDimensions):
 
     @pytest.fixture(params=[Gaussian(), Background(size=20, method="estimate")], ids=str)
     def transform(self, request: pytest.FixtureRequest) -> Any:
+        return request.param
+
+
+class TestSegmentersOfGivenLabels(SegmenterTests):
+    @pytest.fixture(
+        params=[
+            "expand",
+            "combine-labels",
+            "seeded-watershed",
+            Expand(distance=6.5),
+            Ring(distance=4, gap=1),
+            FillHoles(size=9),
+            CombineLabels(method="difference", given=("cells", "nuclei")),
+            SeededWatershed(threshold=30, sigma=1, reach=30),
+        ],
+        ids=str,
+    )
+    def segmenter(self, request: pytest.FixtureRequest) -> Any:
+        return request.param
+
+
+class TestSegmentersOfGivenLabelsInThreeDimensions(SegmenterTests):
+    spatial = "zyx"
+
+    @pytest.fixture(params=["ring", "fill-holes", Expand(distance=3)], ids=str)
+    def segmenter(self, request: pytest.FixtureRequest) -> Any:
         return request.param

@@ -15,18 +15,25 @@ import pytest
 
 from tilewright.components.options import options_of
 from tilewright.components.resolve import component, configuration
-from tilewright_filters import SUMMARIES
+from tilewright_filters import SEGMENTERS, TRANSFORMS
 from tilewright_filters.gaussian import Gaussian
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 
 
+COMPONENTS = (*TRANSFORMS, *SEGMENTERS)
+
+
+def module(name: str) -> Any:
+    return importlib.import_module(f"tilewright_filters.{name.replace('-', '_')}")
+
+
 def target(name: str) -> Any:
-    return getattr(importlib.import_module(f"tilewright_filters.{name}"), name.capitalize())
+    return getattr(module(name), module(name).__all__[0])
 
 
 def test_discovery_imports_no_numpy() -> None:
-    code = "import sys, tilewright_filters as t; t.tilewright_transforms(); sys.exit('numpy' in sys.modules)"
+    code = "import sys, tilewright_filters as t; t.tilewright_segmenters(); sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -38,14 +45,14 @@ def test_a_name_leads_to_the_transform_and_back() -> None:
     assert component("transform", record) == made
 
 
-@pytest.mark.parametrize("name", SUMMARIES)
+@pytest.mark.parametrize("name", COMPONENTS)
 def test_the_examples_in_the_docstrings_run(name: str) -> None:
-    result = doctest.testmod(importlib.import_module(f"tilewright_filters.{name}"))
+    result = doctest.testmod(module(name))
     assert result.attempted
     assert not result.failed
 
 
-@pytest.mark.parametrize("name", SUMMARIES)
+@pytest.mark.parametrize("name", COMPONENTS)
 def test_the_readme_lists_every_option_with_its_default(name: str) -> None:
     section = README.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", section, re.MULTILINE)

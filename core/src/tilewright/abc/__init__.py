@@ -67,6 +67,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .network import Window as Window
     from .reader import LabelsReader as LabelsReader
     from .reader import Reader as Reader
+    from .segmenter import GivenSegmenter as GivenSegmenter
     from .segmenter import LocatedSegmenter as LocatedSegmenter
     from .segmenter import MeasuredSegmenter as MeasuredSegmenter
     from .segmenter import PreparedSegmenter as PreparedSegmenter
@@ -112,7 +113,7 @@ _HOMES = {
     ".merges": ("merged", "unsplit"),
     ".network": ("Maps", "Network", "Prediction", "Window"),
     ".reader": ("LabelsReader", "Reader"),
-    ".segmenter": ("LocatedSegmenter", "MeasuredSegmenter", "PreparedSegmenter", "Segmenter"),
+    ".segmenter": ("GivenSegmenter", "LocatedSegmenter", "MeasuredSegmenter", "PreparedSegmenter", "Segmenter"),
     ".table": ("TableFormat", "TableSink", "TableSpec"),
     ".tiler": ("Needs", "Tiler"),
     ".traits": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from ..image import Image
 from ..tiling.placement import Placement
 
-__all__ = ["LocatedSegmenter", "MeasuredSegmenter", "PreparedSegmenter", "Segmenter"]
+__all__ = ["GivenSegmenter", "LocatedSegmenter", "MeasuredSegmenter", "PreparedSegmenter", "Segmenter"]
 
 
 class Segmenter(Protocol):
@@ -35,7 +36,10 @@ class Segmenter(Protocol):
     | `memory` | a method | the bytes that a call takes (`MeasuredSegmenter`) |
     | `prepare` | a method | fixes what must be the same for all tiles (`PreparedSegmenter`) |
     | `windows`, `predict`, `decode` | methods | what makes a segmenter a `Network`, whose windows are each predicted once |
-    | `outputs`, `given`, `keeps_ids` | `tuple[str, ...]`, `tuple[str, ...]`, `bool` | reserved for later versions; this one refuses a segmenter that declares one of them |
+    | `given` | `tuple[str, ...]` | the names of the label images that it needs, which the run gives (`GivenSegmenter`) |
+    | `keeps_ids` | `bool` | `True` if its labels are final ids: equal ids in different tiles are one object, whose parts may lie apart. A tile's core is drawn by its own tile; no merger is asked, and nothing is renumbered |
+    | `pixels` | `bool` | `False` if it looks at given labels alone: it is handed `None`, and no pixels are read; `True` if it declares none |
+    | `outputs` | `tuple[str, ...]` | reserved for later versions; this one refuses a segmenter that declares it |
     """  # noqa: E501 - rows of a table cannot be broken
 
     def __call__(self, pixels: NDArray[Any], /) -> NDArray[Any]:
@@ -65,6 +69,28 @@ class LocatedSegmenter(Segmenter, Protocol):
         """The labels of a tile, as `Segmenter` returns them.
 
         place: where in the image the pixels lie. None, outside of a run: they are the whole image.
+        """
+
+
+class GivenSegmenter(Protocol):
+    """A segmenter that declares `given`: it is handed label images beside the pixels, such as the nuclei of cells.
+
+    With `prepare` it may be handed them whole and lazy too: `prepare(image, given={name: image})`, if it has a
+    parameter of that name.
+    """
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The names of the label images."""
+
+    def __call__(self, pixels: Any, /, *, given: Mapping[str, NDArray[np.uint64]]) -> NDArray[Any]:
+        """The labels of a tile, as `Segmenter` returns them.
+
+        pixels: an array as for `Segmenter`; None for one that declares `pixels = False`.
+        given: uint64 labels by name, over the place of the pixels, in the same spatial axes, halo and context included,
+            with the ids that they have in their image. They may be changed.
+
+        One that is `located` is handed the place of the pixels by keyword too: `place=`.
         """
 
 

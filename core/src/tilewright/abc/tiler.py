@@ -24,7 +24,7 @@ class Needs:
     context: by axis; an axis that is left out has 0. Pixels around a tile's outer region that the segmenter is handed
         too. The run adds them to the tiles; a tiler needs them for the memory that a tile takes.
     memory: the bytes that a call takes for a tile of a shape and dtype; None if the segmenter does not declare it.
-    channels: the number of channels in a tile's pixels.
+    channels: the number of channels in a tile's pixels. given: the number of label images that come with them.
     """
 
     separate: str = ""
@@ -33,6 +33,7 @@ class Needs:
     context: Mapping[str, int] = field(default_factory=dict)
     memory: Callable[[tuple[int, ...], np.dtype[np.generic]], int] | None = None
     channels: int = 1
+    given: int = 0
 
 
 class Tiler(Protocol):

@@ -6,6 +6,7 @@ No other module asks a component for what it may leave out.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +42,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-LATER = ("outputs", "given", "keeps_ids")  # which the engine does not serve yet
+LATER = ("outputs",)  # which the engine does not serve yet
 HALVES = ("windows", "predict", "decode")  # the methods of a network, which has all of them
 PARTS = ("quantities", "partial", "finish")  # the methods of a partial measurer, which has all of them
 
@@ -58,6 +59,7 @@ class Traits:
     predictions: what the network of an `abc.network.Network` says of a window, by name; empty for any other segmenter.
     batch: windows that go through it at once. decode_options: those of its options that `predict` does not depend on.
     gpu: whether it runs on a GPU where there is one.
+    pixels: whether it looks at pixels; else it is handed None, and none are read.
     """
 
     axes: str
@@ -78,6 +80,7 @@ class Traits:
     batch: int = 1
     decode_options: tuple[str, ...] = ()
     gpu: bool = False
+    pixels: bool = True
 
     @classmethod
     def of(cls, segmenter: object, image: Image) -> Traits:
@@ -114,7 +117,22 @@ class Traits:
             if asked.value("decode_options")
             else (),
             gpu=_gpu(asked),
-        )
+            given=asked.given(),
+            keeps_ids=asked.flag("keeps_ids"),
+            pixels=asked.value("pixels") is None or asked.flag("pixels"),
+        )._consistent(asked)
+
+    def _consistent(self, asked: _Asked) -> Traits:
+        """InvalidOption for what cannot be declared together."""
+        for name in ("given", "keeps_ids") if self.predictions else ():
+            if getattr(self, name):
+                raise asked.wrong(name, "left out: networks are not served with it")
+        if self.predictions and not self.pixels:
+            raise asked.wrong("pixels", "left out: a network looks at pixels")
+        for name in ("merger", "min_size") if self.keeps_ids else ():
+            if getattr(self, name):
+                raise asked.wrong(name, "left out beside keeps_ids: labels are kept as they are, and nothing is joined")
+        return self
 
     def needs(self, image: Image) -> Needs:
         """The needs that a tiler is called with."""
@@ -124,7 +142,8 @@ class Traits:
             stride=self.stride,
             context=self.context,
             memory=self.memory,
-            channels=image.size("c"),
+            channels=image.size("c") if self.pixels else 0,
+            given=len(self.given),
         )
 
 
@@ -133,8 +152,12 @@ def declared(component: object, name: str, kind: Kind = "segmenter") -> Any:
     return _Asked(kind, component).value(name)
 
 
-def prepared(component: Callable[..., Any], image: Image, kind: Kind = "segmenter") -> Callable[..., Any]:
+def prepared(
+    component: Callable[..., Any], image: Image, kind: Kind = "segmenter", given: Mapping[str, Image] | None = None
+) -> Callable[..., Any]:
     """The segmenter or transform that `prepare` returns, or the component itself if it has no `prepare`.
+
+    given: label images by name, for a `prepare` that takes them.
 
     InvalidOption if what `prepare` returns cannot be called.
     """
@@ -142,10 +165,18 @@ def prepared(component: Callable[..., Any], image: Image, kind: Kind = "segmente
     if prepare is None:
         return component
     with blamed(kind, component, f"running prepare({image!r})"):
-        made: object = prepare(image)
+        made: object = prepare(image, given=given) if given and _takes(prepare, "given") else prepare(image)
     if not callable(made):
         raise InvalidOption(f"{whose(kind, component)} must return a {kind} from prepare, not {made!r}")
     return made
+
+
+def _takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function has a parameter of that name."""
+    try:
+        return name in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of some functions in C nothing is known
+        return False
 
 
 def lean(network: Any) -> Any:
@@ -292,7 +323,7 @@ class MeasurerTraits:
             if asked.value("channels") is None
             else asked.sequence("channels", (int, str), "indices or names"),
             halo=asked.whole("halo"),
-            given=() if asked.value("given") is None else asked.sequence("given", (str,), "names of label images"),
+            given=asked.given(),
             after=after,
             partial=bool(there),
             columns=lambda facts: _typed(asked, "columns", columns(facts), Column),
@@ -368,6 +399,10 @@ class _Asked:
         if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, types) for v in value):
             return tuple(value)
         raise self.wrong(name, wanted)
+
+    def given(self) -> tuple[str, ...]:
+        """The names of the label images that it needs."""
+        return () if self.value("given") is None else self.sequence("given", (str,), "names of label images")
 
     def whole(self, name: str) -> int:
         value = self.value(name)

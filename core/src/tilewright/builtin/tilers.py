@@ -59,9 +59,9 @@ class Auto:
 
     Without `memory` a tile may take 128 MiB, or 512 MiB more than the smallest tile if the segmenter declares
     `memory(shape, dtype)`. A tile's work takes what the segmenter declares, else twice the pixels and 16 bytes a pixel
-    for labels. A storage chunk that is too large is halved until it fits; InvalidOption if one pixel with its halo does
-    not fit. The grid depends on the image and the options alone, not on the machine, so that a run that is resumed on
-    another one has the same tiles.
+    for its labels, and for each label image that is given. A storage chunk that is too large is halved until it fits;
+    InvalidOption if one pixel with its halo does not fit. The grid depends on the image and the options alone, not on
+    the machine, so that a run that is resumed on another one has the same tiles.
     """
 
     memory: int | None = field(
@@ -136,4 +136,4 @@ def bytes_for(shape: tuple[int, ...], dtype: np.dtype[np.generic], needs: Needs)
     """The bytes that a tile's work takes: what the segmenter declares, else as `Auto` estimates it."""
     if needs.memory is not None:
         return needs.memory(shape, dtype)
-    return math.prod(shape) * (2 * dtype.itemsize * needs.channels + 16)
+    return math.prod(shape) * (2 * dtype.itemsize * needs.channels + 16 * (1 + needs.given))

@@ -21,6 +21,7 @@ from ..storage.machine import cpus, gpus, open_standard_streams
 from .checkpoint.lock import Claim, claimed, empty, has_record, is_placing, keep, note_placing, record_of
 from .checkpoint.predictions import PREDICTIONS
 from .fingerprint import fingerprint, identity, noting_changes, of_predictions, with_windows_of
+from .given import given_labels
 from .plan import Plan
 from .planning import Parts, plan_of
 from .provenance import pipeline_record, provenance_of
@@ -51,15 +52,18 @@ class Execution:
         if self.options.processes:
             check_guarded(sys._getframe(), "leave processes out: a run uses threads by itself")
         opened, options = self._open(source), self.options
+        given = given_labels(options.given, opened.opened)
         home = self._destination(opened, destination)
         try:
-            home.check(opened.whole.identity, make_parents=options.make_parents)
+            for each in (opened, *given.values()):
+                home.check(each.whole.identity, make_parents=options.make_parents)
             if not (options.overwrite or (options.resume and is_placing(home.beside))):
                 home.check_free()
-            plan = plan_of(self.parts, opened, options, home.checkpoint, home.workdir)
-            tabling = Tabling.of(self.parts.measure, options, home, plan, opened)
+            plan = plan_of(self.parts, opened, given, options, home.checkpoint, home.workdir)
+            tabling = Tabling.of(self.parts.measure, options, home, plan, opened, given)
             for table in tabling.homes:
-                table.check(opened.whole.identity, make_parents=options.make_parents)
+                for each in (opened, *given.values()):
+                    table.check(each.whole.identity, make_parents=options.make_parents)
                 if not (options.overwrite or (options.resume and is_placing(home.beside))):
                     table.check_free()
             plan, record = self._recorded(plan, home)
@@ -92,7 +96,9 @@ class Execution:
         from .forecast import forecast  # no run needs it
 
         nowhere = Path()  # a forecast has a checkpoint of its own, and writes nothing
-        plan = plan_of(self.parts, self._open(source), self.options, nowhere, nowhere)
+        opened = self._open(source)
+        given = given_labels(self.options.given, opened.opened)
+        plan = plan_of(self.parts, opened, given, self.options, nowhere, nowhere)
         return forecast(plan, self.options.workers, sample)
 
     def _open(self, source: Any) -> Source:

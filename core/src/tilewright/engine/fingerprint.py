@@ -18,8 +18,9 @@ from ..tiling.windows import Windows
 from .checkpoint.differences import same
 from .code_identity import behaviour
 from .plan import Plan
+from .reading import Stored
 
-__all__ = ["fingerprint", "identity", "noting_changes", "of_predictions", "with_windows_of"]
+__all__ = ["fingerprint", "identity", "noting_changes", "of_predictions", "stored_record", "with_windows_of"]
 
 _first: dict[str, str] = {}
 """By what the code of a component came to be in the course of a run of this process: what it was when the run began."""
@@ -31,7 +32,7 @@ def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
     record = {
         "tilewright": __version__,
         "destination": path,
-        "source": plan.source.whole.identity.text,
+        "source": plan.source.whole.identity.text if plan.pixels else None,
         "file": None if plan.files is None else plan.files._asdict(),
         "image": [image.axes, list(image.shape), str(image.dtype)],
         "reader": identity("reader", plan.source.reader) if plan.source.reader else None,
@@ -39,6 +40,8 @@ def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
         "transforms": [_transformation(each) for each in mapped_in(image.data)],
         "grid": [grid.axes, grid.cores, grid.halo, grid.stride, grid.separate],
         "context": plan.context,
+        "given": {name: stored_record(each) for name, each in plan.given.items()},
+        "keeps_ids": plan.keeps_ids,
         "windows": [[*map(dataclasses.asdict, plan.windows)], plan.batch] if plan.windows else None,
         "segmenter": identity("segmenter", plan.segmenter),
         "merger": identity("merger", plan.merger),
@@ -49,6 +52,13 @@ def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
     }
     plain: dict[str, Any] = json.loads(json.dumps(record))
     return plain
+
+
+def stored_record(stored: Stored) -> list[Any]:
+    """What tells an image, or labels, from others; regions of which guards tell a change aside."""
+    files = None if stored.files is None else stored.files.content or stored.files._asdict()
+    image = stored.source.whole
+    return [image.identity.text, files, image.axes, image.shape, str(image.dtype)]
 
 
 def of_predictions(record: Mapping[str, Any], decode_options: Sequence[str]) -> dict[str, Any]:

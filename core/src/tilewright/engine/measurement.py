@@ -20,7 +20,7 @@ from .fingerprint import identity
 from .measures import Wanted, basis_of, blocks_over, measuring_of, record_of
 from .measuring import Measurement
 from .provenance import table_provenance
-from .steps.label_images import StoredLabels
+from .reading import StoredLabels
 from .steps.measure import Measuring
 from .table import Table, opened_table, placed_table, remove_table_with, table_spec, try_table, write_table
 from .workers.crew import crew, in_task

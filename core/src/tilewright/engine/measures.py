@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,21 @@ from ..abc.traits import MeasurerTraits
 from ..components.blame import whose
 from ..errors import InvalidImage, InvalidOption
 from ..image import Image
-from ..io.source import Source, open_source
+from ..io.source import Source
 from ..tiling.axes import spatial
 from ..tiling.grid import TileGrid
-from .fingerprint import identity
+from .alignment import both_spacings, check_aligned, check_needed, check_wanted, differs, shape_text
+from .fingerprint import identity, stored_record
+from .reading import Stored, StoredLabels
 from .steps.extents import Extents
-from .steps.label_images import LabelImage, Stored, StoredLabels
+from .steps.label_images import LabelImage
 from .steps.measure import Measure, Measuring, key_of
 
 __all__ = [
     "Wanted",
     "basis_of",
     "blocks_over",
-    "given_labels",
     "image_of",
-    "label_source",
     "measuring_of",
     "record_of",
 ]
@@ -41,29 +41,19 @@ DEEPEST = 8  # passes that come after each other
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is to be measured: by which measurers, in which channels, with which given labels."""
+    """What is to be measured: by which measurers, in which channels, with which given labels.
+
+    elsewhere: the names of given labels that the run needs for something else too.
+    """
 
     measurers: tuple[Any, ...]
     channels: Sequence[int | str] | None
     given: Mapping[str, Source]
     memory: int
+    elsewhere: Collection[str] = ()
 
 
 # Images
-
-
-def label_source(source: Source, what: str) -> Source:
-    """The source as that of a label image. InvalidImage for one of several channels, or that holds no labels."""
-    image = source.whole
-    if image.size("c") > 1:
-        raise InvalidImage(f"{what} has {image.size('c')} channels, and labels have none; give a label image")
-    return source.choosing(0) if "c" in image.axes else source
-
-
-def given_labels(given: Mapping[str, Any] | None) -> dict[str, Source]:
-    """The label images that a user gives by name, opened lazily."""
-    opened = {name: open_source(each) for name, each in (given or {}).items()}
-    return {name: label_source(each, f"the given labels {name!r}") for name, each in opened.items()}
 
 
 def image_of(source: Source, labels: Image, reopened: Any) -> Source:
@@ -75,27 +65,17 @@ def image_of(source: Source, labels: Image, reopened: Any) -> Source:
     """
     image = source.whole
     wanted = {axis: labels.size(axis) for axis in labels.axes if axis != "c"}
-    if not _differs(image.axes, image.shape, wanted):
+    if not differs(image.axes, image.shape, wanted):
         return source
-    fitting = [i for i, level in enumerate(image.levels) if not _differs(image.axes, level.shape, wanted)]
+    fitting = [i for i, level in enumerate(image.levels) if not differs(image.axes, level.shape, wanted)]
     if fitting and reopened is not None:
         again: Source = reopened(fitting[0])
         return again
     found = [level.shape for level in image.levels] or [image.shape]
     raise InvalidImage(
-        f"the labels have the shape {_shape(wanted)}, but the image {image.source or image.name} has {image.axes} "
+        f"the labels have the shape {shape_text(wanted)}, but the image {image.source or image.name} has {image.axes} "
         f"{' or '.join(map(str, found))}; give the image and the resolution (level, --level) that were segmented"
     )
-
-
-def _differs(axes: str, shape: Sequence[int], wanted: Mapping[str, int]) -> bool:
-    """Whether an image has another length than the labels along an axis. One that an image lacks has length 1."""
-    lengths = dict(zip(axes, shape, strict=True)) | {"c": 1}
-    return any(lengths.get(axis, 1) != wanted.get(axis, 1) for axis in {*lengths, *wanted})
-
-
-def _shape(lengths: Mapping[str, int]) -> str:
-    return f"{''.join(lengths)} {tuple(lengths.values())}"
 
 
 # Measurers
@@ -141,7 +121,7 @@ def measuring_of(
         collected.add(measurer)
     measures = collected.measures
     _check_names(measures, times=facts.times)
-    _check_given(wanted, measures, label_image, blocks)
+    needed = _check_given(wanted, measures, label_image, blocks)
     read = sorted({index for each in measures for index in each.channels or ()})
     if image is not None and "c" in image.whole.axes:
         image = image.choosing(tuple(read))
@@ -149,7 +129,7 @@ def measuring_of(
     return Measuring(
         labels=labels,
         image=Stored.of(image, blocks) if image is not None and read else None,
-        given={name: StoredLabels.of(each, blocks) for name, each in wanted.given.items()},
+        given={name: StoredLabels.of(wanted.given[name], blocks) for name in needed},
         blocks=blocks,
         facts=replace(facts, channels=tuple(names[i] for i in read)),
         measurers=tuple(
@@ -232,25 +212,10 @@ def _facts(labels: Image, image: Image | None, blocks: TileGrid) -> Facts:
     return Facts(
         axes=axes,
         shape=tuple(n for n, axis in zip(blocks.shape, blocks.axes, strict=True) if axis != "t"),
-        spacing=tuple(_both(labels, image, axis)[0] for axis in axes),
-        units=tuple(_both(labels, image, axis)[1] for axis in axes),
+        spacing=tuple(both_spacings(labels, image, axis)[0] for axis in axes),
+        units=tuple(both_spacings(labels, image, axis)[1] for axis in axes),
         times="t" in blocks.axes,
     )
-
-
-def _both(labels: Image, image: Image | None, axis: str) -> tuple[float, str]:
-    """The spacing and the unit along an axis. InvalidImage if labels and image state different ones."""
-    stated = [each for each in (labels, image) if each is not None and axis in each.spacing]
-    if len(stated) == 2:
-        one, other = stated
-        unit = one.units.get(axis, ""), other.units.get(axis, "")
-        if not np.isclose(one.spacing[axis], other.spacing[axis], rtol=1e-3) and unit[0] == unit[1]:
-            raise InvalidImage(
-                f"the labels have spacing {one.spacing[axis]:g} {unit[0]} along {axis}, but the image has "
-                f"{other.spacing[axis]:g}; give the resolution (level, --level) that was segmented, or correct the "
-                "metadata"
-            )
-    return (float(stated[0].spacing[axis]), stated[0].units.get(axis, "")) if stated else (1.0, "")
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -281,35 +246,26 @@ def _check_names(measures: Sequence[Measure], *, times: bool) -> None:
             owners[name] = each.who
 
 
-def _check_given(wanted: Wanted, measures: Sequence[Measure], labels: Image, blocks: TileGrid) -> None:
-    """InvalidOption for given labels that are missing or that nobody needs, InvalidImage for those of another shape."""
-    needed = {name: each for each in measures for name in each.given}
-    for name, each in needed.items():
-        if name not in wanted.given:
-            raise InvalidOption(
-                f"{each.who} needs the label image {name!r}, but none of that name is given; give it "
-                f"(given={{{name!r}: path}}, --given {name}=PATH)"
-            )
-    for name, source in wanted.given.items():
-        if name not in needed:
-            raise InvalidOption(
-                f"the label image {name!r} is given, but no measurer needs it; they need: "
-                f"{', '.join(sorted(needed)) or 'none'}"
-            )
-        image, lengths = source.opened, dict(zip(blocks.axes, blocks.shape, strict=True))
-        if _differs(image.axes, image.shape, lengths):
-            raise InvalidImage(
-                f"the labels {labels.source or labels.name} have the shape {_shape(lengths)}, but the given labels "
-                f"{name!r} have {image.axes} {image.shape}; give labels of the same image and resolution"
-            )
+def _check_given(wanted: Wanted, measures: Sequence[Measure], labels: Image, blocks: TileGrid) -> list[str]:
+    """The names of the given labels that measurers need.
+
+    InvalidOption for labels that are missing or that nothing needs, InvalidImage for those of another shape.
+    """
+    needed = {name: each.who for each in measures for name in each.given}
+    check_needed(wanted.given, needed)
+    check_wanted(wanted.given, {*needed, *wanted.elsewhere})
+    lengths = dict(zip(blocks.axes, blocks.shape, strict=True))
+    for name in needed:
+        check_aligned(name, wanted.given[name].opened, labels, lengths, "label image")
+    return list(needed)
 
 
 def record_of(measuring: Measuring) -> dict[str, Any]:
     """What decides a table, but for the labels, as plain JSON values."""
     image = measuring.image
     record = {
-        "image": None if image is None else _source(image),
-        "given": {name: _source(each) for name, each in measuring.given.items()},
+        "image": None if image is None else stored_record(image),
+        "given": {name: stored_record(each) for name, each in measuring.given.items()},
         "channels": None if image is None else image.source.channels,
         "measurers": [
             identity("measurer", each.measurer) | {"channels": each.channels} for each in measuring.measurers[1:]
@@ -320,12 +276,6 @@ def record_of(measuring: Measuring) -> dict[str, Any]:
     }
     plain: dict[str, Any] = json.loads(json.dumps(record))
     return plain
-
-
-def _source(stored: Stored) -> list[Any]:
-    files = None if stored.files is None else stored.files.content or stored.files._asdict()
-    image = stored.source.whole
-    return [image.identity.text, files, image.axes, image.shape, str(image.dtype)]
 
 
 def basis_of(record: Mapping[str, Any], labels: object) -> int:

@@ -25,6 +25,7 @@ from .batches import Batches
 from .checkpoint.log import Checkpoint
 from .checkpoint.predictions import Predictions
 from .checkpoint.tables import Table
+from .reading import StoredLabels
 
 __all__ = ["Plan"]
 
@@ -37,6 +38,8 @@ class Plan:
 
     workdir: where the writer builds its output, on the destination's file system.
     axes: those in which the segmenter is handed a tile. located: whether it is told where a tile lies.
+    given: label images that it is handed too, by name. pixels: whether it looks at pixels.
+    keeps_ids: whether its labels are final ids, so that nothing is joined or numbered.
     joining: what the merger declares.
     files: what the image's files were when the run was planned; None if there are none, or if regions have guards.
     digests: whether each tile's pixels are known by a digest, because nothing else tells that they have changed.
@@ -66,6 +69,9 @@ class Plan:
     workdir: Path
     axes: str = ""
     located: bool = False
+    given: Mapping[str, StoredLabels] = field(default_factory=dict)
+    pixels: bool = True
+    keeps_ids: bool = False
     joining: MergerTraits = field(default_factory=MergerTraits)
     files: Snapshot | None = None
     digests: bool = False
@@ -119,7 +125,7 @@ class Plan:
 
     def segmented(self, basis: int) -> Plan:
         """The plan of the step after segmenting, without an array or weights that need not be sent to them."""
-        return replace(self, source=Source(), segmenter=_not_needed, basis=basis)
+        return replace(self, source=Source(), given={}, segmenter=_not_needed, basis=basis)
 
     @property
     def owning(self) -> bool:

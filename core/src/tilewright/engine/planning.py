@@ -18,8 +18,10 @@ from ..labels.slices import chosen_iou
 from ..run_options import RunOptions
 from ..tiling.grid import TileGrid
 from ..tiling.windows import Windows
+from .alignment import check_aligned, check_needed, check_wanted
 from .checkpoint.predictions import PREDICTIONS
 from .plan import Plan
+from .reading import StoredLabels
 
 __all__ = ["Parts", "merger_of", "plan_of", "windows_of"]
 
@@ -45,21 +47,24 @@ class Parts(Protocol):
     def measure(self) -> tuple[Any, ...]: ...
 
 
-def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path, workdir: Path) -> Plan:
-    """The plan of a run on a source that is opened. Any InvalidOption or InvalidImage for what does not fit."""
+def plan_of(
+    parts: Parts, source: Source, given: Mapping[str, Source], options: RunOptions, checkpoint: Path, workdir: Path
+) -> Plan:
+    """The plan of a run on a source that is opened. Any InvalidOption or InvalidImage for what does not fit.
+
+    given: label images by name, for the segmenter and for measurers.
+    """
     traits = Traits.of(parts.segmenter, source.opened)
     source = transformed(source, parts.transforms, traits, options)
     image = source.opened
-    segmenter = prepared(parts.segmenter, image)
+    labels = _given(parts, given, traits, image)
+    segmenter = prepared(parts.segmenter, image, given={name: each.opened for name, each in labels.items()})
     if segmenter is not parts.segmenter:
         traits = Traits.of(segmenter, image)
+        labels = _given(parts, given, traits, image)
+    _check_choices(parts, traits, options)
     merger = merger_of(parts)
-    joining = MergerTraits.of(merger)
-    if options.same_ids and joining.owns:
-        raise InvalidOption(
-            f"same_ids joins what has one id, but {whose('merger', merger)} chooses which of several "
-            "views of an object is drawn; use merger 'touch' (--merger touch)"
-        )
+    joining = MergerTraits() if traits.keeps_ids else _joining(merger, options)
     grid = _grid(parts.tiler, image, traits)
     _check_halo(grid, merger, joining)
     dimensions = len(grid.axes)
@@ -74,8 +79,11 @@ def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path,
         axes=traits.axes,
         located=traits.located,
         joining=joining,
-        files=source.whole.identity.snapshot(),
-        digests=not source.whole.identity.known,
+        given={name: StoredLabels.of(each, grid) for name, each in labels.items()},
+        pixels=traits.pixels,
+        keeps_ids=traits.keeps_ids,
+        files=source.whole.identity.snapshot() if traits.pixels else None,
+        digests=traits.pixels and not source.whole.identity.known,
         connectivity=min(dimensions, joining.diagonals or dimensions),
         min_size=traits.min_size,
         empty=options.empty,
@@ -85,6 +93,46 @@ def plan_of(parts: Parts, source: Source, options: RunOptions, checkpoint: Path,
         retries=options.retries,
     )
     return _with_network(plan, traits, parts.tiler, options) if traits.predictions else plan
+
+
+def _joining(merger: Callable[..., Any], options: RunOptions) -> MergerTraits:
+    joining = MergerTraits.of(merger)
+    if options.same_ids and joining.owns:
+        raise InvalidOption(
+            f"same_ids joins what has one id, but {whose('merger', merger)} chooses which of several "
+            "views of an object is drawn; use merger 'touch' (--merger touch)"
+        )
+    return joining
+
+
+def _check_choices(parts: Parts, traits: Traits, options: RunOptions) -> None:
+    """InvalidOption for what would do nothing: to ids that are kept, or to pixels that nothing reads."""
+    who = whose("segmenter", parts.segmenter)
+    joining = {"same_ids": options.same_ids, "join_z": options.join_z, "merger": parts.merger is not None}
+    for name, chosen in joining.items() if traits.keeps_ids else []:
+        if chosen:
+            raise InvalidOption(
+                f"{name} is given, but {who} keeps ids (keeps_ids): equal ids are one object already, and nothing is "
+                f"joined; leave {name} out"
+            )
+    of_pixels = {"empty": options.empty is not None, "transforms": bool(parts.transforms)}
+    for name, chosen in [] if traits.pixels else of_pixels.items():
+        if chosen:
+            raise InvalidOption(f"{name} is given, but {who} looks at no pixels (pixels = False); leave {name} out")
+
+
+def _given(parts: Parts, given: Mapping[str, Source], traits: Traits, image: Image) -> dict[str, Source]:
+    """The label images that the segmenter is handed. InvalidOption and InvalidImage for wrong ones.
+
+    Whether others are wanted is known when the measurers are asked.
+    """
+    check_needed(given, dict.fromkeys(traits.given, whose("segmenter", parts.segmenter)))
+    if not parts.measure:
+        check_wanted(given, traits.given)
+    lengths = {axis: image.size(axis) for axis in image.axes if axis != "c"}
+    for name in traits.given:
+        check_aligned(name, given[name].opened, image, lengths)
+    return {name: given[name] for name in traits.given}
 
 
 def transformed(source: Source, transforms: Sequence[Any], traits: Traits, options: RunOptions) -> Source:

@@ -28,7 +28,7 @@ def pipeline_record(parts: Parts, plan: Plan, writer: Callable[..., Any]) -> dic
         "reader": plan.source.reader,
         "tiler": parts.tiler,
         "segmenter": plan.segmenter,
-        "merger": plan.merger,
+        "merger": None if plan.keeps_ids else plan.merger,
         "writer": writer,
     }
     record: dict[str, Any] = {kind: configuration(kind, part) for kind, part in ran.items() if part is not None}
@@ -52,7 +52,9 @@ def provenance_of(
         "channels": run.source.channels,
         "tiles": {"axes": grid.axes, "largest": grid.largest, "halo": grid.halo, "count": len(grid)},
         "workers": workers_record(run.crew.seen),
+        **({"join": "skipped: the segmenter keeps ids"} if run.plan.keeps_ids else {}),
         "join_z": run.plan.join_z,
+        **({"given": {name: each.path for name, each in run.given.items()}} if run.given else {}),
         **({"n_predicted": run.predicted} if run.plan.windows else {}),
         "n_skipped": run.skipped,
         "n_undrawn": run.undrawn,

@@ -19,12 +19,12 @@ from ..abc.writer import Sink
 from ..components.blame import blamed
 from ..components.printable import printable
 from ..errors import SegmenterFailed
-from ..labels.objects import numbered
+from ..labels.objects import distinct, dtype_for, numbered
 from ..storage.disk import discard, read_whole, write_whole
 from ..storage.machine import boot_id
 from ..tiling.grid import TileGrid
 from .checkpoint.log import Place
-from .checkpoint.records import Head, Recorded, read
+from .checkpoint.records import Head, Ids, Recorded, read
 from .checkpoint.tables import Table
 from .checkpoint.traces import TRACES
 from .joining import Joining
@@ -65,7 +65,7 @@ class Run:
     `seconds` fills up by step; `skipped` counts the empty tiles; `failed` says why each tile failed that may. `undrawn`
     counts the pixels that a tile labelled in its own core and that are background in the result.
     `predicted` counts the windows that went through a network, `kept` the bytes of what it says that are kept.
-    `source` is the plan's, which drops it once all tiles are segmented.
+    `source` and `given` are the plan's, which drops them once all tiles are segmented.
     """
 
     plan: Plan
@@ -80,6 +80,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.source = self.plan.source  # the plan of later steps does without
+        self.given = {name: each.source for name, each in self.plan.given.items()}
         discard(self.plan.checkpoint_path / TRACES)  # of workers that an earlier run lost
         self._full = False
         self._earlier: dict[str, dict[int, Place]] = {}
@@ -151,12 +152,24 @@ class Run:
 
     def join(self) -> Outcome:
         """Compare the seams, unite what is one object, and give every object its number."""
+        if self.plan.keeps_ids:
+            return self._kept()
         with self._timed("join"):
             objects = Joining(plan=self.plan, do=self._do).objects()
             self._log_undrawn(int(objects.area.sum()))
             numbers, count = numbered(objects, self.plan.min_size)
             self.plan.checkpoint.save("numbers", numbers)
         return Outcome(n_objects=count, dtype=numbers.dtype)
+
+    def _kept(self) -> Outcome:
+        """Leave every object the id that the segmenter gave it, and count the ids."""
+        with self._timed("count"):
+            tiles = self.plan.tiles
+            tiles.save("pieces")
+            ids = tiles.columns(tiles.busy, Ids).ids.view(np.uint64)
+            dtype = dtype_for(int(ids.max(initial=0)))
+            self.plan.checkpoint.save("numbers", ids.astype(dtype, copy=False))
+        return Outcome(n_objects=distinct(ids), dtype=dtype)
 
     def prepare(self, writer: Mapping[str, Any]) -> None:
         """Make the writer's folder, or go on with the one that an earlier run filled.

@@ -16,7 +16,7 @@ from ..io.destination import Destination
 from ..io.source import Source
 from ..run_options import Progress, RunOptions
 from ..storage.disk import discard
-from .measures import Wanted, basis_of, blocks_over, given_labels, measuring_of, record_of
+from .measures import Wanted, basis_of, blocks_over, measuring_of, record_of
 from .measuring import Measurement
 from .plan import Plan
 from .provenance import source_record, table_provenance
@@ -51,14 +51,20 @@ class Tabling:
 
     @classmethod
     def of(
-        cls, measurers: Sequence[Any], options: RunOptions, labels: Destination, plan: Plan, source: Source
+        cls,
+        measurers: Sequence[Any],
+        options: RunOptions,
+        labels: Destination,
+        plan: Plan,
+        source: Source,
+        given: Mapping[str, Source],
     ) -> Tabling:
         """Ask the measurers and the images, before any work, for all that can be wrong.
 
-        labels: where they go. source: the image with all channels.
+        labels: where they go. source: the image with all channels. given: label images by name.
         """
         if not measurers:
-            for name in ("table", "given", "measure_channels", "table_format"):
+            for name in ("table", "measure_channels", "table_format"):
                 if getattr(options, name) is not None:
                     raise InvalidOption(
                         f"{name} is given, but nothing is measured; give measurers (measure, --measure)"
@@ -67,8 +73,9 @@ class Tabling:
         wanted = Wanted(
             measurers=tuple(measurers),
             channels=options.measure_channels,
-            given=given_labels(options.given),
+            given=given,
             memory=options.measure_memory,
+            elsewhere=plan.given,
         )
         home = _home(options, labels)
         grid, image = plan.grid, source.whole

@@ -107,6 +107,8 @@ def chosen_merger(merger: Any, connectivity: int, segmenter: object, dimensions:
             f"connectivity {connectivity} is more than the image's {dimensions} spatial dimensions; give at most that"
         )
     if merger == "touch":
+        if connectivity == 1 and declared(segmenter, "keeps_ids"):
+            return None  # nothing is joined
         standing = declared(segmenter, "merger") if connectivity == 1 else None
         return Touch(connectivity=connectivity) if standing is None else component("merger", standing)
     found = component("merger", merger)

@@ -10,8 +10,9 @@ from typing import Any
 
 from ..abc.traits import MeasurerTraits
 from ..components.resolve import components
+from ..engine.given import given_labels, label_source
 from ..engine.measurement import LabelsMeasured
-from ..engine.measures import Wanted, given_labels, image_of, label_source
+from ..engine.measures import Wanted, image_of
 from ..engine.table import Table
 from ..errors import InvalidOption
 from ..io.source import Source, open_source
@@ -61,7 +62,9 @@ def measure(
     if not measurers:
         raise InvalidOption("no measurer is given; give one or several (measure, --measure)")
     source = label_source(open_source(labels, axes=axes), "the label image")
-    wanted = Wanted(measurers=measurers, channels=channels, given=given_labels(given), memory=options.measure_memory)
+    wanted = Wanted(
+        measurers=measurers, channels=channels, given=given_labels(given, source.opened), memory=options.measure_memory
+    )
     return LabelsMeasured(
         labels=source, image=_image(labels, image, source, measurers, level), wanted=wanted, options=options
     ).run()

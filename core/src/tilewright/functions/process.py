@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ def tile_process(
     transforms: Sequence[Any] = (),
     measure: Any = (),
     table: str | Path | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> Any:
     """Run a function on every tile of an image, join what it finds, and return labels with one id for each object.
 
@@ -88,6 +89,7 @@ def tile_process(
     make_parents: make the folders above `write_to` and `stage_dir` that do not exist; otherwise they are refused.
     compute: return a numpy array instead of a lazy dask array of the output.
     measure: measurers, as in `Pipeline`: the labels and their `Table` are returned. table: where that goes.
+    given: label images by name, for a segmenter or measurers that need them.
     progress, verbose: show bars; log each step, to stderr if nobody has set up logging.
 
     Any `TilewrightError`, before anything is done if an argument is at fault.
@@ -104,11 +106,11 @@ def tile_process(
     >>> int(tile_process(image, bright, tile_shape=(2, 2), connectivity=2).max())
     1
     """
-    given = Input.open(image, level=level, channel=channel, channels=channels, segmenter=fn)
-    segmenter = given.segmenter(fn)
-    joiner = chosen_merger(merger, connectivity, segmenter, len(given.image.spatial_axes))
-    grid = tiler(given.plane, tile_shape, overlap, axes=given.image.axes, merger=joiner, use_gpu=use_gpu)
-    empty = _empty(given, skip=skip_empty, threshold=empty_threshold, transformed=bool(transforms))
+    opened = Input.open(image, level=level, channel=channel, channels=channels, segmenter=fn)
+    segmenter = opened.segmenter(fn)
+    joiner = chosen_merger(merger, connectivity, segmenter, len(opened.image.spatial_axes))
+    grid = tiler(opened.plane, tile_shape, overlap, axes=opened.image.axes, merger=joiner, use_gpu=use_gpu)
+    empty = _empty(opened, skip=skip_empty, threshold=empty_threshold, transformed=bool(transforms))
     with Output.of(write_to, output_component, spare=image) as output:
         pipeline = Pipeline(
             segmenter=segmenter,
@@ -120,12 +122,12 @@ def tile_process(
         )
         with reporting(progress=progress, verbose=verbose) as report:
             result = pipeline.run(
-                given.said,
+                opened.said,
                 output.path,
-                channel=given.channel,
-                channels=given.channels,
-                level=given.level,
-                axes=given.axes,
+                channel=opened.channel,
+                channels=opened.channels,
+                level=opened.level,
+                axes=opened.axes,
                 overwrite=overwrite,
                 make_parents=make_parents,
                 resume=resume,
@@ -135,6 +137,7 @@ def tile_process(
                 empty=empty,
                 join_z=join_z,
                 table=table,
+                given=given,
                 progress=report,
             )
         say_result(result, empty, loud=progress or verbose)

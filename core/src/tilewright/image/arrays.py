@@ -12,7 +12,7 @@ from ..errors import InvalidOption
 from ..tiling.axes import AXES, SPATIAL
 from .image import Image
 
-__all__ = ["as_image", "axes_of"]
+__all__ = ["as_image", "axes_of", "stated_axes"]
 
 BY_DIMENSIONS: Mapping[int, str] = {1: "x", 2: "yx", 3: "zyx"}
 COLOURS = (3, 4)  # of a picture, along its last axis
@@ -48,11 +48,8 @@ def axes_of(array: Any, assumed: Mapping[int, str]) -> str | None:
     if any(isinstance(length, float) and math.isnan(length) for length in array.shape):
         message = f"an array of unknown shape {tuple(array.shape)} cannot be cut; call its compute_chunk_sizes() first"
         raise InvalidOption(message)
-    if _is_xarray(array):
-        return _stated(tuple(map(str, array.dims)))
-    names = getattr(getattr(array, "metadata", None), "dimension_names", None)
-    if names and all(name and name in AXES and len(name) == 1 for name in names):
-        return "".join(names)
+    if stated := stated_axes(array):
+        return stated
     shape = tuple(array.shape)
     if len(shape) > 2 and shape[-1] in COLOURS and min(shape[-3:-1]) >= SMALLEST:
         raise InvalidOption(
@@ -61,6 +58,14 @@ def axes_of(array: Any, assumed: Mapping[int, str]) -> str | None:
             "for the other"
         )
     return assumed.get(len(shape))
+
+
+def stated_axes(array: Any) -> str | None:
+    """The axes that an array states itself; None if it states none."""
+    if _is_xarray(array):
+        return _stated(tuple(map(str, array.dims)))
+    names = getattr(getattr(array, "metadata", None), "dimension_names", None)
+    return "".join(names) if names and all(name and name in AXES and len(name) == 1 for name in names) else None
 
 
 def _is_xarray(array: Any) -> bool:

@@ -162,7 +162,7 @@ def chosen_channels(
         )
     if channel is not None:
         return image.channel_index(channel)
-    if image.size("c") > 1:
+    if image.size("c") > 1 and traits.pixels:
         names = ", ".join(image.channels) or f"0 to {image.size('c') - 1}"
         raise InvalidOption(f"the image has {image.size('c')} channels ({names}); choose one with channel (--channel)")
     return 0 if "c" in image.axes else None

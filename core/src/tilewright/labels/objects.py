@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Objects", "alike", "dtype_for", "linked", "numbered", "rooted", "united"]
+__all__ = ["Objects", "alike", "distinct", "dtype_for", "linked", "numbered", "rooted", "united"]
 
 Ints = NDArray[np.signedinteger[Any]]
 
@@ -106,3 +106,9 @@ def alike(ids: Ints) -> Ints:
     order = np.argsort(ids, kind="stable")
     equal = np.flatnonzero(ids[order[1:]] == ids[order[:-1]])
     return np.column_stack([order[equal], order[equal + 1]])
+
+
+def distinct(ids: NDArray[np.uint64]) -> int:
+    """How many different ids there are. The ids are sorted in place: a copy of hundreds of millions is gigabytes."""
+    ids.sort()
+    return int(np.count_nonzero(ids[1:] != ids[:-1])) + min(1, len(ids))

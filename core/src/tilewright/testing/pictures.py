@@ -11,7 +11,7 @@ from ..image import SPATIAL, Image
 from ..labels.pairs import count_pairs
 from ..labels.runs import Runs
 
-__all__ = ["agreement", "cells", "crop", "discs"]
+__all__ = ["agreement", "cells", "crop", "discs", "spots"]
 
 LENGTHS = {"z": 12, "y": 210, "x": 150}
 OBJECTS = 90  # rows that hold discs; below there is noise on the left and nothing at all on the right
@@ -71,6 +71,15 @@ def cells(axes: str, channels: int) -> tuple[NDArray[np.uint32], NDArray[np.uint
     labels[..., 2, 3:20] = 901
     pixels = random.integers(0, 100, (channels, *shape)) + labels % 150
     return labels.astype(np.uint32), pixels.astype(np.uint16)
+
+
+def spots(pixels: NDArray[Any], axes: str, above: float) -> NDArray[np.uint64]:
+    """The connected components of the pixels above a value in any channel, as labels without `c`."""
+    from scipy import ndimage  # a third of a second
+
+    bright = pixels > above
+    labels = ndimage.label(bright.any(axes.index("c")) if "c" in axes else bright)[0]
+    return np.asarray(labels, np.uint64)
 
 
 def crop(image: Image, lengths: dict[str, int]) -> NDArray[Any]:

@@ -20,7 +20,7 @@ from ..pipeline import Pipeline
 from ..tiling.axes import SPATIAL, spatial
 from ..tiling.placement import Placement
 from .kit import Kit, sent
-from .pictures import agreement, crop, discs
+from .pictures import agreement, crop, discs, spots
 
 __all__ = ["ODD", "SegmenterTests", "everything"]
 
@@ -43,6 +43,7 @@ class SegmenterTests(Kit):
         a merger that decides which tile draws an object, for nine tenths. A network's are not all, as what it sees ends
         at the halo; write down what you measured, which the test prints.
     image(): override it to try a picture on which your segmenter finds something, if it does not on round bright spots.
+    given(): override it to try other given labels than these spots, for a segmenter that declares `given`.
     """
 
     spatial: ClassVar[str] = "yx"
@@ -52,6 +53,10 @@ class SegmenterTests(Kit):
     def image(self, axes: str) -> Image:
         """The picture with these axes."""
         return discs(axes)
+
+    def given(self, pixels: NDArray[Any], axes: str, names: Sequence[str]) -> dict[str, NDArray[np.uint64]]:
+        """Given labels by name over some pixels of the picture; those of a later name are a little smaller."""
+        return {name: spots(pixels, axes, 50 + 40 * number) for number, name in enumerate(names)}
 
     def test_what_it_declares_makes_sense(self, segmenter: Any) -> None:
         made, axes = self._made(segmenter)
@@ -109,7 +114,7 @@ class SegmenterTests(Kit):
         pixels, axes = image.read(everything(image)), spatial(image.axes)
         place = Placement.whole(axes, [image.size(axis) for axis in axes])
         alone = self._labels(made, pixels, image.axes)
-        assert np.array_equal(made(pixels, place), alone), (
+        assert np.array_equal(self._called(made, pixels, image.axes, place), alone), (
             "the labels of the whole image differ with its place from those without one; let the second argument be "
             "None by default, which stands for the whole"
         )
@@ -177,7 +182,9 @@ class SegmenterTests(Kit):
 
     def _result(self, made: Callable[..., Any], image: Image, tile: tuple[int, ...]) -> Result:
         try:
-            return Pipeline(segmenter=made, tiler=Grid(tile=tile)).run(image, workers=1)
+            given = self._given(made, image.read(everything(image)), image.axes)
+            labels = {name: Image(each, spatial(image.axes)) for name, each in given.items()}
+            return Pipeline(segmenter=made, tiler=Grid(tile=tile)).run(image, workers=1, given=labels or None)
         except TilewrightError as error:
             raise AssertionError(f"a run in tiles of {tile} failed: {error}") from error
 
@@ -189,14 +196,27 @@ class SegmenterTests(Kit):
         made, axes = self._made(segmenter)
         image = self.image(axes)
         try:
-            return prepared(made, image), image
+            given = self._given(made, image.read(everything(image)), image.axes)
+            labels = {name: Image(each, spatial(image.axes)) for name, each in given.items()}
+            return prepared(made, image, given=labels), image
         except TilewrightError as error:
             raise AssertionError(str(error)) from error
+
+    def _given(self, made: Callable[..., Any], pixels: NDArray[Any], axes: str) -> dict[str, NDArray[np.uint64]]:
+        return self.given(pixels, axes, declared(made, "given") or ())
+
+    def _called(self, made: Callable[..., Any], pixels: NDArray[Any], axes: str, place: Placement | None = None) -> Any:
+        """What it returns for some pixels, called as a run calls it."""
+        seen = None if declared(made, "pixels") is False else pixels
+        given = self._given(made, pixels, axes)
+        if not given:
+            return made(seen) if place is None else made(seen, place)
+        return made(seen, given=given, **({} if place is None else {"place": place}))
 
     def _labels(self, made: Callable[..., Any], pixels: NDArray[Any], axes: str) -> NDArray[Any]:
         shape = tuple(n for n, axis in zip(pixels.shape, axes, strict=True) if axis in SPATIAL)
         try:
-            return checked(made(pixels), shape)
+            return checked(self._called(made, pixels, axes), shape)
         except InvalidLabels as error:
             raise AssertionError(f"it {error}; return whole numbers, 0 for background, for each pixel") from error
         except Exception as error:

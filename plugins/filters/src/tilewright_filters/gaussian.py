@@ -8,9 +8,9 @@ from typing import Any
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tilewright import Image, InvalidOption
+from tilewright import Image
 
-from .numbers import check_least, floating, numbers_for, supported
+from .numbers import check_least, floating, numbers_for, spacing_in, supported
 
 __all__ = ["Gaussian"]
 
@@ -55,7 +55,8 @@ class Gaussian:
         sigma = numbers_for("sigma", self.sigma, image.spatial_axes)
         if self.unit is not None:
             sigma = tuple(
-                self._in_pixels(each, image, axis) for each, axis in zip(sigma, image.spatial_axes, strict=True)
+                each / spacing_in(self.unit, image, axis, "sigma")
+                for each, axis in zip(sigma, image.spatial_axes, strict=True)
             )
         return replace(self, sigma=sigma, unit=None)
 
@@ -64,12 +65,3 @@ class Gaussian:
             supported(pixels), self.sigma, output=floating(pixels.dtype), mode="reflect", truncate=self.truncate
         )
         return smooth
-
-    def _in_pixels(self, sigma: float, image: Image, axis: str) -> float:
-        unit = image.units.get(axis, "")
-        if unit != self.unit or axis not in image.spacing:
-            raise InvalidOption(
-                f"sigma is in {self.unit}, but the image's spacing along {axis} is in {unit or 'no unit'}; give sigma "
-                "in that unit, or in pixels (leave unit out)"
-            )
-        return sigma / image.spacing[axis]

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright import InvalidOption
+from tilewright import Image, InvalidOption
 
-__all__ = ["check_least", "floating", "numbers_for", "supported"]
+__all__ = ["check_least", "floating", "numbers_for", "spacing_in", "supported"]
 
 Number = TypeVar("Number", int, float)
 
@@ -30,6 +30,17 @@ def check_least(what: str, value: float | tuple[float, ...], least: float) -> No
     for number in value if isinstance(value, tuple) else (value,):
         if not least <= number < np.inf:
             raise InvalidOption(f"{what} must be at least {least}, not {number}")
+
+
+def spacing_in(unit: str, image: Image, axis: str, what: str) -> float:
+    """The image's spacing along an axis. InvalidOption if it has another unit than the option `what`."""
+    own = image.units.get(axis, "")
+    if own != unit or axis not in image.spacing:
+        raise InvalidOption(
+            f"{what} is in {unit}, but the image's spacing along {axis} is in {own or 'no unit'}; give {what} "
+            "in that unit, or in pixels (leave unit out)"
+        )
+    return image.spacing[axis]
 
 
 def floating(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -1,29 +1,22 @@
-"""What is measured: label images that are stored or still in a checkpoint, and images with the same grid."""
+"""What is measured: label images that are stored (`StoredLabels`) or still in a checkpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InvalidLabels
-from ...io.source import Source
-from ...labels.runs import checked
-from ...storage.identity import Snapshot
 from ...tiling.grid import TileGrid
 from ...tiling.regions import Region, lengths
 from ..checkpoint.tables import Table
 from ..plan import Plan
-from .reading import digest_of, guard_of, pixels_of
+from ..reading import What
 from .write import assembled
 
-__all__ = ["DrawnLabels", "LabelArray", "LabelImage", "Stored", "StoredLabels"]
-
-What = Callable[[Region], str]
+__all__ = ["DrawnLabels", "LabelArray", "LabelImage"]
 
 
 class LabelImage(Protocol):
@@ -37,51 +30,6 @@ class LabelImage(Protocol):
 
     def guard(self, region: Region, what: What) -> int:
         """A number that changes when a region's labels do. It reads them only if nothing else tells."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stored:
-    """An image with the shape of the labels along the grid's axes; the rest as in `Plan`."""
-
-    source: Source
-    grid: TileGrid
-    files: Snapshot | None = field(default=None)
-    digests: bool = False
-
-    @classmethod
-    def of(cls, source: Source, grid: TileGrid) -> Any:
-        identity = source.whole.identity
-        return cls(source=source, grid=grid, files=identity.snapshot(), digests=not identity.known)
-
-    def pixels(self, region: Region, axes: str, what: What) -> tuple[NDArray[Any], int]:
-        """The pixels of a region in some axes, native and new, and its guard, which is made before they are read."""
-        guard = guard_of(self, region)
-        pixels = pixels_of(self, region, axes, what, "")
-        return pixels.astype(pixels.dtype.newbyteorder("="), copy=False), guard + digest_of(self, pixels)
-
-    def pixels_guard(self, region: Region, axes: str, what: What) -> int:
-        """The guard of a region as it is now."""
-        return self.pixels(region, axes, what)[1] if self.digests else guard_of(self, region)
-
-
-class StoredLabels(Stored):
-    """Labels of any integers, or of floats that are whole numbers."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        stored = self.source.whole.dtype
-        return stored if stored.kind == "u" else np.dtype(np.uint64)
-
-    def read(self, region: Region, what: What) -> tuple[NDArray[Any], int]:
-        labels, guard = self.pixels(region, self.grid.axes, what)
-        try:
-            return checked(labels, lengths(region)), guard
-        except InvalidLabels as error:
-            image = self.source.whole
-            raise InvalidLabels(f"{image.source or image.name}, {what(region)}, {error}") from error.__cause__
-
-    def guard(self, region: Region, what: What) -> int:
-        return self.pixels_guard(region, self.grid.axes, what)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,8 @@ from ...tiling.placement import Placement, widened
 from ...tiling.regions import Region, lengths, relative
 from ..checkpoint.log import Checkpoint
 from ..checkpoint.records import PartsRecord, Recorded, keep
-from .label_images import LabelImage, Stored, StoredLabels
+from ..reading import Stored, StoredLabels
+from .label_images import LabelImage
 from .objects import Objects, grouped
 
 __all__ = ["Measure", "Measuring", "checked_columns", "empty_column", "guards", "key_of", "measure"]

@@ -23,8 +23,8 @@ from ..checkpoint.records import Recorded
 from ..checkpoint.traces import note
 from ..lookahead import task_of
 from ..plan import Plan
+from ..reading import digest_of, guard_of, pixels_together
 from .attempts import NOWHERE, attempted
-from .reading import digest_of, guard_of, pixels_together
 
 __all__ = ["batch_guards", "combined", "maps_of", "predict"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,12 +22,14 @@ from ..checkpoint.records import Recorded, TileRecord, keep
 from ..checkpoint.traces import note
 from ..lookahead import batch_of
 from ..plan import Plan
+from ..reading import digest_of, guard_of, pixels_of
 from .attempts import attempted
 from .margins import weights
 from .predict import combined, maps_of, predict
-from .reading import digest_of, guard_of, pixels_of
 
 __all__ = ["decode", "guards", "segment", "tile_text"]
+
+Given = Mapping[str, NDArray[np.uint64]]
 
 
 def segment(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
@@ -44,22 +46,29 @@ def decode(plan: Plan, tasks: Sequence[int]) -> list[Recorded]:
 
 def guards(plan: Plan, numbers: Sequence[int]) -> list[tuple[int, int]]:
     """The guards of tiles as their pixels are now; read where nothing else tells of a change. Not for a network's."""
-    tiles = [plan.grid[number] for number in numbers]
-    digests = [digest_of(plan, _pixels(plan, tile)) if plan.digests else 0 for tile in tiles]
-    return [
-        (tile.number, guard_of(plan, plan.seen(tile)) + digest) for tile, digest in zip(tiles, digests, strict=True)
-    ]
+    return [(number, _guard(plan, plan.grid[number])) for number in numbers]
+
+
+def _guard(plan: Plan, tile: Tile) -> int:
+    seen = plan.seen(tile)
+    digest = digest_of(plan, _pixels(plan, tile)) if plan.digests else 0
+    guard = guard_of(plan, seen) + digest if plan.pixels else 0
+    return _with_given(guard, [labels.guard(seen, lambda _: tile_text(plan, tile)) for labels in plan.given.values()])
 
 
 def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
     if plan.windows:  # which have been read
         guard = combined([plan.predictions.guard(batch) or 0 for batch in plan.needs(tile)])
         pixels = None if plan.empty is None else _pixels(plan, tile)
-    else:
+    elif plan.pixels:
         guard = guard_of(plan, plan.seen(tile))  # before the pixels are read: what changes meanwhile is noticed
         pixels = _pixels(plan, tile)
         guard += digest_of(plan, pixels)
-    labels = _labels(plan, tile, pixels)
+    else:
+        guard, pixels = 0, None
+    given, guards_of_given = _given(plan, tile)
+    guard = _with_given(guard, guards_of_given)
+    labels = _labels(plan, tile, pixels, given)
     if labels is None:
         return _record(plan, tile, TileRecord(head=np.array([0, 1, guard])))
     kept = tile.outer if plan.owning else tile.core
@@ -70,9 +79,11 @@ def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
     record = TileRecord(
         head=np.array([count, 0, guard]),
         area=_small(runs.area) if plan.measuring else None,
-        ids=_ids(labels[relative(kept, tile.outer)], runs) if plan.same_ids else None,
-        first=None if plan.owning else flat_in_image(runs.first, kept, plan.grid.shape),
-        strips={
+        ids=_ids(labels[relative(kept, tile.outer)], runs) if plan.same_ids or plan.keeps_ids else None,
+        first=None if plan.owning or plan.keeps_ids else flat_in_image(runs.first, kept, plan.grid.shape),
+        strips=None
+        if plan.keeps_ids
+        else {
             name: runs.labels[relative(region, kept)].astype(runs.values.dtype)
             for name, region in strips_of(plan.grid, tile, overlapping=plan.owning)
         },
@@ -90,7 +101,19 @@ def _pixels(plan: Plan, tile: Tile) -> NDArray[Any]:
     return pixels_of(plan, plan.seen(tile), plan.axes, lambda _: tile_text(plan, tile))
 
 
-def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> NDArray[Any] | None:
+def _given(plan: Plan, tile: Tile) -> tuple[Given, list[int]]:
+    """The given labels over what a tile sees, in the segmenter's spatial axes, by name, and their guards."""
+    seen, axes = plan.seen(tile), spatial(plan.axes)
+    read = {name: each.read(seen, lambda _: tile_text(plan, tile), axes) for name, each in plan.given.items()}
+    return {name: labels.astype(np.uint64) for name, (labels, _) in read.items()}, [guard for _, guard in read.values()]
+
+
+def _with_given(guard: int, given: Sequence[int]) -> int:
+    """The guard of a tile's pixels together with those of given labels."""
+    return combined([guard, *given]) if given else guard
+
+
+def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None, given: Given) -> NDArray[Any] | None:
     """Hand a tile to the segmenter, once, and return its labels over the outer region, in the grid's axes.
 
     None if the tile is empty. NaN is not above anything, and does not hide what is.
@@ -99,7 +122,7 @@ def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> NDArray[Any]
         return None
     note("segment", [tile.number])
     try:
-        labels, shape = _called(plan, tile, pixels)
+        labels, shape = _called(plan, tile, pixels, given)
     except KeyboardInterrupt:
         raise
     except ImportError as error:  # the same for every tile, so no tile is at fault
@@ -116,14 +139,17 @@ def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> NDArray[Any]
     return labels if seen == tile.outer else np.ascontiguousarray(labels[relative(tile.outer, seen)])
 
 
-def _called(plan: Plan, tile: Tile, pixels: NDArray[Any] | None) -> tuple[Any, tuple[int, ...]]:
+def _called(plan: Plan, tile: Tile, pixels: NDArray[Any] | None, given: Given) -> tuple[Any, tuple[int, ...]]:
     """What the segmenter returns, and the shape that it has to have; a network decodes what was said of windows."""
-    if pixels is None or plan.windows:
-        place = _place(plan, tile)
-        maps = maps_of(plan, tile)
-        return plan.segmenter.decode(maps, place), lengths(place.region)  # type: ignore[attr-defined]  # it is a network
-    labels = plan.segmenter(pixels, _place(plan, tile)) if plan.located else plan.segmenter(pixels)
-    return labels, tuple(n for n, axis in zip(pixels.shape, plan.axes, strict=True) if axis != "c")
+    place, segmenter = _place(plan, tile), plan.segmenter
+    if plan.windows:
+        labels = segmenter.decode(maps_of(plan, tile), place)  # type: ignore[attr-defined]  # it is a network
+    elif given:
+        located = {"place": place} if plan.located else {}
+        labels = segmenter(pixels, given=given, **located)
+    else:
+        labels = segmenter(pixels, place) if plan.located else segmenter(pixels)
+    return labels, lengths(place.region)
 
 
 def _place(plan: Plan, tile: Tile) -> Placement:
@@ -160,10 +186,10 @@ def _core_runs(plan: Plan, tile: Tile, labels: NDArray[Any]) -> Runs:
 
     The outer pixels of a halo, or of the context, lack context themselves, so what a segmenter joined through them may
     not be joined: an object whose parts in the core do not touch there is taken apart. Its parts find each other across
-    the seams if they do touch.
+    the seams if they do touch. Not so if ids are kept: parts of one id may lie apart.
     """
     runs = Runs.of(labels[tile.inner])
-    if not len(runs.first) or plan.seen(tile) == tile.core:
+    if not len(runs.first) or plan.keeps_ids or plan.seen(tile) == tile.core:
         return runs
     from scipy import ndimage  # a third of a second that a run without halos need not wait for
 

@@ -1,25 +1,29 @@
-"""Reading a region of an image in the axes that a component asks for, and knowing whether it has changed since."""
+"""Reading a region of an image or of labels in the axes that a component asks for, and whether it has changed since."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...components.isolation import describe
-from ...errors import InvalidPixels, NotReadable, TransformFailed
-from ...io.source import Source
-from ...storage.arrays import footprint
-from ...storage.identity import Snapshot
-from ...tiling.grid import TileGrid
-from ...tiling.regions import Region, box, lengths, relative
+from ..components.isolation import describe
+from ..errors import InvalidLabels, InvalidPixels, NotReadable, TransformFailed
+from ..io.source import Source
+from ..labels.runs import checked
+from ..storage.arrays import footprint
+from ..storage.identity import Snapshot
+from ..tiling.grid import TileGrid
+from ..tiling.regions import Region, box, lengths, relative
 
-__all__ = ["Readable", "digest_of", "guard_of", "pixels_of", "pixels_together"]
+__all__ = ["Readable", "Stored", "StoredLabels", "What", "digest_of", "guard_of", "pixels_of", "pixels_together"]
+
+What = Callable[[Region], str]
 
 SKIP = ", or leave such tiles out: on_error='skip' (--on-error skip)"
 WASTE = 2  # what regions are read together with, in times their own pixels
@@ -123,3 +127,49 @@ def _arranged(here: str, wanted: str) -> tuple[int, tuple[int, ...], tuple[int, 
     missing = [axis for axis in wanted if axis not in here]
     among = [*missing, *(here[i] for i in kept)]
     return len(missing), kept, tuple(among.index(axis) for axis in wanted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """An image with the shape of the labels along the grid's axes; the rest as in `Plan`."""
+
+    source: Source
+    grid: TileGrid
+    files: Snapshot | None = None
+    digests: bool = False
+
+    @classmethod
+    def of(cls, source: Source, grid: TileGrid) -> Any:
+        identity = source.whole.identity
+        return cls(source=source, grid=grid, files=identity.snapshot(), digests=not identity.known)
+
+    def pixels(self, region: Region, axes: str, what: What) -> tuple[NDArray[Any], int]:
+        """The pixels of a region in some axes, native and new, and its guard, which is made before they are read."""
+        guard = guard_of(self, region)
+        pixels = pixels_of(self, region, axes, what, "")
+        return pixels.astype(pixels.dtype.newbyteorder("="), copy=False), guard + digest_of(self, pixels)
+
+    def pixels_guard(self, region: Region, axes: str, what: What) -> int:
+        """The guard of a region as it is now."""
+        return self.pixels(region, axes, what)[1] if self.digests else guard_of(self, region)
+
+
+class StoredLabels(Stored):
+    """Labels of any integers, or of floats that are whole numbers."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        stored = self.source.whole.dtype
+        return stored if stored.kind == "u" else np.dtype(np.uint64)
+
+    def read(self, region: Region, what: What, axes: str | None = None) -> tuple[NDArray[Any], int]:
+        """The labels of a region in some axes, by default the grid's, and the guard of the region."""
+        labels, guard = self.pixels(region, self.grid.axes if axes is None else axes, what)
+        try:
+            return checked(labels, labels.shape), guard
+        except InvalidLabels as error:
+            image = self.source.whole
+            raise InvalidLabels(f"{image.source or image.name}, {what(region)}, {error}") from error.__cause__
+
+    def guard(self, region: Region, what: What) -> int:
+        return self.pixels_guard(region, self.grid.axes, what)

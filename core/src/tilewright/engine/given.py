@@ -1,0 +1,53 @@
+"""Label images that users give by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import InvalidImage, TilewrightError
+from ..image import Image
+from ..image.arrays import stated_axes
+from ..io.source import Source, open_source
+from .result import Result
+
+__all__ = ["given_labels", "label_source"]
+
+
+def given_labels(given: Mapping[str, Any] | None, image: Image) -> dict[str, Source]:
+    """The label images that a user gives by name, as paths, images, arrays or results, opened lazily.
+
+    An array of the image's shape that does not state its axes has those of the image.
+    """
+    opened = {name: _opened(each, image) for name, each in (given or {}).items()}
+    return {name: label_source(each, f"the given labels {name!r}") for name, each in opened.items()}
+
+
+def label_source(source: Source, what: str) -> Source:
+    """The source as that of a label image. InvalidImage for one of several channels, or that holds no labels."""
+    image = source.whole
+    if image.size("c") > 1:
+        raise InvalidImage(f"{what} has {image.size('c')} channels, and labels have none; give a label image")
+    return source.choosing(0) if "c" in image.axes else source
+
+
+def _opened(labels: Any, image: Image) -> Source:
+    if isinstance(labels, Result):
+        return _of_result(labels)
+    lengths = {axis: image.size(axis) for axis in image.axes if axis != "c"}
+    alike = getattr(labels, "shape", None) == tuple(lengths.values())
+    bare = alike and not isinstance(labels, Image) and stated_axes(labels) is None
+    return open_source(labels, axes="".join(lengths) if bare else None)
+
+
+def _of_result(result: Result) -> Source:
+    """A run's labels, from their path if a reader opens it: it knows their spacing, and workers open it again."""
+    try:
+        source = open_source(result.path)
+        _ = source.whole
+    except TilewrightError:
+        if result.data is None:
+            raise
+        axes = result.provenance["tiles"]["axes"]
+        return Source(image=Image(result.data, axes, name=result.path.name))
+    return source
