@@ -50,7 +50,7 @@ def parcel(site: Path, tmp_path: Path) -> Path:
     install(site, "lab-spots", SPOTS)
     pipeline, checkpoint = Pipeline(segmenter="spots", tiler=Grid(tile=4)), tmp_path / "checkpoint"
     checkpoint.mkdir()
-    plan = plan_of(pipeline, open_source(np.eye(8)), RunOptions(), checkpoint, tmp_path)
+    plan = plan_of(pipeline, open_source(np.eye(8)), {}, RunOptions(), checkpoint, tmp_path)
     path = tmp_path / "parcel"
     path.write_bytes(pickle.dumps(packed(plan, checkpoint)))
     return path
@@ -98,7 +98,7 @@ def located(tmp_path: Path, source: Any) -> Path:
     for folder in (checkpoint, output):
         folder.mkdir()
         hold(folder)
-    plan = plan_of(Pipeline(segmenter=np.sign), open_source(source), RunOptions(), checkpoint, output / "workdir")
+    plan = plan_of(Pipeline(segmenter=np.sign), open_source(source), {}, RunOptions(), checkpoint, output / "workdir")
     path = tmp_path / "parcel"
     path.write_bytes(pickle.dumps(packed(plan, checkpoint)))
     return path
@@ -132,7 +132,7 @@ def test_a_process_that_sees_another_image_file_says_both(change: str, tmp_path:
 
 
 def test_only_plugins_and_the_users_own_modules_are_compared(tmp_path: Path) -> None:
-    plan = plan_of(Pipeline(segmenter=np.sign), open_source(np.eye(8)), RunOptions(), tmp_path, tmp_path)
+    plan = plan_of(Pipeline(segmenter=np.sign), open_source(np.eye(8)), {}, RunOptions(), tmp_path, tmp_path)
     assert [package.name for package in needed_by(plan, tmp_path).packages] == ["tilewright"]
 
 

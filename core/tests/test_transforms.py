@@ -58,7 +58,7 @@ class Widest:
 
     @property
     def context(self) -> int:
-        return self.size - 1
+        return 2 * (self.size // 2)
 
     def __call__(self, pixels: NDArray[Any]) -> NDArray[Any]:
         closed: NDArray[Any] = ndimage.minimum_filter(ndimage.maximum_filter(pixels, self.size), self.size)

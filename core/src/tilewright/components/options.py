@@ -171,10 +171,7 @@ def _required(target: object) -> list[str]:
 
 def _read(text: str, wanted: Any) -> Any:
     kinds = {str} if wanted is str else set(get_args(wanted))
-    if get_origin(wanted) in (tuple, Sequence):
-        if kinds <= {str, ...} and not text.startswith("["):
-            return [part.strip() for part in text.split(",")]
-    elif str in kinds and kinds <= {str, types.NoneType}:
+    if get_origin(wanted) not in (tuple, Sequence) and str in kinds and kinds <= {str, types.NoneType}:
         return None if types.NoneType in kinds and text.lower() == "none" else text
     named = {"true": True, "false": False, "none": None}
     if text.lower() in named:
