@@ -189,7 +189,7 @@ def _read(text: str, wanted: Any) -> Any:
 def _elements(kinds: Set[Any]) -> list[Any]:
     """Of what the sequences among some types are made, if that may be text."""
     args = [get_args(kind) for kind in kinds if get_origin(kind) in (tuple, Sequence)]
-    return [arg[0] for arg in args if arg[1:] in ((), (...,)) and str in (arg[0], *get_args(arg[0]))]
+    return [arg[0] for arg in args if set(arg[1:]) <= {arg[0], ...} and str in (arg[0], *get_args(arg[0]))]
 
 
 def _convert(value: Any, wanted: Any, what: str) -> Any:
