@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import ngio
 import numpy as np
 import pytest
 
@@ -64,6 +63,8 @@ class TestNgio(TableTests):
         return "ngio"
 
     def path(self, folder: Path, table: Any) -> Path:
+        import ngio  # as in tables/test_ngio
+
         store = folder / "image.ome.zarr"
         if not store.exists():
             ngio.create_ome_zarr_from_array(store, np.zeros((24, 24), np.uint16), pixelsize=0.5, levels=1)

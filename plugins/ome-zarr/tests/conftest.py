@@ -18,9 +18,6 @@ from numpy.typing import NDArray
 from tilewright.abc import Image, LabelSpec, Region, Sink
 from tilewright_ome_zarr.reader import OmeZarrReader
 
-# Its models of 0.4 take those of 0.5 for their members if they are not complete when these are first used.
-ome_zarr_models.v04.Image.model_rebuild(force=True)
-
 TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 UNITS = {"t": "second", "z": "micrometer", "y": "micrometer", "x": "micrometer"}
 SPACING = {"t": 3.0, "c": 1.0, "z": 2.0, "y": 0.5, "x": 0.25}

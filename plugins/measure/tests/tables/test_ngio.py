@@ -24,7 +24,7 @@ versions = pytest.mark.parametrize("version", ["0.4", "0.5"])
 
 
 def image_at(folder: Path, version: Version = "0.5") -> ngio.OmeZarrContainer:
-    import ngio  # after ome-zarr-models: it parametrises classes of pydantic-zarr, of which the first use counts
+    import ngio  # not before ome-zarr-models, whose classes for 0.4 would then have members of 0.5
 
     pixels = np.zeros((64, 64), np.uint16)
     image = ngio.create_ome_zarr_from_array(
