@@ -78,7 +78,7 @@ class Squares:
 def measured(side: int, step: int, workers: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         labels, start = Image(Squares(side, step), "yx"), time.perf_counter()
-        table = measure(labels, measure=Moments(), table=Path(folder) / "table.zarr", workers=workers)
+        table = measure(labels, measure=Moments(), table=Path(folder) / "cells.table.zarr", workers=workers)
         seconds = time.perf_counter() - start
         size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
         assert len(table) == (side // step) ** 2

@@ -46,14 +46,14 @@ def play(folder: Path, expected: dict[str, bytes], chance: random.Random, length
             process.kill()
             process.communicate()
             kills += 1
-            there = files_of(folder / "table.zarr")
+            there = files_of(folder / "cells.table.zarr")
             wrong += ["a table in part"] if there not in ({}, expected) else []
             wrong += ["labels without their table"] if (folder / "cells.zarr").exists() and not there else []
             continue
         if process.returncode and not (kills and OVER in said and not list(folder.glob("*.tilewright/plan.json"))):
             wrong.append(said[-500:])
         break
-    wrong += ["another table"] if files_of(folder / "table.zarr") != expected else []
+    wrong += ["another table"] if files_of(folder / "cells.table.zarr") != expected else []
     if kind == "run":
         truth = ndimage.label(zarr.open_array(folder / "image.ome.zarr/0", mode="r")[:] > LEVEL)[0]
         wrong += ["other labels"] if (zarr.open_array(folder / "cells.zarr", mode="r")[:] != truth).any() else []
@@ -74,7 +74,7 @@ def main(rounds: int, seed: int, kind: str) -> int:
         shutil.copytree(template, folder)
         start = time.perf_counter()
         subprocess.run([sys.executable, str(VICTIM), str(folder), kind], check=True)
-        length, expected = time.perf_counter() - start, files_of(folder / "table.zarr")
+        length, expected = time.perf_counter() - start, files_of(folder / "cells.table.zarr")
         assert expected
         kills = right = 0
         for number in range(rounds):

@@ -66,7 +66,7 @@ def components(pixels: NDArray[Any]) -> NDArray[Any]:
 
 def main(folder: Path, kind: str) -> None:
     measurers = (SlowSums(), SlowWidths())
-    options: dict[str, Any] = {"workers": 2, "measure_pixels": TILE * TILE, "table": folder / "table.zarr"}
+    options: dict[str, Any] = {"workers": 2, "measure_pixels": TILE * TILE, "table": folder / "cells.table.zarr"}
     if kind == "labels":
         measure(folder / "labels.zarr", folder / "image.ome.zarr", measure=measurers, **options)
         return
