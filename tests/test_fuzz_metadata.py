@@ -115,7 +115,7 @@ def put(path: Path, version: str, said: dict[str, Any]) -> None:
 def array_named(version: str, said: dict[str, Any]) -> NDArray[Any]:
     """The array that the metadata names, along y and x, as plainly as it can be looked up."""
     scale = (said if version == "0.4" else said["ome"])["multiscales"][0]
-    axes = "".join(axis["name"] for axis in scale["axes"])
+    axes = [axis if isinstance(axis, str) else axis["name"] for axis in scale.get("axes") or "yx"]  # 0.1 has none
     pixels = ARRAYS[str(scale["datasets"][0]["path"]).strip("/")]
     assert len(axes) == 2
     return pixels
