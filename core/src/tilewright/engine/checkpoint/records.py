@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .log import Checkpoint, Place
@@ -245,10 +246,10 @@ def keep(checkpoint: Checkpoint, number: int, record: Any) -> Place:
     """Append a record of one of the kinds above."""
     arrays: dict[str, NDArray[Any]] = {}
     for name, value in zip(record._fields, record, strict=True):
-        if isinstance(value, Mapping):
-            arrays |= value
-        elif value is not None:
+        if isinstance(value, np.ndarray):
             arrays[name] = value
+        elif value is not None:
+            arrays |= value
     return checkpoint.append(KINDS[type(record)], number, arrays)
 
 

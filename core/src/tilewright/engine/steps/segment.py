@@ -66,8 +66,10 @@ def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
         guard += digest_of(plan, pixels)
     else:
         guard, pixels = 0, None
-    given, guards_of_given = _given(plan, tile)
-    guard = _with_given(guard, guards_of_given)
+    given: Given = {}
+    if plan.given:
+        given, guards_of_given = _given(plan, tile)
+        guard = _with_given(guard, guards_of_given)
     labels = _labels(plan, tile, pixels, given)
     if labels is None:
         return _record(plan, tile, TileRecord(head=np.array([0, 1, guard])))
@@ -141,14 +143,16 @@ def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None, given: Given) -
 
 def _called(plan: Plan, tile: Tile, pixels: NDArray[Any] | None, given: Given) -> tuple[Any, tuple[int, ...]]:
     """What the segmenter returns, and the shape that it has to have; a network decodes what was said of windows."""
-    place, segmenter = _place(plan, tile), plan.segmenter
+    segmenter = plan.segmenter
+    if pixels is not None and not (given or plan.located or plan.windows):  # most segmenters, which need no place
+        return segmenter(pixels), tuple(n for n, axis in zip(pixels.shape, plan.axes, strict=True) if axis != "c")
+    place = _place(plan, tile)
     if plan.windows:
         labels = segmenter.decode(maps_of(plan, tile), place)  # type: ignore[attr-defined]  # it is a network
     elif given:
-        located = {"place": place} if plan.located else {}
-        labels = segmenter(pixels, given=given, **located)
+        labels = segmenter(pixels, given=given, **({"place": place} if plan.located else {}))
     else:
-        labels = segmenter(pixels, place) if plan.located else segmenter(pixels)
+        labels = segmenter(pixels, place)
     return labels, lengths(place.region)
 
 
