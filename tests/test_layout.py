@@ -178,6 +178,7 @@ ENGINE = (
     "measures",
     "provenance",
     "table",
+    "no_table",
     "tabling",
     "measurement",
     "result",

@@ -22,13 +22,13 @@ from .checkpoint.lock import Claim, claimed, empty, has_record, is_placing, keep
 from .checkpoint.predictions import PREDICTIONS
 from .fingerprint import fingerprint, identity, noting_changes, of_predictions, with_windows_of
 from .given import given_labels
+from .no_table import Tabling, check_no_table
 from .plan import Plan
 from .planning import Parts, plan_of
 from .provenance import pipeline_record, provenance_of
 from .result import Result, remove_with
 from .run import Run
 from .steps.write import label_spec, opened, try_writer
-from .tabling import Tabling
 from .watchers import Watchers
 from .workers.crew import crew, in_task
 from .workers.main_guard import check_guarded
@@ -60,7 +60,7 @@ class Execution:
             if not (options.overwrite or (options.resume and is_placing(home.beside))):
                 home.check_free()
             plan = plan_of(self.parts, opened, given, options, home.checkpoint, home.workdir)
-            tabling = Tabling.of(self.parts.measure, options, home, plan, opened, given)
+            tabling = self._tabling(home, plan, opened, given)
             for table in tabling.homes:
                 for each in (opened, *given.values()):
                     table.check(each.whole.identity, make_parents=options.make_parents)
@@ -100,6 +100,15 @@ class Execution:
         given = given_labels(self.options.given, opened.opened)
         plan = plan_of(self.parts, opened, given, self.options, nowhere, nowhere)
         return forecast(plan, self.options.workers, sample)
+
+    def _tabling(self, home: Destination, plan: Plan, source: Source, given: Mapping[str, Source]) -> Tabling:
+        """The table of the run: every measurer is asked, before any work, for all that can be wrong."""
+        if not self.parts.measure:
+            check_no_table(self.options)
+            return Tabling()
+        from .tabling import Measured  # most runs measure nothing
+
+        return Measured.of(self.parts.measure, self.options, home, plan, source, given)
 
     def _open(self, source: Any) -> Source:
         options = self.options

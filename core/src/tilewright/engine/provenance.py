@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import platform
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
 from ..components.printable import printable_values
@@ -14,8 +14,10 @@ from ..components.specs import Kind
 from .plan import Plan
 from .planning import Parts
 from .run import Outcome, Run
-from .steps.measure import Measuring
 from .workers.environment import WorkerFacts
+
+if TYPE_CHECKING:
+    from .steps.measure import Measuring
 
 __all__ = ["pipeline_record", "provenance_of", "source_record", "table_provenance", "workers_record"]
 

@@ -14,10 +14,11 @@ from ..abc.writer import Sink
 from ..errors import InvalidOption
 from ..storage.arrays import Array, unit_of
 from .run import Outcome, Run
-from .table import Table
 
 if TYPE_CHECKING:
     from dask.array import Array as DaskArray
+
+    from .table import Table
 
 __all__ = ["Result"]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ..run_options import Progress, RunOptions
 from ..storage.disk import discard
 from .measures import Wanted, basis_of, blocks_over, measuring_of, record_of
 from .measuring import Measurement
+from .no_table import Filled, Tabling
 from .plan import Plan
 from .provenance import source_record, table_provenance
 from .run import Outcome, Run
@@ -25,29 +26,17 @@ from .steps.label_images import DrawnLabels
 from .steps.measure import Measuring
 from .table import Table, opened_table, placed_table, table_spec, try_table, write_table
 
-__all__ = ["Filled", "Tabling"]
+__all__ = ["Measured"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filled:
-    """A table that is filled, but not in its place yet. noted: what the labels' provenance holds of it."""
+class Measured(Tabling):
+    """What a run measures, and where the table goes. name: of the labels."""
 
-    noted: Mapping[str, Any] = field(default_factory=dict)
-    place: Callable[[], Table] | None = None
-
-    def placed(self) -> Table | None:
-        """Put the table into its place. None if there is none."""
-        return None if self.place is None else self.place()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tabling:
-    """What a run measures, and where the table goes; None if it measures nothing."""
-
-    measuring: Measuring | None = None
-    home: Destination | None = None
-    labels: Destination | None = None
-    name: str = ""
+    measuring: Measuring
+    home: Destination
+    labels: Destination
+    name: str
 
     @classmethod
     def of(
@@ -58,18 +47,11 @@ class Tabling:
         plan: Plan,
         source: Source,
         given: Mapping[str, Source],
-    ) -> Tabling:
+    ) -> Measured:
         """Ask the measurers and the images, before any work, for all that can be wrong.
 
         labels: where they go. source: the image with all channels. given: label images by name.
         """
-        if not measurers:
-            for name in ("table", "measure_channels", "table_format"):
-                if getattr(options, name) is not None:
-                    raise InvalidOption(
-                        f"{name} is given, but nothing is measured; give measurers (measure, --measure)"
-                    )
-            return cls()
         wanted = Wanted(
             measurers=tuple(measurers),
             channels=options.measure_channels,
@@ -93,22 +75,14 @@ class Tabling:
     @property
     def homes(self) -> list[Destination]:
         """Where the table goes."""
-        return [] if self.home is None else [self.home]
-
-    @property
-    def folders(self) -> list[Path]:
-        """The folder beside the table, which the run holds too."""
-        return [home.beside for home in self.homes]
+        return [self.home]
 
     def check_format(self) -> None:
         """Have the format begin a table that is thrown away."""
-        if self.measuring is not None and self.home is not None:
-            try_table(self.home, self._spec(self.measuring, 0))
+        try_table(self.home, self._spec(self.measuring, 0))
 
     def filled(self, run: Run, outcome: Outcome, report: Progress) -> Filled:
         """Measure the labels that are recorded, and fill the table."""
-        if self.measuring is None or self.home is None or self.labels is None:
-            return Filled()
         home, begun = self.home, time.perf_counter()
         basis = basis_of(record_of(self.measuring), [run.plan.basis, str(outcome.dtype)])
         measuring = replace(self.measuring, labels=DrawnLabels(plan=run.plan, dtype=outcome.dtype), basis=basis)
@@ -127,7 +101,6 @@ class Tabling:
         )
 
     def _spec(self, measuring: Measuring, n_rows: int) -> TableSpec:
-        assert self.labels is not None
         return table_spec(measuring, n_rows, self.labels.path, self.name)
 
 

@@ -12,7 +12,6 @@ from typing import Any, Protocol, TypeVar
 
 from ...errors import InvalidOption, WorkerLost
 from ..checkpoint.traces import traces
-from ..steps.culprit import culprit
 from .environment import WorkerFacts
 
 __all__ = ["Crew", "Workers", "batched", "crew", "in_task"]
@@ -111,6 +110,8 @@ def _check_losses(plan: Any, batch: Sequence[int], losses: int, folder: Path, er
     if not own and losses < LOSSES:
         return
     if own or deadly:
+        from ..steps.culprit import culprit  # when a worker has died
+
         what = "; or ".join(culprit(plan, trace) for trace in sorted(own or deadly)[:LONGEST])
         happened = f"{LOSSES} worker processes or more died, each in {what}"
     else:
