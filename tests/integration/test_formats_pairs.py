@@ -17,6 +17,8 @@ from scipy import ndimage
 
 from tilewright import AlreadyExists, Pipeline, open_image
 
+pytestmark = pytest.mark.slow
+
 MPP = 0.5
 METRES = {"PhysicalSizeX": MPP, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": MPP, "PhysicalSizeYUnit": "µm"}
 THRESHOLD = {"name": "threshold", "configuration": {"threshold": 500}}

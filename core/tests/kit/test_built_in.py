@@ -9,6 +9,8 @@ import pytest
 from tilewright import Auto, Grid, Overlap, Touch
 from tilewright.testing import MergerTests, OwnerTests, PluginTests, TableTests, TilerTests, WriterTests
 
+pytestmark = pytest.mark.slow
+
 
 class TestGrid(TilerTests):
     @pytest.fixture(params=[None, 1, 7, 100])

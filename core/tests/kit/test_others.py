@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .conftest import Catching
+
+pytestmark = pytest.mark.slow
 
 TILERS = {
     "Listing": "test_the_grid_is_over_the_axes_and_the_shape_of_the_image",

@@ -18,6 +18,8 @@ from tilewright_filters.rescale import Rescale
 from tilewright_filters.ring import Ring
 from tilewright_filters.seeded_watershed import SeededWatershed
 
+pytestmark = pytest.mark.slow
+
 
 class TestPlugin(PluginTests):
     @pytest.fixture

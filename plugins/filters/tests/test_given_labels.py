@@ -23,6 +23,8 @@ from tilewright_filters.fill_holes import FillHoles
 from tilewright_filters.ring import Ring
 from tilewright_filters.seeded_watershed import SeededWatershed
 
+pytestmark = pytest.mark.slow
+
 TILES = (4, 7, 16, 31, 50, 64, 200)
 SHAPES = {"yx": (61, 75), "zyx": (9, 37, 44)}
 SPACING = {"z": 2.0, "y": 0.5, "x": 0.4}

@@ -24,6 +24,8 @@ from tilewright_ome_zarr.sampling import Sampling, downsample, extent, sampling
 from tilewright_ome_zarr.sink import OmeZarrSink
 from tilewright_ome_zarr.writer import OmeZarrLabels
 
+pytestmark = pytest.mark.slow
+
 
 def most_frequent(block: NDArray[Any]) -> int:
     counts = Counter(block.ravel().tolist())

@@ -7,6 +7,8 @@ import pytest
 from tilewright.testing import PluginTests, SegmenterTests
 from tilewright_watershed.segmenter import Watershed
 
+pytestmark = pytest.mark.slow
+
 
 class TestPlugin(PluginTests):
     @pytest.fixture

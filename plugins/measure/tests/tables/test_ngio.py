@@ -16,6 +16,8 @@ from tilewright_measure.tables.ngio import NgioTable
 
 from .conftest import COLUMNS, PROVENANCE, TIMED, assert_same, filled, rows_of, spec_of
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     import ngio
 
