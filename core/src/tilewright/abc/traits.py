@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -23,9 +23,11 @@ from ..errors import InvalidImage, InvalidOption, TilewrightError
 from ..image import Image
 from ..image.mapped import Transformation
 from ..tiling.axes import SPATIAL, by_axis, spatial
-from .measurer import Column, Facts, Quantity
 from .network import PLACE, Prediction
 from .tiler import Needs
+
+if TYPE_CHECKING:
+    from .measurer import Column, Facts, Quantity
 
 __all__ = [
     "MeasurerTraits",
@@ -308,6 +310,8 @@ class MeasurerTraits:
     @classmethod
     def of(cls, measurer: object) -> MeasurerTraits:
         """Read and check what a measurer declares. InvalidOption for a wrong value, or for one without `columns`."""
+        from .measurer import Column, Quantity  # most runs measure nothing
+
         asked = _Asked("measurer", measurer)
         there = [name for name in PARTS if asked.function(name) is not None]
         if there and len(there) < len(PARTS):
