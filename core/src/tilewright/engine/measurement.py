@@ -67,9 +67,9 @@ class LabelsMeasured:
     def _claimed(self, home: Destination) -> Table:
         """The run, while it holds its checkpoint."""
         measuring = _measuring(self.labels, self.image, self.wanted, self.options.measure_pixels, home)
-        record = _record(home, self.labels, measuring)
-        basis = basis_of(record["measured"], {"source": record["source"], "file": record["file"]})
-        measuring = replace(measuring, basis=basis)
+        # Nothing resumes from a temporary folder, so what tells arrays in memory apart need not be worked out.
+        record = {} if home.temporary else _record(home, self.labels, measuring)
+        measuring = replace(measuring, basis=basis_of(record, None))
         folders = (home.beside, home.checkpoint)
         with (
             writing_to(home.checkpoint, Path(home.path)),
