@@ -77,7 +77,6 @@ def test_a_stride_on_an_image_with_t_runs() -> None:
         ({"keeps_ids": "yes"}, "declares keeps_ids = 'yes'; it must be True or False"),
         ({"pixels": 0}, "declares pixels = 0; it must be True or False"),
         ({"keeps_ids": True, "merger": "touch"}, "declares merger = 'touch'; it must be left out beside keeps_ids"),
-        ({"keeps_ids": True, "min_size": 9}, "declares min_size = 9; it must be left out beside keeps_ids"),
         ({"given": ("nuclei",)}, "needs the label image 'nuclei', but none of that name is given"),
         (
             {"batch": 8},

@@ -13,6 +13,7 @@ from tilewright_filters.combine_labels import CombineLabels
 from tilewright_filters.expand import Expand
 from tilewright_filters.fill_holes import FillHoles
 from tilewright_filters.gaussian import Gaussian
+from tilewright_filters.keep import Keep
 from tilewright_filters.median import Median
 from tilewright_filters.rescale import Rescale
 from tilewright_filters.ring import Ring
@@ -73,7 +74,8 @@ class TestSegmentersOfGivenLabels(SegmenterTests):
             "seeded-watershed",
             Expand(distance=6.5),
             Ring(distance=4, gap=1),
-            FillHoles(size=9),
+            FillHoles(),
+            Keep(min_size=3, border="y"),
             CombineLabels(method="difference", given=("cells", "nuclei")),
             SeededWatershed(threshold=30, sigma=1, reach=30),
         ],
@@ -86,6 +88,6 @@ class TestSegmentersOfGivenLabels(SegmenterTests):
 class TestSegmentersOfGivenLabelsInThreeDimensions(SegmenterTests):
     spatial = "zyx"
 
-    @pytest.fixture(params=["ring", "fill-holes", Expand(distance=3)], ids=str)
+    @pytest.fixture(params=["ring", "fill-holes", "keep", Expand(distance=3)], ids=str)
     def segmenter(self, request: pytest.FixtureRequest) -> Any:
         return request.param

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import expand_labels, watershed
 
-from tilewright import Grid, Image, InvalidOption, Pipeline, compare, open_image
+from tilewright import Grid, Image, InvalidLabels, InvalidOption, NotReadable, Pipeline, compare, measure, open_image
 from tilewright_filters.combine_labels import CombineLabels
 from tilewright_filters.expand import Expand
 from tilewright_filters.fill_holes import FillHoles
+from tilewright_filters.holes import Holes
+from tilewright_filters.keep import Keep
 from tilewright_filters.ring import Ring
 from tilewright_filters.seeded_watershed import SeededWatershed
 
@@ -149,35 +151,170 @@ def holed(axes: str) -> Labels:
     return ids[whole]
 
 
-def filled(labels: Labels, size: int) -> Labels:
-    """Object by object, by the library's function, without what is longer and without other objects' pixels."""
+def filled(labels: Labels) -> Labels:
+    """Object by object, by the library's function, without what has another object in it."""
     made = labels.copy()
+    parts, _ = ndimage.label(labels == 0)
     for label in np.unique(labels[labels > 0]):
         holes = ndimage.binary_fill_holes(labels == label) & (labels == 0)
-        parts, _ = ndimage.label(labels == 0)
         for number in np.unique(parts[holes]):
             hole = parts == number
-            beside = labels[ndimage.binary_dilation(hole) & ~hole]
-            if (beside == label).all() and all(np.ptp(along) < size for along in np.nonzero(hole)):
+            if (labels[ndimage.binary_dilation(hole) & ~hole] == label).all():
                 made[hole] = label
     return made
 
 
-@pytest.mark.parametrize("size", [0, 1, 3, 8])
+def nested(axes: str) -> Labels:
+    """Boxes within each other: two of one id around a gap, a gap between two ids, and one that winds to the border."""
+    labels = np.zeros(SHAPES[axes], np.uint64)
+    for depth, id_ in enumerate([5, 0, 5, 5, 0, 8, 0, 8, 8]):
+        inner = tuple(slice(min(depth, n // 3), n - min(depth, n // 3)) for n in labels.shape)
+        labels[inner] = LARGE + id_ if id_ else 0
+    labels[..., 40:, 12:30] = np.uint64(LARGE + 1)
+    labels[..., 44:50, 14] = 0
+    labels[..., 44:, 20] = 0
+    return labels
+
+
+@pytest.mark.parametrize("make", [holed, nested])
 @pytest.mark.parametrize("axes", SHAPES)
-def test_holes_are_filled_in_tiles_as_in_the_whole(axes: str, size: int) -> None:
-    labels = holed(axes)
-    whole = filled(labels, size)
-    assert (whole != labels).any() == (size > 0)
-    for tile in TILES[(2 if axes == "zyx" else 0) :]:
-        made = in_tiles(FillHoles(size=size), np.zeros(SHAPES[axes]), axes, tile, {"nuclei": labels})
-        np.testing.assert_array_equal(made, whole)
+def test_holes_are_filled_in_tiles_as_in_the_whole(axes: str, make: Callable[[str], Labels]) -> None:
+    labels = make(axes)
+    whole = filled(labels)
+    assert (whole != labels).any()
+    for tile in TILES[(1 if axes == "zyx" else 0) :]:
+        made = in_tiles(FillHoles(), np.zeros(SHAPES[axes]), axes, tile, {"nuclei": labels})
+        np.testing.assert_array_equal(made, whole, err_msg=f"tiles of {tile}")
+
+
+def test_a_hole_of_any_size_is_filled_unless_two_objects_lie_around_it() -> None:
+    labels = np.zeros((700, 900), np.uint64)
+    labels[10:650, 20:880] = LARGE
+    labels[20:640, 30:870] = 0  # wider than any tile
+    labels[100:300, 100:300], labels[150:200, 150:200] = 3, 0
+    labels[400:600, 100:300], labels[420:580, 120:280] = 4, 0
+    for opened in (False, True):
+        labels[20:640, 450] = 0 if opened else LARGE  # cuts the large hole in two, of which one is without objects
+        whole = filled(labels)
+        assert whole[180, 180] == 3
+        assert whole[300, 600] == (0 if opened else LARGE)
+        for tile in (64, 150, 1000):
+            made = in_tiles(FillHoles(), np.zeros(labels.shape, np.uint8), "yx", tile, {"nuclei": labels})
+            np.testing.assert_array_equal(made, whole)
+
+
+@pytest.mark.parametrize("block", [2**12, 2**15])
+@pytest.mark.parametrize("shape", [(300, 333), (40, 50, 60)])
+def test_a_hole_is_one_in_whatever_blocks_it_is_looked_for(shape: tuple[int, ...], block: int) -> None:
+    random = np.random.default_rng(5)
+    for sigma, level in ((1, 0.46), (4, 0.49)):
+        labels = ndimage.label(ndimage.gaussian_filter(random.random(shape), sigma) > level)[0].astype(np.uint64)
+        holes = Holes.of(labels.__getitem__, shape, block)
+        everything = tuple(slice(0, n) for n in shape)
+        np.testing.assert_array_equal(holes.fill(labels, everything, shape), filled(labels))
 
 
 def test_the_only_plane_of_a_stack_is_filled_as_a_picture() -> None:
     labels = holed("yx")
-    made = in_tiles(FillHoles(size=3), np.zeros((1, *labels.shape)), "zyx", 16, {"nuclei": labels[None]})
-    np.testing.assert_array_equal(made[0], filled(labels, 3))
+    made = in_tiles(FillHoles(), np.zeros((1, *labels.shape)), "zyx", 16, {"nuclei": labels[None]})
+    np.testing.assert_array_equal(made[0], filled(labels))
+
+
+def over_time(segmenter: Any, *frames: Labels) -> Labels:
+    given = Image(np.stack(frames), "tyx")
+    image = Image(np.zeros(given.shape), "tyx")
+    result = Pipeline(segmenter=segmenter, tiler=Grid(tile=20)).run(image, given={"nuclei": given})
+    return np.asarray(result.labels)
+
+
+def test_facts_of_objects_are_those_of_their_own_time() -> None:
+    one, other = holed("yx"), nested("yx")
+    made = over_time(FillHoles(), one, other)
+    np.testing.assert_array_equal(made, np.stack([filled(one), filled(other)]))
+    one, other = scattered("yx", 0.05), scattered("yx", 0.08, seed=1)
+    made = over_time(Keep(min_size=5, max_size=9, border="x"), one, other)
+    np.testing.assert_array_equal(made, np.stack([kept(one, 5, 9, "x", "yx"), kept(other, 5, 9, "x", "yx")]))
+
+
+# Objects that are kept by a rule
+
+
+def kept(labels: Labels, least: float, most: float, border: str, axes: str) -> Labels:
+    made = labels.copy()
+    for label in np.unique(labels):
+        own = labels == label
+        ends = [np.nonzero(own)[axes.index(axis)] for axis in border]
+        at_border = any(
+            (end == 0).any() or (end == labels.shape[axes.index(a)] - 1).any()
+            for a, end in zip(border, ends, strict=True)
+        )
+        if at_border or not least <= own.sum() <= most:
+            made[own] = 0
+    return made
+
+
+@pytest.mark.parametrize(
+    ("axes", "options", "rule"),
+    [
+        ("yx", {"min_size": 5, "max_size": 11}, (5, 11, "")),
+        ("yx", {"border": "all"}, (0, np.inf, "yx")),
+        ("yx", {"border": "y", "min_size": 4}, (4, np.inf, "y")),
+        ("zyx", {"border": "x", "max_size": 40}, (0, 40, "x")),
+        ("zyx", {"border": "yx", "min_size": 12}, (12, np.inf, "yx")),
+        ("yx", {"min_size": 1.0, "max_size": 2.2, "unit": "micrometer"}, (5, 11, "")),  # of pixels of 0.2
+    ],
+)
+def test_objects_are_kept_in_tiles_as_in_the_whole(axes: str, options: dict[str, Any], rule: Any) -> None:
+    labels = scattered(axes, 0.2 if axes == "zyx" else 0.05)
+    if axes == "zyx":
+        labels[5:, :, :-2] = 0  # else every object reaches the border
+    whole = kept(labels, *rule, axes)
+    assert 0 < len(np.unique(whole)) < len(np.unique(labels))
+    for tile in TILES[(2 if axes == "zyx" else 0) :]:
+        made = in_tiles(Keep(**options), np.zeros(SHAPES[axes]), axes, tile, {"nuclei": labels})
+        np.testing.assert_array_equal(made, whole, err_msg=f"tiles of {tile}")
+
+
+@pytest.mark.parametrize(
+    "place", ["nuclei.csv", "nuclei.tsv", "nuclei.parquet", "nuclei", "image.ome.zarr/tables/nuclei"]
+)
+def test_objects_are_kept_by_a_column_of_their_table(place: str, tmp_path: Path) -> None:
+    labels, path = scattered("yx", 0.05), tmp_path / place
+    Pipeline(segmenter=Expand(distance=0)).run(labels, tmp_path / "image.ome.zarr", given={"nuclei": labels})
+    form = "zarr-table" if place == "nuclei" else None
+    table = measure(image_of(labels, "yx"), table=path, measure="size", table_format=form)
+    areas = table["area"]
+    middle = float(np.median(areas))
+    chosen = table["label"][(areas >= middle) & (areas <= 2 * middle)]
+    keep = Keep(table=str(path), column="area", least=middle, most=2 * middle)
+    for tile in TILES:
+        made = in_tiles(keep, np.zeros(SHAPES["yx"]), "yx", tile, {"nuclei": labels})
+        np.testing.assert_array_equal(made, np.where(np.isin(labels, chosen), labels, 0))
+    changed = labels.copy()
+    changed[labels == labels.max()] += np.uint64(300)
+    moved = np.roll(labels, 1, 0)
+    for others in (changed, moved) if path.suffix not in (".csv", ".tsv") else (changed,):
+        with pytest.raises(InvalidLabels, match="measure them again"):
+            in_tiles(keep, np.zeros(SHAPES["yx"]), "yx", 50, {"nuclei": others})
+    with pytest.raises(InvalidOption, match="lacks one of the columns label, girth"):
+        in_tiles(Keep(table=str(path), column="girth", least=1), np.zeros(SHAPES["yx"]), "yx", 50, {"nuclei": labels})
+
+
+def test_rules_that_cannot_be_are_refused_with_both_values(tmp_path: Path) -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"min_size": 9, "max_size": 4}, "max_size 4 is below min_size 9"),
+        ({"table": "nuclei.csv", "least": 3}, "table 'nuclei.csv' and column None go together"),
+        ({"table": "nuclei.csv", "column": "area"}, "least None and most None are limits of a column, which is 'area'"),
+        ({"border": "z"}, "border is 'z', but the image's spatial axes are 'yx'"),
+        ({"unit": "mm", "min_size": 1}, "size is in mm, but the image's spacing along y is in micrometer"),
+        ({"table": "nuclei.xlsx", "column": "area", "most": 3}, r"must be a folder or end in \.csv, "),
+    ]
+    for options, words in wrong:
+        with pytest.raises(InvalidOption, match=words):
+            in_tiles(Keep(**options), np.zeros((4, 4)), "yx", 4, {"nuclei": np.ones((4, 4), np.uint64)})
+    missing = Keep(table=str(tmp_path / "none.csv"), column="area", most=3)
+    with pytest.raises(NotReadable, match="cannot be read"):
+        in_tiles(missing, np.zeros((4, 4)), "yx", 4, {"nuclei": np.ones((4, 4), np.uint64)})
 
 
 # Cells that grow from nuclei

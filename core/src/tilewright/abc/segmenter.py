@@ -32,7 +32,7 @@ class Segmenter(Protocol):
     | `stride` | as `halo` | the outer regions of tiles start and stop at multiples of it, or at the image's border: a network's downsampling factor |
     | `located` | `bool` | `True` if it is called with the place of its pixels too (`LocatedSegmenter`) |
     | `merger` | a name, instance or mapping | the merger of its tiles; `"touch"` if it declares none |
-    | `min_size` | `int` | joined objects with fewer pixels are dropped |
+    | `min_size` | `int` | joined objects with fewer pixels are dropped; beside `keeps_ids`, where nothing is joined, it is the segmenter's own affair |
     | `memory` | a method | the bytes that a call takes (`MeasuredSegmenter`) |
     | `prepare` | a method | fixes what must be the same for all tiles (`PreparedSegmenter`) |
     | `windows`, `predict`, `decode` | methods | what makes a segmenter a `Network`, whose windows are each predicted once |

@@ -111,7 +111,7 @@ class Traits:
             stride=asked.by_axis("stride", without_c, 1),
             located=asked.flag("located"),
             merger=asked.value("merger"),
-            min_size=asked.whole("min_size"),
+            min_size=0 if asked.flag("keeps_ids") else asked.whole("min_size"),
             memory=asked.guarded("memory"),
             predictions=_predictions(asked),
             batch=asked.whole("batch") or 1,
@@ -131,9 +131,8 @@ class Traits:
                 raise asked.wrong(name, "left out: networks are not served with it")
         if self.predictions and not self.pixels:
             raise asked.wrong("pixels", "left out: a network looks at pixels")
-        for name in ("merger", "min_size") if self.keeps_ids else ():
-            if getattr(self, name):
-                raise asked.wrong(name, "left out beside keeps_ids: labels are kept as they are, and nothing is joined")
+        if self.keeps_ids and self.merger:
+            raise asked.wrong("merger", "left out beside keeps_ids: labels are kept as they are, and nothing is joined")
         return self
 
     def needs(self, image: Image) -> Needs:

@@ -18,6 +18,7 @@ class Placement:
     shape: the image's shape along them. An axis that the image does not have has length 1.
     core: the part of the region that is the tile's own. What lies elsewhere is in the core of another tile, and labels
         there serve to find out which objects are the same. Left out, it is all of the region.
+    t: of a segmenter's pixels the index along the image's axis t; 0 if there is none, and for a transform.
 
     >>> place = Placement(axes="yx", region=(slice(0, 60), slice(40, 100)), shape=(100, 100))
     >>> place.at_border("y"), place.at_border("x")
@@ -28,6 +29,7 @@ class Placement:
     region: Region
     shape: tuple[int, ...]
     core: Region = ()
+    t: int = 0
 
     def __post_init__(self) -> None:
         if not self.core:

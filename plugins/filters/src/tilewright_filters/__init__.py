@@ -15,7 +15,8 @@ SEGMENTERS = {
     "expand": "Given labels, grown by a distance; objects keep their ids.",
     "ring": "A ring around each object of given labels, with its id.",
     "combine-labels": "The union, the difference or the intersection of two given label images.",
-    "fill-holes": "Given labels with their holes filled, up to a size.",
+    "fill-holes": "Given labels with their holes filled.",
+    "keep": "Those objects of given labels that a rule keeps: by size, by border, by a column of a table.",
     "seeded-watershed": "Cells grown from given nuclei over the image; each has its nucleus' id.",
 }
 

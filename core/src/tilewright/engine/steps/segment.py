@@ -162,7 +162,7 @@ def _place(plan: Plan, tile: Tile) -> Placement:
     parts, missing = dict(zip(plan.grid.axes, along, strict=True)), (slice(0, 1), 1, slice(0, 1))
     axes = spatial(plan.axes)
     region, shape, core = zip(*(parts.get(axis, missing) for axis in axes), strict=True)
-    return Placement(axes=axes, region=region, shape=shape, core=core)
+    return Placement(axes=axes, region=region, shape=shape, core=core, t=parts.get("t", missing)[0].start)
 
 
 def _blame(plan: Plan, tile: Tile) -> str:
