@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from networks import Local, Planes, Points, starts
 from scipy import ndimage
 
-from tilewright import CheckpointMismatch, Grid, Image, InvalidOption, Pipeline
-from tilewright.abc import Window, Windows
+from tilewright import CheckpointMismatch, Grid, Image, InvalidOption, Pipeline, Placement
+from tilewright.abc import Maps, Window, Windows, untiled
 from tilewright.cli import main
 from tilewright.tiling.windows import WindowGrid
 
@@ -354,3 +354,61 @@ def test_clean_lists_kept_predictions_and_removes_them(tmp_path: Path) -> None:
     assert f"MB, kept predictions, for {tmp_path / 'labels.zarr'}" in listed
     CliRunner().invoke(main, ["clean", str(tmp_path), "--delete"])
     assert not kept.exists()
+
+
+# With given labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells(Local):
+    """Given labels, grown by two pixels into what the network finds; ids stay."""
+
+    context: int = 2
+    given: tuple[str, ...] = ("nuclei",)
+
+    keeps_ids: ClassVar[bool] = True
+
+    def decode(self, maps: Sequence[Maps], place: Placement, *, given: Mapping[str, Any]) -> Any:
+        (said,) = maps
+        return np.where(said["closed"][0] > self.level, ndimage.maximum_filter(given["nuclei"], 5), given["nuclei"])
+
+    def __call__(self, pixels: Any, place: Placement | None = None, *, given: Mapping[str, Any]) -> Any:
+        return untiled(self, pixels, self.axes, given)
+
+
+def nuclei(shape: tuple[int, ...], seed: int = 1) -> Any:
+    random = np.random.default_rng(seed)
+    return np.where(random.random(shape) < 0.03, random.integers(2**33, 2**33 + 9, shape, np.uint64), np.uint64(0))
+
+
+@pytest.mark.parametrize("tile", [7, 16, 30, 200])
+def test_a_network_decodes_with_given_labels(tile: int) -> None:
+    pixels, labels = noise((90, 70)), nuclei((90, 70))
+    network = Cells(level=700)
+    result = Pipeline(segmenter=network, tiler=Grid(tile=tile)).run(pixels, given={"nuclei": labels})
+    found = network(pixels, given={"nuclei": labels})
+    assert (found != labels).any()
+    np.testing.assert_array_equal(result.labels.compute(), found)
+
+
+def test_other_given_labels_are_decoded_without_the_network(tmp_path: Path) -> None:
+    pixels, log = noise((90, 70)), tmp_path / "log"
+    pipeline, out = Pipeline(segmenter=Cells(level=700, log=log), tiler=Grid(tile=30)), tmp_path / "labels.zarr"
+    pipeline.run(pixels, out, given={"nuclei": nuclei((90, 70))}, keep_predictions=True)
+    count, others = evaluated(log), nuclei((90, 70), seed=2)
+    result = pipeline.run(pixels, out, given={"nuclei": others}, overwrite=True)
+    assert evaluated(log) == count
+    np.testing.assert_array_equal(result.labels.compute(), Cells(level=700)(pixels, given={"nuclei": others}))
+
+
+def test_a_change_in_given_labels_is_seen_when_a_network_resumes(tmp_path: Path) -> None:
+    pixels, out = noise((90, 70)), tmp_path / "labels.zarr"
+    stored = zarr.create_array(tmp_path / "nuclei.zarr", data=nuclei((90, 70)), chunks=(10, 10))
+    pipeline = Pipeline(segmenter=Cells(level=700), tiler=Grid(tile=30))
+    with pytest.raises(ZeroDivisionError):
+        pipeline.run(pixels, out, given={"nuclei": stored}, progress=lambda step, *_: 1 // (step != "write"))
+    stored[45:50, 45:50] = 77
+    result = pipeline.run(pixels, out, given={"nuclei": stored})
+    expected = Cells(level=700)(pixels, given={"nuclei": stored[...]})
+    assert (expected == 77).sum() > 25
+    np.testing.assert_array_equal(result.labels.compute(), expected)

@@ -105,10 +105,12 @@ def joined(
     return Maps(dense | found, tuple(space[i] for i in order))
 
 
-def untiled(network: Network, pixels: NDArray[Any], axes: str) -> NDArray[Any]:
+def untiled(
+    network: Network, pixels: NDArray[Any], axes: str, given: Mapping[str, NDArray[np.uint64]] | None = None
+) -> NDArray[Any]:
     """The labels of a whole image in memory: each window predicted once, rounded as a run keeps it, and decoded.
 
-    pixels: with these axes, those that the segmenter is handed.
+    pixels: with these axes, those that the segmenter is handed. given: label images, for a network that declares them.
     """
     image, space = Image(pixels, axes=axes), spatial(axes)
     traits, whole = Traits.of(network, image), tuple(slice(0, image.size(axis)) for axis in space)
@@ -120,7 +122,7 @@ def untiled(network: Network, pixels: NDArray[Any], axes: str) -> NDArray[Any]:
             said = network.predict(windows_in(grid, numbers, pixels, axes), which)
             parts += [(n, cropped(grid, n, each, traits.predictions)) for n, each in zip(numbers, said, strict=True)]
         maps.append(joined(grid, parts, whole, space, traits.predictions))
-    return network.decode(maps, Placement.whole(space, lengths(whole)))
+    return network.decode(maps, Placement.whole(space, lengths(whole)), **({"given": given} if given else {}))
 
 
 def _own(grid: WindowGrid, region: Region) -> Region:

@@ -93,6 +93,7 @@ class Network(Protocol):
     | `batch` | `int` | windows that go through the network at once; 1 if it declares none |
     | `gpu` | `bool` or `"auto"` | whether `predict` runs on a GPU: on one, on one if there is one, or not; not if it declares none. In a run on processes there is one for each GPU, which sees no other, to predict; the others see none, and decode |
     | `lean` | `() -> Network` | this network for a run that keeps no predictions: its `predict` may leave out what `decode` has no use for with these options; itself if it declares none |
+    | `given` | `tuple[str, ...]` | as for any `Segmenter`: `decode(maps, place, given=…)` is handed the labels over the place; `predict` is not |
     | `decode_options` | `tuple[str, ...]` | the options that decide what `decode` does, and nothing of `predict`: kept predictions serve any of their values |
     """  # noqa: E501 - rows of a table cannot be broken
 

@@ -126,9 +126,6 @@ class Traits:
 
     def _consistent(self, asked: _Asked) -> Traits:
         """InvalidOption for what cannot be declared together."""
-        for name in ("given", "keeps_ids") if self.predictions else ():
-            if getattr(self, name):
-                raise asked.wrong(name, "left out: networks are not served with it")
         if self.predictions and not self.pixels:
             raise asked.wrong("pixels", "left out: a network looks at pixels")
         if self.keeps_ids and self.merger:

@@ -62,11 +62,11 @@ def stored_record(stored: Stored) -> list[Any]:
 
 
 def of_predictions(record: Mapping[str, Any], decode_options: Sequence[str]) -> dict[str, Any]:
-    """The part of a run's record that decides what a network says in it: without tiles, merger, options of decoding."""
+    """The part of a run's record that decides what a network says in it: without what decodes it."""
     segmenter = dict(record["segmenter"])
     options = segmenter.get("configuration", {})
     segmenter["configuration"] = {name: options[name] for name in options if name not in decode_options}
-    others = ("grid", "context", "merger", "min_size", "same_ids", "join_z")
+    others = ("grid", "context", "given", "keeps_ids", "merger", "min_size", "same_ids", "join_z")
     return {name: value for name, value in record.items() if name not in others} | {"segmenter": segmenter}
 
 

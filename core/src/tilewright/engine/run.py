@@ -31,7 +31,7 @@ from .joining import Joining
 from .lookahead import Lookahead, batch_of
 from .plan import Plan
 from .steps.predict import batch_guards, combined
-from .steps.segment import decode, guards, segment
+from .steps.segment import decode, guard_with_given, guards, segment
 from .steps.write import Writing, blocks_of, write
 from .workers.crew import Crew, batched
 
@@ -285,7 +285,8 @@ class Run:
         now = dict(
             itertools.chain.from_iterable(self.crew.each(batch_guards, self.plan, windows, self.plan.checkpoint_path))
         )
-        return {number: combined([now[batch] for batch in batches]) for number, batches in needs.items()}
+        of_pixels = ((number, combined([now[batch] for batch in batches])) for number, batches in needs.items())
+        return {number: guard_with_given(self.plan, self.plan.grid[number], guard) for number, guard in of_pixels}
 
     def _batch(self, step: str, count: int) -> int:
         """Tiles to a task: many where they are small, but enough tasks to keep everybody busy to the end.

@@ -27,7 +27,7 @@ from .attempts import attempted
 from .margins import weights
 from .predict import combined, maps_of, predict
 
-__all__ = ["decode", "guards", "segment", "tile_text"]
+__all__ = ["decode", "guard_with_given", "guards", "segment", "tile_text"]
 
 Given = Mapping[str, NDArray[np.uint64]]
 
@@ -50,9 +50,13 @@ def guards(plan: Plan, numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _guard(plan: Plan, tile: Tile) -> int:
-    seen = plan.seen(tile)
     digest = digest_of(plan, _pixels(plan, tile)) if plan.digests else 0
-    guard = guard_of(plan, seen) + digest if plan.pixels else 0
+    return guard_with_given(plan, tile, guard_of(plan, plan.seen(tile)) + digest if plan.pixels else 0)
+
+
+def guard_with_given(plan: Plan, tile: Tile, guard: int) -> int:
+    """The guard of a tile whose pixels have that guard, with that of its given labels as they are now."""
+    seen = plan.seen(tile)
     return _with_given(guard, [labels.guard(seen, lambda _: tile_text(plan, tile)) for labels in plan.given.values()])
 
 
@@ -148,7 +152,8 @@ def _called(plan: Plan, tile: Tile, pixels: NDArray[Any] | None, given: Given) -
         return segmenter(pixels), tuple(n for n, axis in zip(pixels.shape, plan.axes, strict=True) if axis != "c")
     place = _place(plan, tile)
     if plan.windows:
-        labels = segmenter.decode(maps_of(plan, tile), place)  # type: ignore[attr-defined]  # it is a network
+        with_given = {"given": given} if given else {}
+        labels = segmenter.decode(maps_of(plan, tile), place, **with_given)  # type: ignore[attr-defined]  # a network
     elif given:
         labels = segmenter(pixels, given=given, **({"place": place} if plan.located else {}))
     else:
