@@ -24,10 +24,12 @@ from tilewright import (
     InvalidImage,
     InvalidLabels,
     InvalidOption,
+    Level,
     Needs,
     Pipeline,
     Placement,
     measure,
+    open_image,
     tile_process,
 )
 from tilewright.abc import Block, Column, Facts
@@ -376,3 +378,111 @@ def test_an_output_does_not_replace_what_is_given(tmp_path: Path) -> None:
     Pipeline(segmenter=Grown()).run(np.zeros((40, 50)), out, given={"nuclei": seeds(40, 50)})
     with pytest.raises(InvalidOption, match=r"would overwrite the image .*labels\.ome\.zarr"):
         Pipeline(segmenter=Grown()).run(np.zeros((40, 50)), out, given={"nuclei": out}, overwrite=True)
+
+
+# Labels of another resolution
+
+
+def grid_image(pixels: Any, axes: str, spacing: float, unit: str = "um", translation: float | None = None) -> Image:
+    steps = dict.fromkeys(axes, spacing)
+    moved = None if translation is None else (translation,) * len(axes)
+    level = Level(path="0", shape=pixels.shape, scale=(spacing,) * len(axes), translation=moved)
+    return Image(pixels, axes, spacing=steps, units=dict.fromkeys(axes, unit), levels=(level,))
+
+
+def as_given(labels: Image, image: Image, tile: int) -> NDArray[Any]:
+    """The labels as they are handed to a segmenter, in tiles."""
+    result = Pipeline(segmenter=Grown(size=1), tiler=Grid(tile=tile)).run(image, given={"nuclei": labels})
+    made: NDArray[Any] = result.labels.compute()
+    return made
+
+
+@pytest.mark.parametrize("tile", [7, 16, 64])
+@pytest.mark.parametrize(("shape", "coarse"), [((40, 51), (10, 13)), ((41, 50), (10, 12)), ((9, 20, 23), (3, 5, 6))])
+def test_coarse_labels_lie_on_the_fine_pixels_that_they_cover(
+    shape: tuple[int, ...], coarse: tuple[int, ...], tile: int
+) -> None:
+    axes = "zyx"[-len(shape) :]
+    labels = seeds(*coarse, first=LARGE, density=0.7)
+    made = as_given(grid_image(labels, axes, 2.0), grid_image(np.zeros(shape), axes, 0.5), tile)
+    covering = np.ix_(*(np.minimum(np.arange(n) // 4, m - 1) for n, m in zip(shape, coarse, strict=True)))
+    np.testing.assert_array_equal(made, labels[covering])
+
+
+def test_fine_labels_are_taken_where_the_centres_of_coarse_pixels_lie() -> None:
+    for factor, middle in ((2, 0), (3, 1), (4, 1)):  # of two equally near ones the first
+        labels = seeds(12 * factor - 1, 9 * factor, density=0.7)
+        made = as_given(grid_image(labels, "yx", 0.1), grid_image(np.zeros((12, 9)), "yx", 0.1 * factor), 5)
+        np.testing.assert_array_equal(made, labels[middle::factor, middle::factor])
+
+
+def test_stated_translations_say_where_pixels_lie() -> None:
+    labels = seeds(10, 13, density=0.7)
+    image = grid_image(np.zeros((40, 52)), "yx", 0.5, translation=0.0)
+    strided = as_given(grid_image(labels, "yx", 2.0, translation=0.0), image, 9)  # the first of each four pixels
+    rows, columns = (np.ceil(np.arange(n) / 4 - 0.5).astype(int).clip(0, n // 4 - 1) for n in (40, 52))
+    np.testing.assert_array_equal(strided, labels[np.ix_(rows, columns)])
+    blocks = as_given(grid_image(labels, "yx", 2.0, translation=0.75), image, 9)
+    np.testing.assert_array_equal(blocks, labels.repeat(4, 0).repeat(4, 1))
+    with pytest.raises(InvalidImage, match=r"the shape yx \(40, 52\), but .*'nuclei' have yx \(10, 13\)"):
+        as_given(grid_image(labels, "yx", 2.0, translation=4.0), image, 9)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (grid_image(seeds(10, 14), "yx", 2.0), "here y 20 um, x 26 um, and y 20 um, x 28 um"),
+        (grid_image(seeds(10, 13), "yx", 0.5), "and y 5 um, x 6.5 um"),
+        (grid_image(seeds(10, 13), "yx", 2.0, unit="nm"), "and y 20 nm, x 26 nm"),
+        (Image(seeds(10, 13), "yx"), "and y unknown, x unknown"),
+        (grid_image(seeds(41, 52), "yx", 0.5), "and y 20.5 um, x 26 um"),
+    ],
+)
+def test_labels_of_another_field_are_refused_with_both_extents(labels: Image, words: str) -> None:
+    with pytest.raises(InvalidImage, match=words):
+        as_given(labels, grid_image(np.zeros((40, 52)), "yx", 0.5), 16)
+
+
+def pyramid(path: Path) -> Image:
+    """An image of three levels, stored."""
+    pixels = np.random.default_rng(0).integers(0, 1000, (200, 232)).astype(np.uint16)
+    levels = [pixels[:: 2**n, :: 2**n] for n in range(3)]
+    for number, level in enumerate(levels):
+        zarr.create_array(path / str(number), data=level, chunks=(64, 64))
+    datasets = [
+        {"path": str(n), "coordinateTransformations": [{"type": "scale", "scale": [0.5 * 2**n] * 2}]} for n in range(3)
+    ]
+    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "yx"]
+    ome = {"version": "0.5", "multiscales": [{"name": "i", "axes": axes, "datasets": datasets}]}
+    zarr.open_group(path, attributes={"ome": ome})
+    return open_image(path)
+
+
+def bright_in(pixels: NDArray[Any]) -> NDArray[Any]:
+    labels: NDArray[Any] = ndimage.label(pixels > 700)[0]
+    return labels
+
+
+def test_labels_made_on_a_coarse_level_serve_the_finest_one_and_the_reverse(tmp_path: Path) -> None:
+    path = tmp_path / "image.ome.zarr"
+    pyramid(path)
+    coarse = Pipeline(segmenter=bright_in).run(path, name="coarse", level=2)
+    fine = Pipeline(segmenter=bright_in).run(path, name="fine")
+    copy = Pipeline(segmenter=Grown(size=1), tiler=Grid(tile=37))
+    up = copy.run(path, tmp_path / "up.ome.zarr", given={"nuclei": path / "labels" / "coarse"})
+    expected = coarse.labels.compute().repeat(4, 0).repeat(4, 1)[:200, :232]
+    np.testing.assert_array_equal(up.labels.compute(), expected)
+    for given_as in (path / "labels" / "fine", fine):
+        down = copy.run(path, tmp_path / "down.ome.zarr", level=2, given={"nuclei": given_as}, overwrite=True)
+        np.testing.assert_array_equal(down.labels.compute(), zarr.open_array(path / "labels" / "fine" / "2")[...])
+
+
+def test_processes_and_a_resumed_run_take_the_same_nearest_labels(tmp_path: Path) -> None:
+    stored = zarr.create_array(tmp_path / "nuclei.zarr", data=seeds(16, 16, density=0.7), chunks=(4, 4))
+    image, labels = grid_image(np.zeros((64, 64)), "yx", 0.5), grid_image(stored, "yx", 2.0)
+    pipeline, out = Pipeline(segmenter=Grown(size=1), tiler=Grid(tile=16)), tmp_path / "out.zarr"
+    with pytest.raises(Stopped):
+        pipeline.run(image, out, given={"nuclei": labels}, progress=stop, workers=1)
+    stored[5, 6] = 1234
+    result = pipeline.run(image, out, given={"nuclei": labels}, processes=True, workers=2)
+    np.testing.assert_array_equal(result.labels.compute(), stored[...].repeat(4, 0).repeat(4, 1))

@@ -41,10 +41,22 @@ def check_aligned(name: str, given: Image, image: Image, lengths: Mapping[str, i
     if differs(given.axes, given.shape, lengths):
         raise InvalidImage(
             f"the {what} {image.source or image.name} has the shape {shape_text(lengths)}, but the given labels "
-            f"{name!r} have {given.axes} {given.shape}; give labels of the same image and resolution"
+            f"{name!r} have {given.axes} {given.shape}; give labels of the same resolution, or of another one whose "
+            f"spacing says that it covers the same field (here {_extents(image)}, and {_extents(given)})"
         )
     for axis in lengths:
         both_spacings(given, image, axis, (f"given labels {name!r}", what))
+
+
+def _extents(image: Image) -> str:
+    """`y 256 micrometer, x 256 micrometer`; of an axis without spacing nothing is known."""
+    known = [
+        f"{axis} {image.size(axis) * image.spacing[axis]:g} {image.units.get(axis, 'without unit')}"
+        if axis in image.spacing
+        else f"{axis} unknown"
+        for axis in image.spatial_axes
+    ]
+    return ", ".join(known)
 
 
 def differs(axes: str, shape: Sequence[int], wanted: Mapping[str, int]) -> bool:

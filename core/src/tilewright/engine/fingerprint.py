@@ -58,7 +58,9 @@ def stored_record(stored: Stored) -> list[Any]:
     """What tells an image, or labels, from others; regions of which guards tell a change aside."""
     files = None if stored.files is None else stored.files.content or stored.files._asdict()
     image = stored.source.whole
-    return [image.identity.text, files, image.axes, image.shape, str(image.dtype)]
+    lattice = stored.source.lattice
+    laid = [] if lattice is None else [lattice.starts, lattice.steps]
+    return [image.identity.text, files, image.axes, image.shape, str(image.dtype), *laid]
 
 
 def of_predictions(record: Mapping[str, Any], decode_options: Sequence[str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ..components.resolve import component
 from ..errors import InvalidOption, NotReadable
 from ..image import Image
 from ..image.arrays import as_image
+from ..image.lattice import Lattice, lattice_of
 from ..storage.identity import Identity
 from .formats import choose_reader, image_in, read
 from .resolution import nearest_level
@@ -32,6 +33,7 @@ class Source:
     """Where the pixels come from: a path with the reader that opens it again in each worker, or an image as it is.
 
     channels: None to leave the image as it is; a number picks one channel and drops `c`; a tuple keeps `c`.
+    lattice: of labels of another resolution, where the pixels lie that are taken of them.
     transforms: what is done to these channels, in this order.
     elsewhere: it was opened by another process, which has passed on what the reader warns of.
     """
@@ -40,6 +42,7 @@ class Source:
     reader: Callable[[str], Image] | None = None
     image: Image | None = None
     channels: int | tuple[int, ...] | None = None
+    lattice: Lattice | None = None
     transforms: tuple[TransformTraits, ...] = ()
     elsewhere: bool = False
 
@@ -58,6 +61,8 @@ class Source:
         image = self.whole
         if self.channels is not None:
             image = image.select(self.channels) if isinstance(self.channels, int) else image.take(self.channels)
+        if self.lattice is not None:
+            image = self.lattice.of(image)
         for transform in self.transforms:
             image = transform.map(image)
         return image
@@ -69,6 +74,15 @@ class Source:
         chosen = dataclasses.replace(self, channels=channels)
         vars(chosen).update(whole=self.whole)
         return chosen
+
+    def laid_on(self, image: Image) -> Source:
+        """The source with its nearest pixels on those of an image, if it is another resolution of the same field."""
+        lattice = lattice_of(image, self.opened)
+        if lattice is None:
+            return self
+        laid = dataclasses.replace(self, lattice=lattice)
+        vars(laid).update(whole=self.whole)
+        return laid
 
     def transformed(self, transform: TransformTraits) -> Source:
         """The source with one more transform."""
