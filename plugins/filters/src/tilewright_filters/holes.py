@@ -60,11 +60,13 @@ class Holes(NamedTuple):
 
     def fill(self, labels: Labels, region: Region, shape: tuple[int, ...]) -> Labels:
         """The labels of a region with its holes filled. It has to hold each cell that meets what is used of it."""
-        gaps, count = ndimage.label(labels == 0)
         band = slice(*np.searchsorted(self.places, _flat_ends(region[0], shape)))
         places = np.stack(np.unravel_index(self.places[band], shape), axis=1)
         starts, stops = np.array([(part.start, part.stop) for part in region]).T
         inside = ((places >= starts) & (places < stops)).all(axis=1)
+        if not inside.any():
+            return labels
+        gaps, count = ndimage.label(labels == 0)
         filling = np.zeros(count + 1, np.uint64)
         filling[gaps[tuple((places[inside] - starts).T)]] = self.ids[band][inside]
         return np.where(gaps > 0, filling[gaps], labels)
@@ -85,7 +87,8 @@ def _fragments(labels: Labels, region: Region, shape: tuple[int, ...]) -> _Fragm
     for one, other in _neighbours(labels.ndim):
         here, there = numbers[one], numbers[other]
         linked = (here > 0) & (there > 0) & (here != there)
-        links.append(np.unique(np.stack([here[linked], there[linked]], axis=1), axis=0))
+        pairs = np.unique(here[linked] * np.int64(count + 1) + there[linked])  # as one number each, quick to sort
+        links.append(np.stack(np.divmod(pairs, count + 1), axis=1))
         for number, beside in ((here, labels[other]), (there, labels[one])):
             edge = (number > 0) & (beside > 0)
             np.minimum.at(lowest, number[edge], beside[edge])
