@@ -26,6 +26,13 @@ def test_a_tutorial_works_from_its_first_line_to_its_last(page: Path, environmen
     follow(page, environment, folder)
 
 
+@pytest.mark.parametrize("page", ["given", "segmenter", "transform"])
+def test_the_component_of_a_tutorial_has_at_most_25_lines(page: str) -> None:
+    files = {block.title: block.text for block in blocks_of(ROOT / f"docs/tutorials/{page}.md")}
+    (component,) = (text for name, text in files.items() if "/src/" in name and not name.endswith("__init__.py"))
+    assert len(component.splitlines()) <= 25
+
+
 @pytest.mark.parametrize(
     "page",
     [
