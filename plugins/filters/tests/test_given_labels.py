@@ -320,6 +320,27 @@ def test_rules_that_cannot_be_are_refused_with_both_values(tmp_path: Path) -> No
         in_tiles(missing, np.zeros((4, 4)), "yx", 4, {"nuclei": np.ones((4, 4), np.uint64)})
 
 
+@pytest.mark.parametrize("segmenter", [FillHoles(), Keep(min_size=5, border="x")])
+def test_a_run_that_is_stopped_resumes_with_the_same_facts_in_other_processes(segmenter: Any, tmp_path: Path) -> None:
+    labels, out = nested("yx"), tmp_path / "out.ome.zarr"
+    labels[::9, ::7] = 3
+    whole = segmenter(None, given={"nuclei": labels})
+    pipeline = Pipeline(segmenter=segmenter, tiler=Grid(tile=16))
+    steps: list[str] = []
+    with pytest.raises(ZeroDivisionError):
+        pipeline.run(labels, out, given={"nuclei": labels}, progress=lambda step, *_: 1 // (step != "write"))
+    result = pipeline.run(
+        labels,
+        out,
+        given={"nuclei": labels},
+        progress=lambda step, done, total: steps.append(f"{step} {done}/{total}"),
+        processes=True,
+        workers=2,
+    )
+    assert "segment 20/20" in steps[0]  # all of them are reused
+    np.testing.assert_array_equal(result.labels.compute(), whole)
+
+
 # Cells that grow from nuclei
 
 
