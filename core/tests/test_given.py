@@ -29,7 +29,6 @@ from tilewright import (
     Pipeline,
     Placement,
     measure,
-    open_image,
     tile_process,
 )
 from tilewright.abc import Block, Column, Facts
@@ -443,19 +442,38 @@ def test_labels_of_another_field_are_refused_with_both_extents(labels: Image, wo
         as_given(labels, grid_image(np.zeros((40, 52)), "yx", 0.5), 16)
 
 
-def pyramid(path: Path) -> Image:
-    """An image of three levels, stored."""
+def test_of_many_fine_labels_few_are_in_memory_at_once() -> None:
+    labels = np.random.default_rng(0).integers(0, 2**40, (5000, 4000), np.uint64)
+    read: list[int] = []
+
+    class Counted:
+        shape, dtype = labels.shape, labels.dtype
+
+        def __getitem__(self, region: Any) -> Any:
+            read.append(labels[region].size)
+            return labels[region]
+
+    given_labels = replace(grid_image(labels, "yx", 0.1), data=Counted())
+    made = as_given(given_labels, grid_image(np.zeros((500, 400)), "yx", 1.0), 1000)
+    np.testing.assert_array_equal(made, labels[4::10, 4::10])
+    assert max(read) <= 2**24
+
+
+def pyramid(path: Path, *, stated: bool) -> None:
+    """An image of three levels, stored, with the places of their pixels."""
     pixels = np.random.default_rng(0).integers(0, 1000, (200, 232)).astype(np.uint16)
     levels = [pixels[:: 2**n, :: 2**n] for n in range(3)]
     for number, level in enumerate(levels):
         zarr.create_array(path / str(number), data=level, chunks=(64, 64))
+    scales = [{"type": "scale", "scale": [0.5 * 2**n] * 2} for n in range(3)]
+    places = [{"type": "translation", "translation": [0.25 * (2**n - 1)] * 2} for n in range(3)]
     datasets = [
-        {"path": str(n), "coordinateTransformations": [{"type": "scale", "scale": [0.5 * 2**n] * 2}]} for n in range(3)
+        {"path": str(n), "coordinateTransformations": [scales[n], places[n]] if stated else [scales[n]]}
+        for n in range(3)
     ]
     axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "yx"]
     ome = {"version": "0.5", "multiscales": [{"name": "i", "axes": axes, "datasets": datasets}]}
     zarr.open_group(path, attributes={"ome": ome})
-    return open_image(path)
 
 
 def bright_in(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -463,9 +481,10 @@ def bright_in(pixels: NDArray[Any]) -> NDArray[Any]:
     return labels
 
 
-def test_labels_made_on_a_coarse_level_serve_the_finest_one_and_the_reverse(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stated", [False, True])
+def test_labels_made_on_a_coarse_level_serve_the_finest_one_and_the_reverse(stated: bool, tmp_path: Path) -> None:
     path = tmp_path / "image.ome.zarr"
-    pyramid(path)
+    pyramid(path, stated=stated)
     coarse = Pipeline(segmenter=bright_in).run(path, name="coarse", level=2)
     fine = Pipeline(segmenter=bright_in).run(path, name="fine")
     copy = Pipeline(segmenter=Grown(size=1), tiler=Grid(tile=37))

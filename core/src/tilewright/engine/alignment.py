@@ -51,7 +51,7 @@ def check_aligned(name: str, given: Image, image: Image, lengths: Mapping[str, i
 def _extents(image: Image) -> str:
     """`y 256 micrometer, x 256 micrometer`; of an axis without spacing nothing is known."""
     known = [
-        f"{axis} {image.size(axis) * image.spacing[axis]:g} {image.units.get(axis, 'without unit')}"
+        f"{axis} {image.size(axis) * image.spacing[axis]:g} {image.units.get(axis) or 'without unit'}"
         if axis in image.spacing
         else f"{axis} unknown"
         for axis in image.spatial_axes

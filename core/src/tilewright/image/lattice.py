@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..storage.arrays import Array, View, direct, in_memory
-from ..tiling.regions import Region, indexed
+from ..tiling.regions import Region, indexed, lengths
 from .image import Image
 
 __all__ = ["Lattice", "lattice_of"]
+
+MOST = 2**24  # pixels that are read at once: of fine labels for a coarse image there are many to each that is taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +55,23 @@ class Nearest(View):
         return indexed(self._read, region, self.shape)
 
     def _read(self, region: Region) -> NDArray[Any]:
-        seen = self.footprint(region)
+        seen, shape = self.footprint(region), lengths(region)
+        axis = max(range(len(shape)), key=shape.__getitem__)
+        if math.prod(lengths(seen)) > MOST and shape[axis] > 1:
+            return np.concatenate([self._read(half) for half in _halves(region, axis)], axis)
         block = in_memory(self.base[seen])
         return block[np.ix_(*(at - part.start for at, part in zip(self._places(region), seen, strict=True)))]
 
     def _places(self, region: Region) -> list[NDArray[np.intp]]:
         along = zip(region, self._lattice.starts, self._lattice.steps, self._there, strict=True)
         return [_nearest(start + step * np.arange(part.start, part.stop), n) for part, start, step, n in along]
+
+
+def _halves(region: Region, axis: int) -> Iterator[Region]:
+    part = region[axis]
+    middle = (part.start + part.stop) // 2
+    for half in (slice(part.start, middle), slice(middle, part.stop)):
+        yield (*region[:axis], half, *region[axis + 1 :])
 
 
 def _nearest(positions: NDArray[Any], length: int) -> NDArray[np.intp]:

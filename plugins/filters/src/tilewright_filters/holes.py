@@ -109,11 +109,11 @@ def _numbered(gaps: NDArray[np.bool_], cells: tuple[int, ...]) -> tuple[NDArray[
 
 
 def _neighbours(ndim: int) -> Iterator[tuple[Region, Region]]:
-    """The pixels that have one after them along an axis, and those that are that one."""
+    """Along each axis, the pixels that have one after them, and those that are that one."""
     for axis in range(ndim):
-        yield tuple(
-            tuple(part if i == axis else slice(None) for i in range(ndim)) for part in (slice(None, -1), slice(1, None))
-        )  # type: ignore[misc]  # two of them
+        before, after = [slice(None)] * ndim, [slice(None)] * ndim
+        before[axis], after[axis] = slice(None, -1), slice(1, None)
+        yield tuple(before), tuple(after)
 
 
 def _at_border(numbers: NDArray[np.int32], region: Region, shape: tuple[int, ...]) -> NDArray[np.int32]:
@@ -129,9 +129,8 @@ def _at_border(numbers: NDArray[np.int32], region: Region, shape: tuple[int, ...
 def _first_places(numbers: NDArray[np.int32], count: int, region: Region, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Where in the image the first pixel of each fragment lies; fragment 0 is what is no gap."""
     first = np.zeros(count + 1, np.int64)
-    first[numbers.ravel()[::-1]] = np.arange(numbers.size)[
-        ::-1
-    ]  # of several values for one fragment the last one stays
+    backwards = np.arange(numbers.size)[::-1]
+    first[numbers.ravel()[backwards]] = backwards  # of several values for one fragment the last one stays
     places = np.unravel_index(first, numbers.shape)
     moved = [at + part.start for at, part in zip(places, region, strict=True)]
     return np.asarray(np.ravel_multi_index(moved, shape))
