@@ -20,7 +20,7 @@ from tilewright.abc import Region
 __all__ = ["Holes", "cells_of"]
 
 CELL = 2**12  # pixels: a place is kept for each cell that a hole meets
-BLOCK = 2**22  # pixels that are looked at in one go
+BLOCK = 2**20  # pixels that are looked at in one go
 Labels = NDArray[np.uint64]
 NONE = np.iinfo(np.uint64).max
 
@@ -81,18 +81,18 @@ class _Fragments(NamedTuple):
 
 
 def _fragments(labels: Labels, region: Region, shape: tuple[int, ...]) -> _Fragments:
-    numbers, count = _numbered(labels == 0, cells_of(shape))
+    gaps = labels == 0
+    numbers, count = _numbered(gaps, cells_of(shape))
     lowest, highest = np.full(count + 1, NONE), np.zeros(count + 1, np.uint64)
     links = []
     for one, other in _neighbours(labels.ndim):
-        here, there = numbers[one], numbers[other]
-        linked = (here > 0) & (there > 0) & (here != there)
-        pairs = np.unique(here[linked] * np.int64(count + 1) + there[linked])  # as one number each, quick to sort
+        linked = gaps[one] & gaps[other] & (numbers[one] != numbers[other])
+        pairs = np.unique(numbers[one][linked] * np.int64(count + 1) + numbers[other][linked])  # quick to sort
         links.append(np.stack(np.divmod(pairs, count + 1), axis=1))
-        for number, beside in ((here, labels[other]), (there, labels[one])):
-            edge = (number > 0) & (beside > 0)
-            np.minimum.at(lowest, number[edge], beside[edge])
-            np.maximum.at(highest, number[edge], beside[edge])
+        for here, there in ((one, other), (other, one)):
+            edge = gaps[here] & ~gaps[there]
+            np.minimum.at(lowest, numbers[here][edge], labels[there][edge])
+            np.maximum.at(highest, numbers[here][edge], labels[there][edge])
     lowest[_at_border(numbers, region, shape)] = 0  # as if another object lay there, which no pixel has
     places = _first_places(numbers, count, region, shape)
     return _Fragments(places[1:], places[np.concatenate(links)], (lowest[1:], highest[1:]))
