@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .components.options import converted, types_of
-from .components.quantities import real_number, whole_number
+from .components.quantities import is_name, real_number, whole_number
 from .errors import InvalidOption
 
 __all__ = ["MEASURED", "PLANNED", "RENAMED", "Progress", "RunOptions"]
@@ -209,7 +209,7 @@ class RunOptions:
             )
         if self.channel is not None and self.channels is not None:
             raise InvalidOption(f"give channel or channels, not both ({self.channel!r} and {list(self.channels)})")
-        if not re.fullmatch(r"[\w.-]+", self.name) or self.name.startswith("."):
+        if not is_name(self.name):
             raise InvalidOption(f"name {self.name!r} is not a name for labels; use letters, digits, '-', '_' and '.'")
 
     @property

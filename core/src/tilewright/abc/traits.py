@@ -17,7 +17,7 @@ import numpy as np
 from ..components.blame import blamed, whose
 from ..components.isolation import describe
 from ..components.options import shown
-from ..components.quantities import whole_number
+from ..components.quantities import is_name, whole_number
 from ..components.specs import Kind
 from ..errors import InvalidImage, InvalidOption, TilewrightError
 from ..image import Image
@@ -39,13 +39,14 @@ __all__ = [
     "WriterTraits",
     "declared",
     "lean",
+    "outputs_of",
     "prepared",
 ]
 
 T = TypeVar("T")
 
-LATER = ("outputs",)  # which the engine does not serve yet
 HALVES = ("windows", "predict", "decode")  # the methods of a network, which has all of them
+OUTPUTS = "names of label images, which differ by more than case, of letters, digits, '-', '_' and '.'"
 PARTS = ("quantities", "partial", "finish")  # the methods of a partial measurer, which has all of them
 
 
@@ -88,16 +89,9 @@ class Traits:
     def of(cls, segmenter: object, image: Image) -> Traits:
         """Read and check what a segmenter declares.
 
-        InvalidOption for a wrong value, and for a name that only later versions know; InvalidImage if the image lacks
-        an axis that the segmenter needs.
+        InvalidOption for a wrong value; InvalidImage if the image lacks an axis that the segmenter needs.
         """
         asked = _Asked("segmenter", segmenter)
-        for name in LATER:
-            if asked.value(name):
-                raise InvalidOption(
-                    f"{whose('segmenter', segmenter)} declares {name} = {asked.value(name)!r}, which "
-                    "this version of tilewright does not serve; upgrade tilewright, or use another segmenter"
-                )
         axes = _axes(asked, image)
         without_c = image.axes.replace("c", "")
         channels = asked.value("channels")
@@ -119,6 +113,7 @@ class Traits:
             if asked.value("decode_options")
             else (),
             gpu=_gpu(asked),
+            outputs=asked.outputs(),
             given=asked.given(),
             keeps_ids=asked.flag("keeps_ids"),
             pixels=asked.value("pixels") is None or asked.flag("pixels"),
@@ -130,6 +125,8 @@ class Traits:
             raise asked.wrong("pixels", "left out: a network looks at pixels")
         if self.keeps_ids and self.merger:
             raise asked.wrong("merger", "left out beside keeps_ids: labels are kept as they are, and nothing is joined")
+        if both := sorted({*self.outputs} & {*self.given}):
+            raise asked.wrong("outputs", f"names other than those of the given labels, but {both[0]!r} is in given too")
         return self
 
     def needs(self, image: Image) -> Needs:
@@ -148,6 +145,14 @@ class Traits:
 def declared(component: object, name: str, kind: Kind = "segmenter") -> Any:
     """What a component declares under a name, unchecked, for use before there is an image; None if nothing."""
     return _Asked(kind, component).value(name)
+
+
+def outputs_of(segmenter: object) -> tuple[str, ...]:
+    """The names of the label images that a segmenter returns, for use before there is an image.
+
+    None if it returns one alone. InvalidOption for what cannot be names.
+    """
+    return _Asked("segmenter", segmenter).outputs()
 
 
 def prepared(
@@ -403,6 +408,13 @@ class _Asked:
     def given(self) -> tuple[str, ...]:
         """The names of the label images that it needs."""
         return () if self.value("given") is None else self.sequence("given", (str,), "names of label images")
+
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the label images that a segmenter returns."""
+        names = () if self.value("outputs") is None else self.sequence("outputs", (str,), OUTPUTS)
+        if all(map(is_name, names)) and len({name.casefold() for name in names}) == len(names):
+            return names
+        raise self.wrong("outputs", OUTPUTS)
 
     def whole(self, name: str) -> int:
         value = self.value(name)

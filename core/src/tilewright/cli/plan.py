@@ -53,6 +53,10 @@ def _plain(told: Forecast) -> dict[str, Any]:
     return dataclasses.asdict(told) | {"stage": told.checkpoint}  # its old name, as long as programs read it
 
 
+def _objects(told: Forecast) -> str:
+    return ", ".join(f"{count:,} of {name}" for name, count in told.outputs.items()) or f"{told.objects:,}"
+
+
 def _lines(told: Forecast) -> list[str]:
     halo = f", halo {product(told.halo)}" if any(told.halo) else ""
     lines = [
@@ -69,7 +73,7 @@ def _lines(told: Forecast) -> list[str]:
     if told.sampled:
         lines += [
             f"disk:    {size(told.checkpoint)} for the checkpoint, until the labels are written",
-            f"objects: about {told.objects:,}, those in several tiles counted in each",
+            f"objects: about {_objects(told)}, those in several tiles counted in each",
             f"time:    {duration(told.seconds)} to read and segment, from {told.sampled} tiles",
         ]
     return lines

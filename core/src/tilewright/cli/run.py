@@ -72,6 +72,8 @@ def _run(
 
 
 def _plain(result: Result) -> dict[str, Any]:
+    if result.outputs:
+        return {"outputs": {name: _plain(each) for name, each in result.outputs.items()}}
     return {
         "path": str(result.path),
         **({} if result.table is None else {"table": table_plain(result.table)}),
@@ -87,14 +89,15 @@ def _plain(result: Result) -> dict[str, Any]:
 def _told(result: Result) -> str:
     empty = f", {result.n_skipped:,} of which were empty" if result.n_skipped else ""
     spent = ", ".join(f"{step} {duration(seconds)}" for step, seconds in result.seconds.items())
-    return "\n".join(
-        (
-            f"{_counted(result.n_objects, 'object')} in {_counted(result.n_tiles, 'tile')}{empty}",
-            f"labels: {result.path}",
-            *([] if result.table is None else [table_told(result.table)]),
-            f"time:   {duration(sum(result.seconds.values()))} ({spent})",
-        )
-    )
+    lines = []
+    for name, each in (result.outputs or {"": result}).items():
+        named = f"{name}: " if name else ""
+        lines += [
+            f"{named}{_counted(each.n_objects, 'object')} in {_counted(each.n_tiles, 'tile')}{empty}",
+            f"labels: {each.path}",
+            *([] if each.table is None else [table_told(each.table)]),
+        ]
+    return "\n".join((*lines, f"time:   {duration(sum(result.seconds.values()))} ({spent})"))
 
 
 def _failed(result: Result) -> int:

@@ -54,6 +54,8 @@ class TileDone:
     done, total: the number of tiles that are done, and of all. The first event of a step counts the tiles that the
         checkpoint holds from an earlier, killed run.
     run: as in `RunPlanned`. tiles: those that were done since the last event of the step.
+    output: of a segmenter with several outputs, the name of the one that the step works on; empty where it works on
+        all of them (`predict`, `segment`).
     """
 
     step: str
@@ -61,6 +63,7 @@ class TileDone:
     total: int
     run: str = ""
     tiles: tuple[DoneTile, ...] = ()
+    output: str = ""
 
     @property
     def stage(self) -> str:

@@ -1,14 +1,15 @@
-"""Checks of the numbers that users give, for scripts that no type checker has seen."""
+"""Checks of the numbers and names that users give, for scripts that no type checker has seen."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
 from ..errors import InvalidOption
 
-__all__ = ["numbers", "plain", "real_number", "whole_number"]
+__all__ = ["is_name", "numbers", "plain", "real_number", "whole_number"]
 
 
 def plain(value: Any) -> Any:
@@ -49,6 +50,11 @@ def numbers(what: str, value: object, count: int) -> tuple[int, ...]:
     if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
         raise InvalidOption(f"{what} must be a whole number, or one for each axis, not {value!r}")
     return tuple(plain(number) for number in value)
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of labels: of letters, digits, `-`, `_` and `.`, which it does not begin with."""
+    return bool(re.fullmatch(r"[\w.-]+", text)) and not text.startswith(".")
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

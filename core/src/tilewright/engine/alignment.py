@@ -13,7 +13,7 @@ from ..io.source import Source
 __all__ = ["both_spacings", "check_aligned", "check_needed", "check_wanted", "differs", "shape_text"]
 
 
-def check_needed(given: Mapping[str, Source], needed: Mapping[str, str]) -> None:
+def check_needed(given: Collection[str], needed: Mapping[str, str]) -> None:
     """InvalidOption if a label image is not given. needed: by name what needs it."""
     for name, who in needed.items():
         if name not in given:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..abc.traits import outputs_of
+from ..abc.writer import Sink
 from ..components.blame import whose
 from ..errors import InvalidOption, TilewrightError
-from ..io.destination import Destination
+from ..io.destination import Destination, for_output
 from ..io.source import Source, open_source
 from ..run_options import RunOptions
 from ..storage.disk import discard, writing_to
@@ -27,7 +29,7 @@ from .plan import Plan
 from .planning import Parts, plan_of
 from .provenance import pipeline_record, provenance_of
 from .result import Result, remove_with
-from .run import Run
+from .run import Outcome, Run
 from .steps.write import label_spec, opened, try_writer
 from .watchers import Watchers
 from .workers.crew import crew, in_task
@@ -37,6 +39,15 @@ if TYPE_CHECKING:
     from .forecast import Forecast
 
 __all__ = ["Execution"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """One label image of a run: its name, empty if it is the only one; where it goes; and its table."""
+
+    name: str
+    home: Destination
+    tabling: Tabling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,26 +64,20 @@ class Execution:
             check_guarded(sys._getframe(), "leave processes out: a run uses threads by itself")
         opened, options = self._open(source), self.options
         given = given_labels(options.given, opened.opened)
-        home = self._destination(opened, destination)
+        homes = [self._destination(opened, destination, name) for name in outputs_of(self.parts.segmenter) or ("",)]
+        home, images = homes[0], (opened, *given.values())
         try:
-            for each in (opened, *given.values()):
-                home.check(each.whole.identity, make_parents=options.make_parents)
-            if not (options.overwrite or (options.resume and is_placing(home.beside))):
-                home.check_free()
+            self._check_places(homes, images, home)
             plan = plan_of(self.parts, opened, given, options, home.checkpoint, home.workdir)
-            tabling = self._tabling(home, plan, opened, given)
-            for table in tabling.homes:
-                for each in (opened, *given.values()):
-                    table.check(each.whole.identity, make_parents=options.make_parents)
-                if not (options.overwrite or (options.resume and is_placing(home.beside))):
-                    table.check_free()
-            plan, record = self._recorded(plan, home)
+            outputs = self._outputs(plan, homes, opened, given)
+            self._check_places([each for output in outputs for each in output.tabling.homes], images, home)
+            plan, record = self._recorded(plan, homes)
             predictions = partial(of_predictions, decode_options=plan.decode_options)
             plan = self._keeping(plan, home, predictions(record))
             with (
-                writing_to(plan.checkpoint_path, Path(home.path)),
+                writing_to(plan.checkpoint_path, Path(_paths(homes))),
                 claimed(
-                    (home.beside, *tabling.folders, home.checkpoint),
+                    (*(each.beside for each in homes), *_table_folders(outputs), home.checkpoint),
                     record,
                     resume=options.resume,
                     lasting=predictions if plan.keep_predictions else None,
@@ -80,15 +85,16 @@ class Execution:
                 noting_changes(plan, record),
             ):
                 if not (options.overwrite or is_placing(home.beside)):
-                    home.check_free()
+                    for each in homes:
+                        each.check_free()
                 if plan.keep_predictions:
                     keep(home.predictions, predictions(record))
-                if claim.new:
-                    discard(plan.workdir)  # of a checkpoint that is gone, if it lay outside it
-                return self._claimed(plan, home, claim, tabling)
+                for each in homes if claim.new else ():
+                    discard(each.workdir)  # of a checkpoint that is gone, if it lay outside it
+                return self._claimed(plan, outputs, claim)
         except BaseException:
-            if home.temporary:
-                shutil.rmtree(home.temporary, ignore_errors=True)  # nobody knows of it, so nobody can resume from it
+            for folder in filter(None, (each.temporary for each in homes)):
+                shutil.rmtree(folder, ignore_errors=True)  # nobody knows of it, so nobody can resume from it
             raise
 
     def forecast(self, source: Any, sample: int) -> Forecast:
@@ -101,14 +107,35 @@ class Execution:
         plan = plan_of(self.parts, opened, given, self.options, nowhere, nowhere)
         return forecast(plan, self.options.workers, sample)
 
-    def _tabling(self, home: Destination, plan: Plan, source: Source, given: Mapping[str, Source]) -> Tabling:
-        """The table of the run: every measurer is asked, before any work, for all that can be wrong."""
+    def _check_places(self, places: Sequence[Destination], images: Iterable[Source], home: Destination) -> None:
+        """Refuse places that would destroy an image, or that are not free, unless an earlier run put that there."""
+        free = self.options.overwrite or (self.options.resume and is_placing(home.beside))
+        for place in places:
+            for each in images:
+                place.check(each.whole.identity, make_parents=self.options.make_parents)
+            if not free:
+                place.check_free()
+
+    def _outputs(
+        self, plan: Plan, homes: Sequence[Destination], source: Source, given: Mapping[str, Source]
+    ) -> list[Output]:
+        """The label images of the run, each with its table."""
+        plans = [plan.output(part, home.workdir) for part, home in enumerate(homes)]
+        return [
+            Output(name=name, home=home, tabling=self._tabling(home, plans, part, source, given))
+            for part, (name, home) in enumerate(zip(plan.outputs or ("",), homes, strict=True))
+        ]
+
+    def _tabling(
+        self, home: Destination, plans: Sequence[Plan], part: int, source: Source, given: Mapping[str, Source]
+    ) -> Tabling:
+        """The table of an output: every measurer is asked, before any work, for all that can be wrong."""
         if not self.parts.measure:
             check_no_table(self.options)
             return Tabling()
         from .tabling import Measured  # most runs measure nothing
 
-        return Measured.of(self.parts.measure, self.options, home, plan, source, given)
+        return Measured.of(self.parts.measure, self.options, home, plans, part, source, given)
 
     def _open(self, source: Any) -> Source:
         options = self.options
@@ -116,24 +143,25 @@ class Execution:
             source, reader=self.parts.reader, level=options.level, spacing=options.spacing, axes=options.axes
         )
 
-    def _destination(self, source: Source, said: str | Path | None) -> Destination:
+    def _destination(self, source: Source, said: str | Path | None, output: str) -> Destination:
         path = source.whole.source or source.path
         return Destination.find(
-            said,
+            for_output(said, output, outputs_of(self.parts.segmenter), "output"),
             source=path,
-            name=self.options.name,
+            name=output or self.options.name,
             writer=self.parts.writer,
             checkpoint_dir=self.options.checkpoint_dir,
         )
 
-    def _recorded(self, plan: Plan, home: Destination) -> tuple[Plan, dict[str, Any]]:
+    def _recorded(self, plan: Plan, homes: Sequence[Destination]) -> tuple[Plan, dict[str, Any]]:
         """The plan, with the windows of an earlier run that it can go on from, and its record."""
-        record = fingerprint(plan, home.path)
+        home, paths = homes[0], _paths(homes)
+        record = fingerprint(plan, paths)
         if not plan.windows:
             return plan, record
         plan = with_windows_of(record_of(home.predictions), plan, of_predictions(record, plan.decode_options))
         plan = with_windows_of(record_of(home.checkpoint), plan, record)
-        return plan, fingerprint(plan, home.path)
+        return plan, fingerprint(plan, paths)
 
     def _keeping(self, plan: Plan, home: Destination, record: Mapping[str, Any]) -> Plan:
         """The plan with the folder of kept predictions, if the run keeps them or an earlier one kept the same."""
@@ -146,37 +174,50 @@ class Execution:
             return plan
         return replace(plan, predictions_path=home.predictions / PREDICTIONS, keep_predictions=True)
 
-    def _claimed(self, plan: Plan, home: Destination, claim: Claim, tabling: Tabling) -> Result:
+    def _claimed(self, plan: Plan, outputs: Sequence[Output], claim: Claim) -> Result:
         """The run, while it holds its checkpoint."""
+        homes = [each.home for each in outputs]
         try:
-            record = pipeline_record(self.parts, plan, home.writer)
-            with Watchers(self.options.progress, plan, home.path, record) as watchers:
-                result = self._through(plan, home, claim, tabling, watchers)
+            record = pipeline_record(self.parts, plan, homes[0].writer)
+            with Watchers(self.options.progress, plan, _paths(homes), record) as watchers:
+                result = self._through(plan, outputs, claim, watchers)
                 watchers.finished(result)
                 return result
         finally:
             plan.checkpoint.close()
 
-    def _through(self, plan: Plan, home: Destination, claim: Claim, tabling: Tabling, watchers: Watchers) -> Result:
+    def _through(self, plan: Plan, outputs: Sequence[Output], claim: Claim, watchers: Watchers) -> Result:
         started = datetime.datetime.now(datetime.UTC)
+        home, tables = outputs[0].home, _table_folders(outputs)
+        folders = (*tables, *(each.home.beside for each in outputs[1:]), home.checkpoint, home.beside)
         count = min(self.options.workers or (1 if in_task() else cpus()), max(1, len(plan.grid)))
         try:
             devices = gpus()[: len(plan.batches)] if plan.gpu and self.options.processes else []
             with crew(count, processes=self.options.processes, gpus=devices) as workers:
-                try_writer(home.writer, home.path, plan, self.options.name)  # while processes start
-                tabling.check_format()
-                run = Run(plan=plan, crew=workers, report=watchers.tile_done)
-                result = self._stepped(run, home, claim, tabling, watchers, started)
+                runs = [
+                    Run(
+                        plan=plan.output(part, each.home.workdir),
+                        crew=workers,
+                        report=watchers.tile_done,
+                        output=each.name,
+                    )
+                    for part, each in enumerate(outputs)
+                ]
+                plans = [run.plan for run in runs]
+                for each, run in zip(outputs, runs, strict=True):  # while processes start
+                    try_writer(each.home.writer, each.home.path, run.plan, each.name or self.options.name)
+                    each.tabling.check_format()
+                result = self._stepped(runs, outputs, claim, watchers, started)
         except TilewrightError:
             if not (plan.checkpoint_path / "packs").exists():  # nothing is done that a run could resume from
-                for folder in {home.beside, *tabling.folders, home.checkpoint}:
+                for folder in {*folders}:
                     empty(folder)
             raise
-        for each in (plan, run.plan):  # NFS and FUSE keep a folder whose files are open
-            each.checkpoint.close()
-        kept = {home.checkpoint} if self.options.keep_checkpoint or run.failed else set()
-        # Last is the one that may say that the output is this run's.
-        for folder in dict.fromkeys((*tabling.folders, home.checkpoint, home.beside)):
+        for made in (*plans, *(run.plan for run in runs)):  # NFS and FUSE keep a folder whose files are open
+            made.checkpoint.close()
+        kept = {home.checkpoint} if self.options.keep_checkpoint or result.failed else set()
+        # Last is the one that may say that the outputs are this run's.
+        for folder in dict.fromkeys(folders):
             if folder in kept:
                 note_placing(folder, placing=False)
             else:
@@ -185,25 +226,45 @@ class Execution:
 
     def _stepped(
         self,
-        run: Run,
-        home: Destination,
+        runs: Sequence[Run],
+        outputs: Sequence[Output],
         claim: Claim,
-        tabling: Tabling,
         watchers: Watchers,
         started: datetime.datetime,
     ) -> Result:
-        run.segment()
-        outcome = run.join()
-        run.prepare(identity("writer", home.writer))
-        sink = opened(home.writer, home.path, label_spec(run.plan, run.source, outcome.dtype, self.options.name))
-        run.write(home.writer, sink, outcome)
-        filled = tabling.filled(run, outcome, watchers.tile_done)
-        provenance = {**provenance_of(watchers.pipeline, run, outcome, started), **filled.noted}
+        runs[0].segment(runs[1:])
+        outcomes = [run.join() for run in runs]
+        finals = {run.output: (run.plan, outcome.dtype) for run, outcome in zip(runs, outcomes, strict=True)}
+        works = list(zip(outputs, runs, outcomes, strict=True))
+        sinks = [self._written(*work) for work in works]
+        filled = [output.tabling.filled(run, outcome, finals) for output, run, outcome in works]
         claim.check()
-        note_placing(home.beside, placing=not self.options.overwrite)
-        table = filled.placed()
-        run.finish(home.writer, home.path, sink, provenance)
-        result = Result.of(run, outcome, Path(home.path), sink, provenance, table)
-        if home.temporary:
-            remove_with(result, home.temporary)
-        return result
+        note_placing(outputs[0].home.beside, placing=not self.options.overwrite)
+        tables = [each.placed() for each in filled]
+        results = {}
+        for (output, run, outcome), sink, noted, table in zip(works, sinks, filled, tables, strict=True):
+            home, provenance = output.home, {**provenance_of(watchers.pipeline, run, outcome, started), **noted.noted}
+            run.finish(home.writer, home.path, sink, provenance)
+            results[output.name] = result = Result.of(run, outcome, Path(home.path), sink, provenance, table)
+            if home.temporary:
+                remove_with(result, home.temporary)
+        return Result.of_outputs(results) if runs[0].output else result
+
+    def _written(self, output: Output, run: Run, outcome: Outcome) -> Sink:
+        """The sink of an output, filled."""
+        home = output.home
+        run.prepare(identity("writer", home.writer))
+        spec = label_spec(run.plan, run.source, outcome.dtype, output.name or self.options.name)
+        sink = opened(home.writer, home.path, spec)
+        run.write(home.writer, sink, outcome)
+        return sink
+
+
+def _paths(homes: Sequence[Destination]) -> str:
+    """Where the labels go, as one text."""
+    return ", ".join(each.path for each in homes)
+
+
+def _table_folders(outputs: Sequence[Output]) -> list[Path]:
+    """The folders beside the tables, which the run holds too."""
+    return [folder for each in outputs for folder in each.tabling.folders]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,7 +36,8 @@ class Forecast:
     checkpoint: bytes on disk beside the output while it runs. seconds: of reading and segmenting by so many workers, if
         their number makes them so many times as fast. Both from `sampled` tiles spread over the image; 0 of none.
         Joining and writing come on top, mostly less than half as long again for a segmenter that is quick.
-    objects: pieces of objects in all tiles; an object that lies in several counts in each of them.
+    objects: pieces of objects in all tiles; an object that lies in several counts in each of them. outputs: the same of
+        each output of a segmenter with several; `objects` is their sum then.
     windows, batches: of a network over the whole image; 0 for any other segmenter. predictions: bytes of all that it
         says, which `keep_predictions` keeps; a run without it keeps a band of some rows of tiles at a time.
     network: seconds of its windows, one batch after the other, which `seconds` has too.
@@ -58,6 +59,7 @@ class Forecast:
     batches: int = 0
     predictions: int = 0
     network: float = 0.0
+    outputs: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stage(self) -> int:
@@ -80,6 +82,11 @@ def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:
     context = read_context(image, dict(zip(grid.axes, plan.context, strict=True)))
     done, read = sampled.tiles, grid.lengths_read(tuple(context.get(axis, 0) for axis in grid.axes))
     each, count = len(grid) / max(1, len(done)), workers or cpus()
+    records = [record for one in done for record in (one, *one.outputs)]
+    outputs = {
+        name: round(each * sum((one, *one.outputs)[part].objects for one in done if part == 0 or one.outputs))
+        for part, name in enumerate(plan.outputs)
+    }
     windows = sum(map(len, plan.batches.grids))
     every = windows / max(1, sampled.windows)
     needs = Traits.of(plan.segmenter, image).needs(image)
@@ -93,13 +100,14 @@ def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:
         workers=count,
         memory=bytes_for(tuple(max(along, default=1) for along in read), image.dtype, needs),
         sampled=len(done),
-        checkpoint=round(each * sum(one.place.size for one in done)),
-        objects=round(each * sum(one.objects for one in done)),
+        checkpoint=round(each * sum(one.place.size for one in records)),
+        objects=round(each * sum(one.objects for one in records)),
         seconds=(each * sampled.seconds + every * sampled.network) / min(count, max(1, len(grid))),
         windows=windows,
         batches=len(plan.batches),
         predictions=round(every * sampled.kept),
         network=every * sampled.network,
+        outputs=outputs,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Wanted:
     """What is to be measured: by which measurers, in which channels, with which given labels.
 
     elsewhere: the names of given labels that the run needs for something else too.
+    outputs: of the run, by name; measurers may ask for them as for given labels.
     """
 
     measurers: tuple[Any, ...]
@@ -51,6 +52,7 @@ class Wanted:
     given: Mapping[str, Source]
     memory: int
     elsewhere: Collection[str] = ()
+    outputs: Mapping[str, LabelImage] = field(default_factory=dict)
 
 
 # Images
@@ -108,6 +110,7 @@ def measuring_of(
     *,
     checkpoint: Path,
     workdir: Path,
+    part: int = 0,
 ) -> Measuring:
     """What the tasks of measuring share. `label_image` says axes, shape and spacing of the labels.
 
@@ -129,7 +132,10 @@ def measuring_of(
     return Measuring(
         labels=labels,
         image=Stored.of(image, blocks) if image is not None and read else None,
-        given={name: StoredLabels.of(wanted.given[name], blocks) for name in needed},
+        given={
+            name: wanted.outputs[name] if name in wanted.outputs else StoredLabels.of(wanted.given[name], blocks)
+            for name in needed
+        },
         blocks=blocks,
         facts=replace(facts, channels=tuple(names[i] for i in read)),
         measurers=tuple(
@@ -140,6 +146,7 @@ def measuring_of(
         memory=wanted.memory,
         checkpoint_path=checkpoint,
         workdir=workdir,
+        part=part,
     )
 
 
@@ -252,10 +259,10 @@ def _check_given(wanted: Wanted, measures: Sequence[Measure], labels: Image, blo
     InvalidOption for labels that are missing or that nothing needs, InvalidImage for those of another shape.
     """
     needed = {name: each.who for each in measures for name in each.given}
-    check_needed(wanted.given, needed)
+    check_needed({**wanted.given, **wanted.outputs}, needed)
     check_wanted(wanted.given, {*needed, *wanted.elsewhere})
     lengths = dict(zip(blocks.axes, blocks.shape, strict=True))
-    for name in needed:
+    for name in needed.keys() & wanted.given.keys():
         check_aligned(name, wanted.given[name].opened, labels, lengths, "label image")
     return list(needed)
 
@@ -265,7 +272,10 @@ def record_of(measuring: Measuring) -> dict[str, Any]:
     image = measuring.image
     record = {
         "image": None if image is None else stored_record(image),
-        "given": {name: stored_record(each) for name, each in measuring.given.items()},
+        "given": {
+            name: stored_record(each) if isinstance(each, Stored) else "an output of the run"
+            for name, each in measuring.given.items()
+        },
         "channels": None if image is None else image.source.channels,
         "measurers": [
             identity("measurer", each.measurer) | {"channels": each.channels} for each in measuring.measurers[1:]

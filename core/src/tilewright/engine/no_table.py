@@ -7,15 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import InvalidOption
 from ..io.destination import Destination
-from ..run_options import Progress, RunOptions
+from ..run_options import RunOptions
+from .plan import Plan
 from .run import Outcome, Run
 
 if TYPE_CHECKING:
     from .table import Table
 
-__all__ = ["Filled", "Tabling", "check_no_table"]
+__all__ = ["Filled", "Finals", "Tabling", "check_no_table"]
+
+Finals = Mapping[str, tuple[Plan, np.dtype[Any]]]
+"""By the name of an output, the plan by which its final labels are put together, and their dtype."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +52,8 @@ class Tabling:
     def check_format(self) -> None:
         """Have the format begin a table that is thrown away."""
 
-    def filled(self, run: Run, outcome: Outcome, report: Progress) -> Filled:  # noqa: ARG002 - nothing is measured
-        """Measure the labels that are recorded, and fill the table."""
+    def filled(self, run: Run, outcome: Outcome, finals: Finals) -> Filled:  # noqa: ARG002 - nothing is measured
+        """Measure the labels that are recorded, and fill the table. finals: those of all outputs."""
         return Filled()
 
 

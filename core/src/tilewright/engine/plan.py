@@ -57,6 +57,8 @@ class Plan:
     predictions_path: the folder in which what it says is kept: while tiles need it, or all of it (keep_predictions), up
         to `most_kept` bytes.
     decode_options: those of the segmenter's options of which what it says is independent.
+    outputs: the names of the label images that the segmenter returns; none if it returns one alone.
+    part: the number of the output that steps after segmenting work on.
     basis: a number that stands for the tiles as they are recorded; joins that were made on another basis do not count.
     """
 
@@ -90,11 +92,13 @@ class Plan:
     keep_predictions: bool = False
     most_kept: int | None = None
     decode_options: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    part: int = 0
     basis: int = 0
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
-        return Checkpoint(self.checkpoint_path)
+        return Checkpoint(self.checkpoint_path, self.part)
 
     @cached_property
     def tiles(self) -> Table:
@@ -122,6 +126,10 @@ class Plan:
     @cached_property
     def predictions(self) -> Predictions:
         return Predictions(self.predictions_path)
+
+    def output(self, part: int, workdir: Path) -> Plan:
+        """The plan of one of the outputs, with its own records and tables in the same checkpoint."""
+        return replace(self, part=part, workdir=workdir)
 
     def segmented(self, basis: int) -> Plan:
         """The plan of the step after segmenting, without an array or weights that need not be sent to them."""

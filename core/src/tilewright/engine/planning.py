@@ -13,6 +13,7 @@ from ..components.resolve import component
 from ..errors import InvalidOption
 from ..image import Image
 from ..image.mapped import mapped_in
+from ..io.destination import OUTPUT
 from ..io.source import Source, chosen_channels
 from ..labels.slices import chosen_iou
 from ..run_options import RunOptions
@@ -60,7 +61,7 @@ def plan_of(
     labels = _given(parts, given, traits, image)
     segmenter = prepared(parts.segmenter, image, given={name: each.opened for name, each in labels.items()})
     if segmenter is not parts.segmenter:
-        traits = Traits.of(segmenter, image)
+        _check_outputs(parts, traits, traits := Traits.of(segmenter, image))
         labels = _given(parts, given, traits, image)
     _check_choices(parts, traits, options)
     merger = merger_of(parts)
@@ -91,6 +92,7 @@ def plan_of(
         join_z=chosen_iou(options.join_z, grid),
         on_error=options.on_error,
         retries=options.retries,
+        outputs=traits.outputs,
     )
     return _with_network(plan, traits, parts.tiler, options) if traits.predictions else plan
 
@@ -105,9 +107,23 @@ def _joining(merger: Callable[..., Any], options: RunOptions) -> MergerTraits:
     return joining
 
 
+def _check_outputs(parts: Parts, before: Traits, after: Traits) -> None:
+    """InvalidOption if what `prepare` returns has other outputs than the segmenter, by which paths were chosen."""
+    if before.outputs != after.outputs:
+        raise InvalidOption(
+            f"{whose('segmenter', parts.segmenter)} declares outputs = {before.outputs!r}, but what its prepare "
+            f"returns declares {after.outputs!r}; declare the same in both"
+        )
+
+
 def _check_choices(parts: Parts, traits: Traits, options: RunOptions) -> None:
-    """InvalidOption for what would do nothing: to ids that are kept, or to pixels that nothing reads."""
+    """InvalidOption for what would do nothing: to named outputs, to ids that are kept, to pixels that are not read."""
     who = whose("segmenter", parts.segmenter)
+    if traits.outputs and options.name != RunOptions.name:
+        raise InvalidOption(
+            f"name is {options.name!r}, but {who} names its outputs {', '.join(traits.outputs)}; leave name out, or "
+            f"give an output path with {OUTPUT} in it, which stands for their names"
+        )
     joining = {"same_ids": options.same_ids, "join_z": options.join_z, "merger": parts.merger is not None}
     for name, chosen in joining.items() if traits.keeps_ids else []:
         if chosen:
@@ -126,6 +142,12 @@ def _given(parts: Parts, given: Mapping[str, Source], traits: Traits, image: Ima
 
     Whether others are wanted is known when the measurers are asked.
     """
+    for name in traits.outputs:
+        if name in given:
+            raise InvalidOption(
+                f"the label image {name!r} is given, but {whose('segmenter', parts.segmenter)} returns an output of "
+                "that name, which measurers are handed; leave it out, or give it another name"
+            )
     check_needed(given, dict.fromkeys(traits.given, whose("segmenter", parts.segmenter)))
     if not parts.measure:
         check_wanted(given, traits.given)

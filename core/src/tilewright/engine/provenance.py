@@ -50,6 +50,7 @@ def provenance_of(
         "tilewright": __version__,
         "python": platform.python_version(),
         "pipeline": dict(pipeline),
+        **({"output": run.output, "outputs": list(run.plan.outputs)} if run.output else {}),
         "source": run.source.path,
         "channels": run.source.channels,
         "tiles": {"axes": grid.axes, "largest": grid.largest, "halo": grid.halo, "count": len(grid)},

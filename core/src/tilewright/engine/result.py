@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,9 @@ class Result:
 
     `table` is that of what was measured; None if nothing was.
 
+    Of a segmenter with several outputs, `outputs` has the result of each by its name. What each has of its own is asked
+    of these: `result.outputs["nuclei"].labels`. With a single output `result.labels` is that.
+
     Labels of a run without destination lie in a temporary folder, which goes away with the result.
     """
 
@@ -46,7 +49,8 @@ class Result:
     seconds: Mapping[str, float]
     provenance: Mapping[str, Any]
     data: Array | None
-    table: Table | None = None
+    table: Table | None
+    outputs: Mapping[str, Result] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -74,12 +78,40 @@ class Result:
             table=None if table is None else replace(table, holds=data),
         )
 
+    @classmethod
+    def of_outputs(cls, outputs: Mapping[str, Result]) -> Result:
+        """The result of a run with these outputs, which has what they have in common."""
+        first = next(iter(outputs.values()))
+        seconds: dict[str, float] = {}
+        for each in outputs.values():
+            seconds |= {step: seconds.get(step, 0.0) + spent for step, spent in each.seconds.items()}
+        result = object.__new__(cls)
+        common = {name: getattr(first, name) for name in ("n_tiles", "n_skipped", "failed")}
+        vars(result).update(common, seconds=seconds, outputs=outputs)
+        return result
+
+    if not TYPE_CHECKING:  # which knows the fields
+
+        def __getattr__(self, name: str) -> Any:
+            """What a result of several outputs does not have itself: that of a single one; InvalidOption of several."""
+            outputs = vars(self).get("outputs")
+            if not outputs or name not in self.__dataclass_fields__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+            if len(outputs) > 1:
+                raise _several(outputs, name)
+            (only,) = outputs.values()
+            return getattr(only, name)
+
     def __repr__(self) -> str:
+        if self.outputs:
+            return f"Result(outputs={dict(self.outputs)!r})"
         failed = f", {len(self.failed)} failed" if self.failed else ""
         return f"Result({self.n_objects:,} objects in {self.n_tiles:,} tiles{failed}, path={str(self.path)!r})"
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
+        if self.outputs:
+            return "".join(f"<h4>{name}</h4>{each._repr_html_()}" for name, each in self.outputs.items())
         facts = {
             "objects": f"{self.n_objects:,}",
             "tiles": f"{self.n_tiles:,}" + (f", {self.n_skipped:,} of them empty" if self.n_skipped else ""),
@@ -95,14 +127,26 @@ class Result:
 
     @property
     def labels(self) -> DaskArray:
-        """The labels as a lazy dask array. InvalidOption if the writer's format cannot be read back."""
+        """The labels as a lazy dask array.
+
+        InvalidOption if the writer's format cannot be read back, and if there are several outputs.
+        """
         import dask.array
 
+        if len(self.outputs) > 1:
+            raise _several(self.outputs, "labels")
         if self.data is None:
             raise InvalidOption(f"the writer of {self.path} cannot open what it wrote; open it with another tool")
         chunks = unit_of(self.data) or "auto"
         labels: DaskArray = dask.array.from_array(self.data, chunks=chunks)  # type: ignore[no-untyped-call]  # it is not typed
         return labels
+
+
+def _several(outputs: Mapping[str, Result], name: str) -> InvalidOption:
+    return InvalidOption(
+        f"the run has the outputs {', '.join(outputs)}, and each has {name} of its own; take that of one: "
+        f"result.outputs[{next(iter(outputs))!r}].{name}"
+    )
 
 
 def remove_with(result: Result, folder: Path) -> None:

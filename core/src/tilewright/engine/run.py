@@ -43,10 +43,19 @@ logger = logging.getLogger("tilewright")
 
 
 class Report(Protocol):
-    """Called with a step's name, how much of it is done and how much there is, and with the records that are new."""
+    """Called with a step's name, how much of it is done and how much there is, and with the records that are new.
+
+    output: the name of the output that the step works on; empty if that is all there is, or all of several.
+    """
 
     def __call__(
-        self, step: str, done: int, total: int, recorded: Sequence[Recorded] = (), grid: TileGrid | None = None
+        self,
+        step: str,
+        done: int,
+        total: int,
+        recorded: Sequence[Recorded] = (),
+        grid: TileGrid | None = None,
+        output: str = "",
     ) -> None: ...
 
 
@@ -60,17 +69,19 @@ class Outcome:
 
 @dataclass(kw_only=True)
 class Run:
-    """One execution of a plan by a crew.
+    """One execution of a plan by a crew, or, of a segmenter with several outputs, what concerns one of them.
 
     `seconds` fills up by step; `skipped` counts the empty tiles; `failed` says why each tile failed that may. `undrawn`
     counts the pixels that a tile labelled in its own core and that are background in the result.
     `predicted` counts the windows that went through a network, `kept` the bytes of what it says that are kept.
     `source` and `given` are the plan's, which drops them once all tiles are segmented.
+    `output` is the name of the output; empty if the segmenter returns one label image alone.
     """
 
     plan: Plan
     crew: Crew
     report: Report
+    output: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     skipped: int = 0
     undrawn: int = 0
@@ -87,8 +98,8 @@ class Run:
         for record in self.plan.checkpoint.records():
             self._earlier.setdefault(record.kind, {})[record.number] = record.place
 
-    def segment(self) -> None:
-        """Segment every tile that is not recorded yet."""
+    def segment(self, others: Sequence[Run] = ()) -> None:
+        """Segment every tile that is not recorded yet. others: the runs of the segmenter's further outputs."""
         with self._timed("segment"):
             everything = range(len(self.plan.grid))
             if self.plan.windows:
@@ -102,8 +113,17 @@ class Run:
             # By the records themselves: a tile that was segmented twice (its worker was lost, its record torn) may have
             # other ids the second time, and what was joined on the first ones says nothing of them.
             basis = [(number, *each.place, each.failed) for number, each in sorted(recorded.items())]
-            self.plan = self.plan.segmented(zlib.crc32(repr(basis).encode()))
-            Table.of(self.plan.checkpoint, recorded, len(everything)).save("tiles")
+            self._go_on(recorded, zlib.crc32(repr(basis).encode()))
+        for part, other in enumerate(others):
+            other.skipped, other.failed, other.predicted = self.skipped, self.failed, self.predicted
+            own = {number: each.outputs[part] for number, each in recorded.items() if each.outputs}
+            other._go_on(own, self.plan.basis)
+
+    def _go_on(self, recorded: Mapping[int, Recorded], basis: int) -> None:
+        """Go on from tiles that are recorded to the steps after segmenting."""
+        count = len(self.plan.grid)
+        self.plan = self.plan.segmented(basis)
+        Table.of(self.plan.checkpoint, recorded, count).save("tiles")
 
     def _decoded(self, tiles: Sequence[int]) -> dict[int, Recorded]:
         """Have a network predict what the tiles need that are not recorded yet, and decode these."""
@@ -202,14 +222,14 @@ class Run:
 
         From here on what was written may be moved away at any instant, so a run that is killed now writes anew.
         """
-        self.report("finish", 0, 1)
+        self.report("finish", 0, 1, output=self.output)
         self.source.check()
         with self._timed("finish"):
             (self.plan.workdir / ATTEMPT).unlink()
             with blamed("writer", writer, f"finishing {path!r}"):
                 sink.finish(provenance)
             discard(self.plan.workdir)
-        self.report("finish", 1, 1)
+        self.report("finish", 1, 1, output=self.output)
 
     def _attempt(self) -> int:
         """The number of the output that is being filled: blocks written to an earlier one do not count for it."""
@@ -232,16 +252,18 @@ class Run:
         """Do the numbers that no earlier run did; return the records of all. `batches`: as they go together."""
         recorded, begun = self._reuse(kind, numbers), time.perf_counter()
         grid = shared.blocks if isinstance(shared, Writing) else self.plan.grid
-        self.report(step, len(recorded), len(numbers))
-        logger.info("%s begins: %s, %s of them reused", step, f"{len(numbers):,}", f"{len(recorded):,}")
+        output = "" if step == "segment" else self.output  # which is done once for all outputs
+        named = f"{step} {output}".strip()
+        self.report(step, len(recorded), len(numbers), output=output)
+        logger.info("%s begins: %s, %s of them reused", named, f"{len(numbers):,}", f"{len(recorded):,}")
         if batches is None:
             batches = batched(numbers, self._batch(step, len(numbers) - len(recorded)))
         rest = ([number for number in batch if number not in recorded] for batch in batches) if recorded else batches
         for done in self.crew.each(work, shared, filter(len, rest), self.plan.checkpoint_path):
             recorded.update((each.number, each) for each in done)
-            self.report(step, len(recorded), len(numbers), done, grid)
+            self.report(step, len(recorded), len(numbers), done, grid, output)
             _log_troubles(done)
-        logger.info("%s ends: %s in %.1f s", step, f"{len(recorded):,}", time.perf_counter() - begun)
+        logger.info("%s ends: %s in %.1f s", named, f"{len(recorded):,}", time.perf_counter() - begun)
         self.undrawn += sum(each.undrawn for each in recorded.values())
         return recorded
 
@@ -260,7 +282,12 @@ class Run:
         attempt = self._attempt() if kind == "written" else self.plan.basis
         reused = {
             number: Recorded(
-                number, place, _count(head), *_skipped_and_guard(head), 0 if head.undrawn is None else int(head.undrawn)
+                number,
+                place,
+                _count(head),
+                *_skipped_and_guard(head),
+                0 if head.undrawn is None else int(head.undrawn),
+                outputs=_outputs(number, head),
             )
             for number, place, head in found
             if (_skipped_and_guard(head)[1] == current[number] if kind == "tile" else head.basis == attempt)
@@ -321,6 +348,12 @@ def _count(head: Head) -> int:
     if head.pairs is not None:
         return len(head.pairs)
     return 0 if head.head is None else int(head.head[0])
+
+
+def _outputs(number: int, head: Head) -> tuple[Recorded, ...]:
+    """What the record of a tile says of those of the segmenter's further outputs."""
+    rows: list[list[int]] = [] if head.outputs is None else head.outputs.tolist()
+    return tuple(Recorded(number, Place(*place), objects) for *place, objects in rows)
 
 
 def _skipped_and_guard(head: Head) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,13 @@ import numpy as np
 
 from ..abc.table import TableSink, TableSpec
 from ..errors import InvalidOption
-from ..io.destination import Destination
+from ..io.destination import Destination, for_output
 from ..io.source import Source
-from ..run_options import Progress, RunOptions
+from ..run_options import RunOptions
 from ..storage.disk import discard
 from .measures import Wanted, basis_of, blocks_over, measuring_of, record_of
 from .measuring import Measurement
-from .no_table import Filled, Tabling
+from .no_table import Filled, Finals, Tabling
 from .plan import Plan
 from .provenance import source_record, table_provenance
 from .run import Outcome, Run
@@ -44,33 +45,39 @@ class Measured(Tabling):
         measurers: Sequence[Any],
         options: RunOptions,
         labels: Destination,
-        plan: Plan,
+        plans: Sequence[Plan],
+        part: int,
         source: Source,
         given: Mapping[str, Source],
     ) -> Measured:
         """Ask the measurers and the images, before any work, for all that can be wrong.
 
-        labels: where they go. source: the image with all channels. given: label images by name.
+        labels: where they go. plans: those of all outputs of the run, of which `part` is measured.
+        source: the image with all channels. given: label images by name.
         """
+        plan = plans[part]
         wanted = Wanted(
             measurers=tuple(measurers),
             channels=options.measure_channels,
             given=given,
             memory=options.measure_memory,
             elsewhere=plan.given,
+            outputs={name: _drawn(each) for name, each in zip(plan.outputs, plans, strict=bool(plan.outputs))},
         )
-        home = _home(options, labels)
+        name = plan.outputs[part] if plan.outputs else options.name
+        home = _home(options, labels, name, plan.outputs)
         grid, image = plan.grid, source.whole
         measuring = measuring_of(
             wanted,
-            DrawnLabels(plan=plan, dtype=np.dtype(np.uint32)),
+            _drawn(plan),
             image.select(0) if "c" in image.axes else image,
             source,
             blocks_over(grid.axes, grid.shape, grid.largest, options.measure_pixels),
             checkpoint=plan.checkpoint_path,
             workdir=home.workdir,
+            part=part,
         )
-        return cls(measuring=measuring, home=home, labels=labels, name=options.name)
+        return cls(measuring=measuring, home=home, labels=labels, name=name)
 
     @property
     def homes(self) -> list[Destination]:
@@ -81,13 +88,15 @@ class Measured(Tabling):
         """Have the format begin a table that is thrown away."""
         try_table(self.home, self._spec(self.measuring, 0))
 
-    def filled(self, run: Run, outcome: Outcome, report: Progress) -> Filled:
-        """Measure the labels that are recorded, and fill the table."""
+    def filled(self, run: Run, outcome: Outcome, finals: Finals) -> Filled:
+        """Measure the labels that are recorded, and fill the table. finals: those of all outputs."""
         home, begun = self.home, time.perf_counter()
         basis = basis_of(record_of(self.measuring), [run.plan.basis, str(outcome.dtype)])
-        measuring = replace(self.measuring, labels=DrawnLabels(plan=run.plan, dtype=outcome.dtype), basis=basis)
+        drawn = {name: DrawnLabels(plan=plan, dtype=dtype) for name, (plan, dtype) in finals.items()}
+        given = {name: drawn.get(name, each) for name, each in self.measuring.given.items()}
+        measuring = replace(self.measuring, labels=drawn[run.output], given=given, basis=basis)
         discard(home.workdir)  # a table is filled from its first row
-        measurement = Measurement(measuring=measuring, crew=run.crew, report=report)
+        measurement = Measurement(measuring=measuring, crew=run.crew, report=partial(run.report, output=run.output))
         measurement.through()
         sink = opened_table(home, self._spec(measurement.measuring, measurement.n_rows))
         fingerprint = write_table(measurement, sink, home.writer)
@@ -111,9 +120,14 @@ def _placed(measurement: Measurement, home: Destination, sink: TableSink, proven
     return table
 
 
-def _home(options: RunOptions, labels: Destination) -> Destination:
+def _drawn(plan: Plan) -> DrawnLabels:
+    """The labels of an output before there are any."""
+    return DrawnLabels(plan=plan, dtype=np.dtype(np.uint32))
+
+
+def _home(options: RunOptions, labels: Destination, name: str, outputs: Sequence[str]) -> Destination:
     """Where the table goes: beside the labels, if the user names no place."""
-    path = options.table
+    path = for_output(options.table, name, outputs, "table")
     if path is None:
         beside = labels.beside.with_suffix(".table.zarr")
         path = beside if labels.temporary is None else labels.temporary / "cells.table.zarr"

@@ -80,20 +80,26 @@ class Watchers:
             self._tell("tilewright_run_finished", event)
 
     def tile_done(
-        self, step: str, done: int, total: int, recorded: Sequence[Recorded] = (), grid: TileGrid | None = None
+        self,
+        step: str,
+        done: int,
+        total: int,
+        recorded: Sequence[Recorded] = (),
+        grid: TileGrid | None = None,
+        output: str = "",
     ) -> None:
         """Tell of tiles, or of blocks of the output, that went through a step; `recorded` are their records."""
         if self._progress is not None:
-            self._progress(step, done, total)
+            self._progress(f"{step} {output}".strip(), done, total)
         if self._plugins:
             tiles = tuple(_facts(each, grid) for each in recorded) if grid is not None else ()
-            event = TileDone(step=step, done=done, total=total, run=self._facts["run"], tiles=tiles)
+            event = TileDone(step=step, done=done, total=total, run=self._facts["run"], tiles=tiles, output=output)
             self._tell("tilewright_tile_done", event)
 
     def finished(self, result: Result) -> None:
         event = RunFinished(
             destination=self._destination,
-            objects=result.n_objects,
+            objects=sum(each.n_objects for each in result.outputs.values() or [result]),
             tiles=result.n_tiles,
             skipped=result.n_skipped,
             failed=len(result.failed),

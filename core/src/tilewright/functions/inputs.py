@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ..abc.traits import declared
+from ..abc.traits import declared, outputs_of
 from ..builtin.mergers import Touch
 from ..components.quantities import whole_number
 from ..components.resolve import component
@@ -81,6 +81,8 @@ class Input:
             return found
         several = functools.partial(found)
         several.axes = "c" + self.image.spatial_axes  # type: ignore[attr-defined]  # a partial has room for it
+        if outputs := outputs_of(found):
+            several.outputs = outputs  # type: ignore[attr-defined]
         return several
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..abc.writer import LabelSpec
 from ..builtin.zarr_array import ZarrArray, ZarrArraySink
 from ..errors import AlreadyExists, InvalidOption
-from ..io.destination import check_local
+from ..io.destination import OUTPUT, check_local
 from ..io.source import identity_of
 from ..storage.disk import discard
 from ..storage.hierarchy import changed_hierarchy, check_node, is_node
 from ..storage.machine import cpus
 from ..storage.replace import recover
-from .temporary import TemporaryArray
+from .temporary import TemporaryArray, TemporaryFolder
 
 if TYPE_CHECKING:
     from dask.array import Array as DaskArray
@@ -40,7 +40,8 @@ class GroupArray:
         store = self.beside(path).resolve()
         zarr_format = _zarr_format(store)
         ZarrArray(zarr_format=zarr_format)(path, spec)
-        return GroupArraySink(spec.workdir / "labels.zarr", store / self.component, store, zarr_format)
+        component = Path(path).relative_to(self.beside(path))
+        return GroupArraySink(spec.workdir / "labels.zarr", store / component, store, zarr_format)
 
     def beside(self, path: str) -> Path:
         """The group's folder."""
@@ -68,18 +69,25 @@ class GroupArraySink(ZarrArraySink):
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """The store that a run writes to, and the array in it. `temporary`: nobody named the store."""
+    """The store that a run writes to, and the array in it. `temporary`: nobody named the store.
+
+    outputs: of a segmenter with several, their names, for which `{output}` stands in the component.
+    """
 
     store: Path
     component: str
     temporary: bool = False
+    outputs: tuple[str, ...] = ()
 
     @classmethod
     @contextmanager
-    def of(cls, write_to: str | Path | None, component: str, *, spare: object = None) -> Iterator[Output]:
+    def of(
+        cls, write_to: str | Path | None, component: str, *, spare: object = None, outputs: tuple[str, ...] = ()
+    ) -> Iterator[Output]:
         """The output that a user asked for, checked before any work. A temporary one is removed if the run fails.
 
-        spare: the image, which the output must not overwrite.
+        spare: the image, which the output must not overwrite. outputs: the names of the segmenter's outputs, which are
+        arrays in `component` then, unless that says where their names go.
 
         InvalidOption if it would; AlreadyExists, even with `overwrite`, for what is no earlier output: a file, a folder
         without zarr metadata, an array where the group should be, a group where the array should be.
@@ -88,16 +96,20 @@ class Output:
             raise InvalidOption(
                 f"output_component {component!r} is not a name in a zarr group; give one such as 'labels'"
             )
+        if outputs and OUTPUT not in component:
+            component = f"{component}/{OUTPUT}"
         if write_to is not None:
             check_local(write_to)
-            output = cls(store=Path(write_to).absolute(), component=component)
-            output._check_spared(spare)
-            output._check_room()
+            output = cls(store=Path(write_to).absolute(), component=component, outputs=outputs)
+            for name in outputs or ("",):
+                each = replace(output, component=component.replace(OUTPUT, name)) if name else output
+                each._check_spared(spare)
+                each._check_room()
             yield output
             return
         folder = Path(tempfile.mkdtemp(prefix="tilewright-"))
         try:
-            yield cls(store=folder / "labels.zarr", component=component, temporary=True)
+            yield cls(store=folder / "labels.zarr", component=component, temporary=True, outputs=outputs)
         except BaseException:
             discard(folder)
             raise
@@ -106,14 +118,25 @@ class Output:
     def path(self) -> Path:
         return self.store / self.component
 
-    def labels(self, result: Result, *, compute: bool) -> tuple[Any, Table | None]:
-        """The labels of a run, a lazy dask array of the output or a numpy array, and its table."""
+    def labels(self, result: Result, *, compute: bool) -> tuple[Any, Any]:
+        """The labels of a run, a lazy dask array of the output or a numpy array, and its table.
+
+        Of a segmenter with several outputs both are mappings by their names.
+        """
+        folder = TemporaryFolder(self.store.parent) if self.temporary else None
+        if not result.outputs:
+            return self._labels(result, folder, compute=compute)
+        made = {name: self._labels(each, folder, compute=compute) for name, each in result.outputs.items()}
+        tables = {name: table for name, (_, table) in made.items() if table is not None}
+        return {name: labels for name, (labels, _) in made.items()}, tables or None
+
+    def _labels(self, result: Result, folder: TemporaryFolder | None, *, compute: bool) -> tuple[Any, Table | None]:
         import dask.array
 
         lazy: DaskArray = result.labels
         table = result.table
-        if self.temporary and result.data is not None:
-            held = TemporaryArray(result.data, self.store.parent)
+        if folder is not None and result.data is not None:
+            held = TemporaryArray(result.data, folder)
             lazy = dask.array.from_array(held, chunks=lazy.chunks, asarray=False)  # type: ignore[no-untyped-call]
             table = None if table is None else replace(table, holds=held)
         if not compute:

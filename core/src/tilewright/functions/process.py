@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..abc.traits import outputs_of
 from ..components.options import checked_arguments
 from ..components.quantities import real_number
 from ..errors import InvalidOption
@@ -60,7 +61,8 @@ def tile_process(
         dimensions are named says it itself.
     fn: called once for each tile with its pixels, an array of the image's spatial dimensions, and returns labels of
         that shape, 0 for background; or a segmenter of a plugin, as an instance or by its name. On a cluster it
-        travels to the workers.
+        travels to the workers. One that declares several `outputs` returns a mapping of their names to labels, and so
+        does this function then; likewise the tables.
     tile_shape: None for the image's storage chunks (a dask array's, regular or not); a tuple of lengths, one for each
         spatial axis or each axis; `"auto"`, as `auto_tile_shape` finds it; or a function of shape and dtype (both
         without `c`) that returns such a tuple.
@@ -71,7 +73,8 @@ def tile_process(
     level: of a pyramid, 0 is the finest.
     use_gpu: one tile at a time if there is no cluster, and `"auto"` tiles of the GPU's memory.
     write_to, output_component: a zarr group, made if it is new, and the array in it. None for a temporary folder that
-        lives as long as the array that is returned.
+        lives as long as the array that is returned. Several outputs are arrays of their names in `output_component`,
+        unless it has `{output}` in it, which stands for the name.
     skip_empty, empty_threshold: `fn` does not see tiles in which no pixel, context included, is above the threshold.
         Without one, a level is used that background does not reach (`estimate_empty_tiles` tells which).
     stage_dir, keep_stage: where the run's checkpoint is kept, beside `write_to` by default, and whether it stays.
@@ -111,12 +114,12 @@ def tile_process(
     joiner = chosen_merger(merger, connectivity, segmenter, len(opened.image.spatial_axes))
     grid = tiler(opened.plane, tile_shape, overlap, axes=opened.image.axes, merger=joiner, use_gpu=use_gpu)
     empty = _empty(opened, skip=skip_empty, threshold=empty_threshold, transformed=bool(transforms))
-    with Output.of(write_to, output_component, spare=image) as output:
+    with Output.of(write_to, output_component, spare=image, outputs=outputs_of(segmenter)) as output:
         pipeline = Pipeline(
             segmenter=segmenter,
             tiler=grid,
             merger=joiner,
-            writer=GroupArray(component=output_component),
+            writer=GroupArray(component=output.component),
             transforms=transforms,
             measure=measure,
         )

@@ -41,4 +41,5 @@ def say_result(result: Result, empty: float | None, *, loud: bool) -> None:
     """How many tiles ran and how many were skipped, and how many objects there are."""
     skipped = "" if empty is None else f", {result.n_skipped:,} skipped (no pixel above {empty:g})"
     ran = result.n_tiles - result.n_skipped
-    say(f"{ran:,} of {result.n_tiles:,} tiles ran{skipped}; {result.n_objects:,} objects", loud=loud)
+    outputs = ", ".join(f"{each.n_objects:,} objects of {name}" for name, each in result.outputs.items())
+    say(f"{ran:,} of {result.n_tiles:,} tiles ran{skipped}; {outputs or f'{result.n_objects:,} objects'}", loud=loud)

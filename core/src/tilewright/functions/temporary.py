@@ -11,20 +11,27 @@ from ..errors import NotReadable
 from ..image import Array
 from ..storage.disk import discard
 
-__all__ = ["TemporaryArray"]
+__all__ = ["TemporaryArray", "TemporaryFolder"]
+
+
+class TemporaryFolder:
+    """A folder that goes away with this object."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        weakref.finalize(self, _remove_in, os.getpid(), path)
 
 
 class TemporaryArray:
-    """An array in a temporary folder, which goes away with this object: a dask array built on it holds it.
+    """An array in a temporary folder, which goes away with the last such object: a dask array built on it holds it.
 
     A copy that was sent to another process does not hold the folder. It refuses to be read once the folder is gone,
     where a zarr array would give zeros.
     """
 
-    def __init__(self, data: Array, folder: Path) -> None:
-        self._data, self._folder = data, folder
+    def __init__(self, data: Array, folder: TemporaryFolder) -> None:
+        self._data, self._folder, self._held = data, folder.path, folder
         self.shape, self.dtype, self.ndim = tuple(data.shape), data.dtype, len(data.shape)
-        weakref.finalize(self, _remove_in, os.getpid(), folder)
 
     def __getitem__(self, region: Any) -> Any:
         block = self._data[region]

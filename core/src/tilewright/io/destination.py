@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from ..storage.hierarchy import is_node
 from ..storage.identity import Identity
 from .formats import choose_table, choose_writer
 
-__all__ = ["Destination", "check_local"]
+__all__ = ["OUTPUT", "Destination", "check_local", "for_output"]
+
+OUTPUT = "{output}"  # in a path: the name of one of several outputs
 
 URL = re.compile(r"[a-z][a-z0-9+.-]+:[/:]|file:", re.IGNORECASE)  # as fsspec has them; a drive has one letter
 ROOM = 512  # bytes of a path that an output and the files that it is built from take at most
@@ -150,6 +152,27 @@ def _folders(path: str, writer: Callable[..., Any], checkpoint_dir: str | Path |
     check_local(checkpoint_dir)
     folder, digest = Path(checkpoint_dir).absolute(), hashlib.blake2b(os.fsencode(path), digest_size=6).hexdigest()
     return folder / fitting(name, f".{digest}.tilewright"), beside
+
+
+def for_output(path: str | Path | None, output: str, outputs: Sequence[str], what: str) -> str | Path | None:
+    """The path of one of a segmenter's outputs, from one in which `{output}` stands for its name.
+
+    what: it is called. InvalidOption for a path without `{output}` if there are several outputs, and with it if the
+    segmenter names none.
+    """
+    if not isinstance(path, str | os.PathLike):
+        return path  # None; what is wrong is refused by `check_local`
+    text = os.fspath(path)
+    if OUTPUT not in text and len(outputs) > 1:
+        raise InvalidOption(
+            f"the segmenter returns {' and '.join(outputs)}, but the {what} {text} is one path; put {OUTPUT} into it, "
+            f"which stands for their names: {Path(text).with_name(f'{OUTPUT}-{Path(text).name}')}"
+        )
+    if OUTPUT in text and not outputs:
+        raise InvalidOption(
+            f"the {what} {text} has {OUTPUT} in it, but the segmenter does not name any outputs; give a path without it"
+        )
+    return text.replace(OUTPUT, output)
 
 
 def check_local(path: str | Path) -> None:

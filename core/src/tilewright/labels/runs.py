@@ -7,7 +7,7 @@ counting by runs costs little. No array here is as long as the largest id.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidLabels
 from ..tiling.regions import Region
 
-__all__ = ["Runs", "checked", "run_starts", "smallest_dtype", "spread", "spread_part"]
+__all__ = ["Runs", "checked", "checked_outputs", "run_starts", "smallest_dtype", "spread", "spread_part"]
 
 IdArray = NDArray[np.int64]
 Labels = NDArray[np.unsignedinteger[Any]]
@@ -145,6 +145,9 @@ def checked(labels: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     except Exception as error:  # a tensor on a GPU has errors of its own for it
         raise InvalidLabels(f"returned {type(labels).__name__}, which is not an array ({error})") from error
     if array.shape != shape:
+        if isinstance(labels, Mapping):
+            names = tuple(map(str, labels))
+            raise InvalidLabels(f"returned a mapping, but declares no outputs; declare outputs = {names!r}")
         raise InvalidLabels(f"returned shape {array.shape} for pixels whose spatial shape is {shape}")
     if array.dtype.kind == "f":
         return _whole(array)
@@ -155,6 +158,29 @@ def checked(labels: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     if array.dtype.kind == "i" and array.size and array.min() < 0:
         raise InvalidLabels(f"returned the negative label {array.min()}; 0 is background, objects are positive")
     return array
+
+
+def checked_outputs(labels: Any, shape: tuple[int, ...], names: Sequence[str]) -> list[NDArray[Any]]:
+    """What a segmenter returned, each output `checked`, in the order of their names; one if it declares no names."""
+    if not names:
+        return [checked(labels, shape)]
+    if not isinstance(labels, Mapping):
+        raise InvalidLabels(
+            f"returned {type(labels).__name__}, but declares outputs = {tuple(names)!r}; return a mapping of these "
+            "names to labels"
+        )
+    if set(labels) != set(names):
+        raise InvalidLabels(
+            f"returned the outputs {', '.join(map(repr, labels)) or 'of an empty mapping'}, but declares outputs = "
+            f"{tuple(names)!r}; return labels for each of these names and no other"
+        )
+    outputs = []
+    for name in names:
+        try:
+            outputs.append(checked(labels[name], shape))
+        except InvalidLabels as error:
+            raise InvalidLabels(f"{error}, as its output {name!r}") from error.__cause__
+    return outputs
 
 
 def _whole(array: NDArray[Any]) -> NDArray[Any]:

@@ -60,7 +60,7 @@ class _Watcher:
 
     @hookimpl
     def tilewright_tile_done(self, event: TileDone) -> None:
-        self.report(event.step, event.done, event.total)
+        self.report(f"{event.step} {event.output}".strip(), event.done, event.total)
 
 
 @dataclass(kw_only=True)

@@ -8,8 +8,8 @@ UNITS = {"predict": "batches", "write": "blocks", "finish": "steps"}
 
 
 def unit(step: str) -> str:
-    """The unit that a step counts in."""
-    return UNITS.get(step, "tiles")
+    """The unit that a step counts in. `step`: its name, and that of an output after it."""
+    return UNITS.get(step.partition(" ")[0], "tiles")
 
 
 def duration(seconds: float) -> str:

@@ -24,12 +24,13 @@ import numpy as np
 from numcodecs import blosc
 from numpy.typing import NDArray
 
-__all__ = ["Checkpoint", "Place", "Record", "decode", "encode"]
+__all__ = ["PART", "Checkpoint", "Place", "Record", "decode", "encode"]
 
 _HEAD = struct.Struct("<4sIQQI")  # magic, kind, number, payload length, table length
 _CHECKSUM = struct.Struct("<I")  # of all else
 _HEADER_SIZE = _HEAD.size + _CHECKSUM.size
 _MAGIC = b"TWr4"
+PART = 2**48  # numbers of tiles, blocks or rows of one output; those of the next output come after them
 _READ_AT_ONCE = 2**14  # bytes, in which all but the labels of a common tile are
 _SYNC_EVERY = 2**26  # bytes that a power cut may cost
 _LARGE = 2**14  # bytes, from which an array is compressed by itself
@@ -54,10 +55,13 @@ class Record(NamedTuple):
 
 
 class Checkpoint:
-    """A checkpoint folder: append records, read them, and list what earlier runs appended."""
+    """A checkpoint folder: append records, read them, and list what earlier runs appended.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    part: the number of the segmenter's output that records and tables are of, which keeps them apart from others.
+    """
+
+    def __init__(self, path: Path, part: int = 0) -> None:
+        self.path, self.part = path, part
         self._files: dict[int, FileIO] = {}
         self._tables: dict[str, NDArray[Any]] = {}
         self._pack: _Pack | None = None
@@ -66,7 +70,7 @@ class Checkpoint:
     def append(self, kind: str, number: int, arrays: Mapping[str, NDArray[Any]]) -> Place:
         """Append one record of named arrays; a large array of zeros takes no space."""
         table, payload = encode(arrays)
-        head = _HEAD.pack(_MAGIC, _KINDS.index(kind), number, len(payload), len(table))
+        head = _HEAD.pack(_MAGIC, _KINDS.index(kind), self.part * PART + number, len(payload), len(table))
         checksum = _CHECKSUM.pack(zlib.crc32(payload, zlib.crc32(table, zlib.crc32(head))))
         return self._own_pack().append(head + checksum + table + payload)
 
@@ -91,20 +95,23 @@ class Checkpoint:
         in between, the later one holds.
         """
         for path in sorted((self.path / "packs").glob("*.pack"), key=lambda pack: (pack.stat().st_mtime_ns, pack.name)):
-            yield from _scan(path)
+            for record in _scan(path):
+                if record.number // PART == self.part:
+                    yield record._replace(number=record.number % PART) if self.part else record
 
     def save(self, name: str, array: NDArray[Any]) -> None:
         """Keep a table for the workers of later steps, whole or not at all."""
-        aside = self.path / f"{name}.{secrets.token_hex(4)}.partial"
+        path = self._table(name)
+        aside = path.with_suffix(f".{secrets.token_hex(4)}.partial")
         with aside.open("wb") as file:
             np.save(file, array)
-        aside.replace(self.path / f"{name}.npy")
+        aside.replace(path)
         self._tables.pop(name, None)
 
     def load(self, name: str) -> NDArray[Any]:
         """A table that was saved, mapped into memory: a worker touches only the rows that it needs."""
         if name not in self._tables:
-            path = self.path / f"{name}.npy"
+            path = self._table(name)
             mapped = path.stat().st_size > 4096  # an empty array cannot be mapped
             self._tables[name] = np.load(path, mmap_mode="r" if mapped else None).view(np.ndarray)
         return self._tables[name]
@@ -122,6 +129,9 @@ class Checkpoint:
 
     def __del__(self) -> None:
         self.close()  # a worker process is not told that the run is over: it drops the plan
+
+    def _table(self, name: str) -> Path:
+        return self.path / (f"{self.part}.{name}.npy" if self.part else f"{name}.npy")
 
     def _own_pack(self) -> _Pack:
         with self._lock:

@@ -56,6 +56,8 @@ class TileRecord(NamedTuple):
     ids: (n,) uint64, the segmenter's own ids.
     first: (n,) the flat position of each object's first pixel in the whole image.
     strips: the labels towards each neighbour, by axis and side: `"y+"`, `"x-"`.
+    outputs: (k, 4) of a segmenter with several outputs, in the record of the first one: where the records of the others
+        lie (pack, offset, size), and their numbers of objects. So the tile is recorded with all outputs or not at all.
     values, lengths: (runs,) the labels of the region that is kept, as runs in raster order. They come last, so that all
         that seams need is read in one go.
     """
@@ -66,6 +68,7 @@ class TileRecord(NamedTuple):
     margin: Column | None = None
     ids: Column | None = None
     first: Column | None = None
+    outputs: Column | None = None
     strips: Strips | None = None
     values: Column | None = None
     lengths: Column | None = None
@@ -171,6 +174,7 @@ class Head(NamedTuple):
     basis: Column | None
     pairs: Column | None
     undrawn: Column | None
+    outputs: Column | None
 
 
 class PartsHead(NamedTuple):
@@ -229,7 +233,8 @@ class Recorded(NamedTuple):
 
     skipped: 1 for a tile that was empty. guard: stands for the tile's pixels. undrawn: pixels of a core that
         its tile labelled and nobody draws. failed: why nothing is recorded of it.
-    retried: how many attempts failed before.
+    retried: how many attempts failed before. outputs: of a tile, what is recorded of the segmenter's further outputs;
+        none if it has none, and if the tile is empty or failed.
     """
 
     number: int
@@ -240,6 +245,7 @@ class Recorded(NamedTuple):
     undrawn: int = 0
     failed: str = ""
     retried: int = 0
+    outputs: tuple[Recorded, ...] = ()
 
 
 def keep(checkpoint: Checkpoint, number: int, record: Any) -> Place:

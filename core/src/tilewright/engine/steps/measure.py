@@ -20,7 +20,7 @@ from ...tiling.placement import Placement, widened
 from ...tiling.regions import Region, lengths, relative
 from ..checkpoint.log import Checkpoint
 from ..checkpoint.records import PartsRecord, Recorded, keep
-from ..reading import Stored, StoredLabels
+from ..reading import Stored
 from .label_images import LabelImage
 from .objects import Objects, grouped
 
@@ -71,12 +71,13 @@ class Measuring:
     blocks: over the axes of the labels; along `t` each is one time. facts: of all channels that are read.
     measurers: in the order of their numbers. boxes: the number of the one that tells where objects lie, for those that
         measure whole objects. memory: bytes of the pixels and labels of whole objects in one call.
-    depth: of the pass that is made. basis: a number that stands for everything that decides its records.
+    part: the number of the output that is measured, of several. depth: of the pass that is made.
+    basis: a number that stands for everything that decides its records.
     """
 
     labels: LabelImage
     image: Stored | None
-    given: Mapping[str, StoredLabels]
+    given: Mapping[str, LabelImage]
     blocks: TileGrid
     facts: Facts
     measurers: tuple[Measure, ...]
@@ -84,12 +85,13 @@ class Measuring:
     memory: int
     checkpoint_path: Path
     workdir: Path
+    part: int = 0
     depth: int = 0
     basis: int = 0
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
-        return Checkpoint(self.checkpoint_path)
+        return Checkpoint(self.checkpoint_path, self.part)
 
     @cached_property
     def objects(self) -> Objects:
@@ -222,7 +224,7 @@ def _image(measuring: Measuring, which: Sequence[Measure]) -> list[Stored]:
     return [measuring.image] if measuring.image is not None and wanted else []
 
 
-def _given(measuring: Measuring, which: Sequence[Measure]) -> list[tuple[str, StoredLabels]]:
+def _given(measuring: Measuring, which: Sequence[Measure]) -> list[tuple[str, LabelImage]]:
     """The label images that some measurers need."""
     return [(name, measuring.given[name]) for name in sorted({name for each in which for name in each.given})]
 

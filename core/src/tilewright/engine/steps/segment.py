@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 from ...components.blame import whose
 from ...components.isolation import describe
 from ...errors import ComponentFailed, InvalidLabels, SegmenterFailed
-from ...labels.runs import Runs, checked, smallest_dtype
+from ...labels.runs import Runs, checked_outputs, smallest_dtype
 from ...tiling.axes import spatial
 from ...tiling.grid import Tile
 from ...tiling.placement import Placement
 from ...tiling.regions import flat_in_image, lengths, relative
 from ...tiling.strips import strips_of
+from ..checkpoint.log import PART
 from ..checkpoint.records import Recorded, TileRecord, keep
 from ..checkpoint.traces import note
 from ..lookahead import batch_of
 from ..plan import Plan
 from ..reading import digest_of, guard_of, pixels_of
-from .attempts import attempted
+from .attempts import NOWHERE, attempted
 from .margins import weights
 from .predict import combined, maps_of, predict
 
@@ -77,11 +78,22 @@ def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
     labels = _labels(plan, tile, pixels, given)
     if labels is None:
         return _record(plan, tile, TileRecord(head=np.array([0, 1, guard])))
+    first, *others = labels
+    rest = tuple(
+        _record(plan, tile, _tile_record(plan, tile, each, guard), part) for part, each in enumerate(others, 1)
+    )
+    record = _tile_record(plan, tile, first, guard)
+    if rest:  # which are recorded before: the tile is done once this is
+        record = record._replace(outputs=np.array([(*each.place, each.objects) for each in rest]))
+    return _record(plan, tile, record)._replace(outputs=rest)
+
+
+def _tile_record(plan: Plan, tile: Tile, labels: NDArray[Any], guard: int) -> TileRecord:
     kept = tile.outer if plan.owning else tile.core
     runs = Runs.of(labels) if plan.owning else _core_runs(plan, tile, labels)
     count = len(runs.first)
     if not count:
-        return _record(plan, tile, TileRecord(head=np.array([0, 0, guard])))
+        return TileRecord(head=np.array([0, 0, guard]))
     record = TileRecord(
         head=np.array([count, 0, guard]),
         area=_small(runs.area) if plan.measuring else None,
@@ -99,7 +111,7 @@ def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
     if plan.owning:
         core_area, margin = weights(runs.labels, count, tile, plan.grid)
         record = record._replace(core_area=core_area, margin=margin)
-    return _record(plan, tile, record)
+    return record
 
 
 def _pixels(plan: Plan, tile: Tile) -> NDArray[Any]:
@@ -119,8 +131,8 @@ def _with_given(guard: int, given: Sequence[int]) -> int:
     return combined([guard, *given]) if given else guard
 
 
-def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None, given: Given) -> NDArray[Any] | None:
-    """Hand a tile to the segmenter, once, and return its labels over the outer region, in the grid's axes.
+def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None, given: Given) -> list[NDArray[Any]] | None:
+    """Hand a tile to the segmenter, once, and return its outputs over the outer region, in the grid's axes.
 
     None if the tile is empty. NaN is not above anything, and does not hide what is.
     """
@@ -137,11 +149,16 @@ def _labels(plan: Plan, tile: Tile, pixels: NDArray[Any] | None, given: Given) -
     except BaseException as error:  # SystemExit and panics too, which would end the process without a word
         raise SegmenterFailed(f"{_blame(plan, tile)} raised {describe(error)}") from error
     try:
-        found = checked(labels, shape)
+        outputs = checked_outputs(labels, shape, plan.outputs)
     except InvalidLabels as error:
         raise InvalidLabels(f"{_blame(plan, tile)} {error}") from error.__cause__
+    return [_of_outer(plan, tile, each) for each in outputs]
+
+
+def _of_outer(plan: Plan, tile: Tile, labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels of the outer region in the grid's axes, from those of what the tile sees in the segmenter's."""
     seen = plan.seen(tile)
-    labels = found.transpose(plan.order).reshape(lengths(seen))
+    labels = labels.transpose(plan.order).reshape(lengths(seen))
     return labels if seen == tile.outer else np.ascontiguousarray(labels[relative(tile.outer, seen)])
 
 
@@ -180,9 +197,11 @@ def tile_text(plan: Plan, tile: Tile) -> str:
     return f"tile {tile.index} ({', '.join(f'{axis} {part.start}:{part.stop}' for axis, part in spans)})"
 
 
-def _record(plan: Plan, tile: Tile, record: TileRecord) -> Recorded:
+def _record(plan: Plan, tile: Tile, record: TileRecord, part: int = 0) -> Recorded:
+    """Append a tile's record. Of a further output without objects there is none."""
     objects, skipped, guard = map(int, record.head)
-    return Recorded(tile.number, keep(plan.checkpoint, tile.number, record), objects, skipped, guard)
+    place = keep(plan.checkpoint, part * PART + tile.number, record) if objects or not part else NOWHERE
+    return Recorded(tile.number, place, objects, skipped, guard)
 
 
 def _ids(labels: NDArray[Any], runs: Runs) -> NDArray[np.uint64]:
