@@ -148,3 +148,28 @@ class Lost(Good):
 
     def __call__(self, pixels: NDArray[Any], place: Placement | None = None) -> Any:
         return super().__call__(pixels) if place else super().__call__(pixels) % 2
+
+
+class _Two(Good):
+    outputs: ClassVar[tuple[str, ...]] = ("nuclei", "cells")
+
+    def __call__(self, pixels: NDArray[Any]) -> Any:
+        return {"nuclei": super().__call__(pixels), "cells": ndimage.label(pixels > pixels.max(initial=1) / 2)[0]}
+
+
+class Incomplete(_Two):
+    def __call__(self, pixels: NDArray[Any]) -> Any:
+        return {"nuclei": super().__call__(pixels)["nuclei"]}
+
+
+class Undeclared(_Two):
+    outputs: ClassVar[tuple[str, ...]] = ()
+
+
+class Vain(_Two):
+    def __call__(self, pixels: NDArray[Any]) -> Any:
+        return {name: labels * (name == "nuclei") for name, labels in super().__call__(pixels).items()}
+
+
+class Divided(_Two):
+    """Whose second output depends on the tile."""

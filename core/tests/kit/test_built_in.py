@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from tilewright import Auto, Grid, Overlap, Touch
-from tilewright.testing import MergerTests, OwnerTests, PluginTests, TableTests, TilerTests, WriterTests
+from tilewright.testing import MergerTests, OwnerTests, PluginTests, SegmenterTests, TableTests, TilerTests, WriterTests
 
 pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Both:
+    """Components above two levels."""
+
+    outputs: ClassVar[tuple[str, ...]] = ("nuclei", "cells")
+
+    def __call__(self, pixels: NDArray[Any]) -> dict[str, Any]:
+        return {"nuclei": ndimage.label(pixels > 120)[0], "cells": ndimage.label(pixels > 60)[0]}
+
+
+class TestASegmenterOfSeveralOutputs(SegmenterTests):
+    @pytest.fixture
+    def segmenter(self) -> Both:
+        return Both()
 
 
 class TestGrid(TilerTests):

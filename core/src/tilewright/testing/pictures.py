@@ -11,7 +11,7 @@ from ..image import SPATIAL, Image
 from ..labels.pairs import count_pairs
 from ..labels.runs import Runs
 
-__all__ = ["agreement", "cells", "crop", "discs", "spots"]
+__all__ = ["agreement", "agreements", "cells", "crop", "discs", "spots"]
 
 LENGTHS = {"z": 12, "y": 210, "x": 150}
 OBJECTS = 90  # rows that hold discs; below there is noise on the left and nothing at all on the right
@@ -90,6 +90,11 @@ def crop(image: Image, lengths: dict[str, int]) -> NDArray[Any]:
         start = (length - wanted) // 4
         region.append(slice(start, start + wanted))
     return image.read(tuple(region))
+
+
+def agreements(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """The least `agreement` of several label images, which lie along the first axis."""
+    return min(agreement(*each) for each in zip(one, other, strict=True))
 
 
 def agreement(one: NDArray[Any], other: NDArray[Any]) -> float:

@@ -9,18 +9,18 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..abc.traits import MergerTraits, Traits, declared, prepared
+from ..abc.traits import MergerTraits, Traits, declared, outputs_of, prepared
 from ..builtin.tilers import Grid
 from ..components.resolve import component
 from ..engine.result import Result
 from ..errors import InvalidLabels, TilewrightError
 from ..image import Image
-from ..labels.runs import checked
+from ..labels.runs import checked_outputs
 from ..pipeline import Pipeline
 from ..tiling.axes import SPATIAL, spatial
 from ..tiling.placement import Placement
 from .kit import Kit, sent
-from .pictures import agreement, crop, discs, spots
+from .pictures import agreements, crop, discs, spots
 
 __all__ = ["ODD", "SegmenterTests", "everything"]
 
@@ -71,10 +71,12 @@ class SegmenterTests(Kit):
 
     def test_it_finds_something(self, segmenter: Any) -> None:
         made, image = self._prepared(segmenter)
-        assert np.any(self._labels(made, image.read(everything(image)), image.axes)), (
-            f"no object was found in {image.name!r}, so the other tests would say nothing; override image() with a "
-            "picture in which there are some"
-        )
+        labels = self._labels(made, image.read(everything(image)), image.axes)
+        for name, each in zip(outputs_of(made) or ("",), labels, strict=True):
+            assert np.any(each), (
+                f"no object was found in {image.name!r}{f' for the output {name!r}' if name else ''}, so the other "
+                "tests would say nothing; override image() with a picture in which there are some"
+            )
 
     def test_labels_are_whole_numbers_of_the_shape_of_the_pixels(self, segmenter: Any) -> None:
         made, image = self._prepared(segmenter)
@@ -87,7 +89,7 @@ class SegmenterTests(Kit):
         for dtype in self.dtypes:
             other = pixels.astype(dtype)
             if np.array_equal(other, pixels):  # else it cannot hold them
-                share = agreement(labels, self._labels(made, other, image.axes))
+                share = agreements(labels, self._labels(made, other, image.axes))
                 assert share >= self._least(made), (
                     f"{share:.2%} of the objects' pixels are the same for dtype {dtype} as for {pixels.dtype}; convert "
                     "the pixels, or leave it out of dtypes"
@@ -163,7 +165,7 @@ class SegmenterTests(Kit):
         sizes = {axis: image.size(axis) for axis in spatial(axes)}
         tile = [-(-length // (3 if axis == "y" else 2)) for axis, length in sizes.items()]
         whole, tiled = (self._run(made, image, tuple(each)) for each in (sizes.values(), tile))
-        share, least = agreement(whole, tiled), self._least(made)
+        share, least = agreements(whole, tiled), self._least(made)
         self.measured(f"agreement of tiles with the whole: {share:.2%}; asked for: {least:.2%}")
         assert share >= least, (
             f"{share:.2%} of the objects' pixels are the same in tiles as in the whole, not {least:.2%}. Fix "
@@ -177,8 +179,9 @@ class SegmenterTests(Kit):
         return INSTANCES if MergerTraits.of(component("merger", declared(made, "merger") or "touch")).owns else 1.0
 
     def _run(self, made: Callable[..., Any], image: Image, tile: tuple[int, ...]) -> NDArray[Any]:
-        labels: NDArray[Any] = np.asarray(self._result(made, image, tile).labels)
-        return labels
+        """The labels of a run, as `_labels`."""
+        result = self._result(made, image, tile)
+        return np.stack([np.asarray(each.labels) for each in result.outputs.values() or [result]])
 
     def _result(self, made: Callable[..., Any], image: Image, tile: tuple[int, ...]) -> Result:
         try:
@@ -214,9 +217,10 @@ class SegmenterTests(Kit):
         return made(seen, given=given, **({} if place is None else {"place": place}))
 
     def _labels(self, made: Callable[..., Any], pixels: NDArray[Any], axes: str) -> NDArray[Any]:
+        """The labels of some pixels: (outputs, *spatial shape), of one output if the segmenter names none."""
         shape = tuple(n for n, axis in zip(pixels.shape, axes, strict=True) if axis in SPATIAL)
         try:
-            return checked(self._called(made, pixels, axes), shape)
+            return np.stack(checked_outputs(self._called(made, pixels, axes), shape, outputs_of(made)))
         except InvalidLabels as error:
             raise AssertionError(f"it {error}; return whole numbers, 0 for background, for each pixel") from error
         except Exception as error:
