@@ -26,6 +26,7 @@ from tilewright.abc import (
     Maps,
     MeasuredSegmenter,
     Merger,
+    MultiOutputSegmenter,
     Network,
     OwningMerger,
     PlacedWriter,
@@ -136,6 +137,13 @@ class Seeded:
         return pixels * (given["nuclei"] > 0)
 
 
+class Twofold:
+    outputs = ("nuclei", "cells")
+
+    def __call__(self, pixels: NDArray[Any]) -> dict[str, NDArray[np.bool_]]:
+        return {"nuclei": pixels > 200, "cells": pixels > 100}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sliding:
     level: float = 0.5
@@ -229,6 +237,7 @@ tiler: Tiler = Halves()
 segmenters: list[Segmenter] = [bright, Threshold(), Flattened()]
 located: LocatedSegmenter = Flattened()
 given: list[GivenSegmenter] = [Grown(), Seeded()]
+multiple: MultiOutputSegmenter = Twofold()
 prepared: PreparedSegmenter = Threshold()
 measured: MeasuredSegmenter = Threshold()
 network: Network = Sliding()

@@ -22,6 +22,7 @@ from tilewright.abc import (
     LocatedTransform,
     MeasuredSegmenter,
     Merger,
+    MultiOutputSegmenter,
     Network,
     OwningMerger,
     PlacedWriter,
@@ -204,6 +205,7 @@ segmenter_of_images: Segmenter = of_image  # refused
 segmenter_without_call: Segmenter = Unusable()  # refused
 located_undeclared: LocatedSegmenter = Unlocated()  # refused
 given_undeclared: GivenSegmenter = Unlocated()  # refused
+multiple_undeclared: MultiOutputSegmenter = Unlocated()  # refused
 located_in_runs_alone: LocatedSegmenter = OnlyInRuns()  # refused
 prepared_in_place: PreparedSegmenter = Changing()  # refused
 prepared_without_call: PreparedSegmenter = Unusable()  # refused

@@ -105,6 +105,8 @@ class Pipeline:
         destination: a path in a folder that exists, or is made with `make_parents`; None puts the labels where the
             writer puts labels called `name` of that image (an OME-Zarr's own `labels/NAME`), or, for an array, into a
             temporary folder. The table is put beside the labels if `table` names no other place.
+            For a segmenter that declares several `outputs`, `{output}` in the path, and in `table`, stands for the
+            name of each, which is also the name of its labels: leave `name` out.
 
         `RunOptions` documents all other arguments. Any `TilewrightError`; nothing is written to the destination before
         everything has succeeded.

@@ -75,7 +75,10 @@ class RunOptions:
     )
     name: str = field(
         default="labels",
-        metadata={"help": "The name of the labels within the image's store, where no output is given."},
+        metadata={
+            "help": "The name of the labels within the image's store, where no output is given. A segmenter that "
+            "returns several label images names them itself."
+        },
     )
     overwrite: bool = field(
         default=False,

@@ -31,6 +31,7 @@ def tilewright_segmenters():
         Spec(name="lab-broken", target="clilab.parts:Broken", summary="Fails as it is told to."),
         Spec(name="lab-computed", target="clilab.parts:computed", summary="Made when the module is run."),
         Spec(name="lab-absent", target="clilab.absent:Model", summary="Its library is not installed."),
+        Spec(name="lab-levels", target="clilab.parts:Levels", summary="Connected pixels above two levels."),
     ]
 
 @hookimpl
@@ -103,6 +104,14 @@ class Components:
         while self.hold and os.path.exists(self.hold) and os.path.getsize(self.calls) >= self.hold_at:
             time.sleep(0.01)
         return ndimage.label(pixels > self.threshold)[0]
+
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    outputs = ("all", "none")
+
+    def __call__(self, pixels):
+        labels = ndimage.label(pixels > 0)[0]
+        return {"all": labels, "none": labels * 0}
 
 @dataclass(frozen=True, kw_only=True)
 class Broken:

@@ -42,6 +42,31 @@ def test_a_run_writes_the_labels_and_says_what_it_did(invoke: Invoke, image: Pat
     assert set(np.unique(labels[28:40, 20:44])) == {2}
 
 
+def test_each_output_of_a_segmenter_has_its_lines(invoke: Invoke, image: Path, tmp_path: Path) -> None:
+    parts = ("--segmenter", "lab-levels", "--writer", "zarr-array", "--tile", "32")
+    out = tmp_path / "{output}"
+    done = invoke("run", image, out, *parts, "--measure", "size")
+    assert done.exit_code == 0, done.stderr
+    first, *rest = done.stdout.splitlines()
+    assert first == "all: 3 objects in 4 tiles"
+    assert [line.split(" (")[0] for line in rest[:-1]] == [
+        f"labels: {tmp_path / 'all'}",
+        f"table:  {tmp_path / 'all'}.table.zarr",
+        "none: 0 objects in 4 tiles",
+        f"labels: {tmp_path / 'none'}",
+        f"table:  {tmp_path / 'none'}.table.zarr",
+    ]
+    assert "segment: 4 of 4 tiles in " in done.stderr
+    assert "write none: " in done.stderr
+    plain = result_of(invoke("run", image, out, *parts, "--overwrite", "--json"))
+    assert {name: each["n_objects"] for name, each in plain["outputs"].items()} == {"all": 3, "none": 0}
+    planned = invoke("plan", image, *parts).stdout
+    assert "objects: about 6 of all, 0 of none, those in several tiles counted in each" in planned
+    refused = invoke("run", image, tmp_path / "one", *parts)
+    assert refused.exit_code == 2
+    assert "put {output} into it" in refused.stderr
+
+
 def test_json_is_one_object_and_quiet_leaves_stderr_empty(invoke: Invoke, image: Path, tmp_path: Path) -> None:
     done = invoke("run", image, tmp_path / "out", *PARTS, "--tile", "32,48", "--json", "--quiet")
     said = result_of(done)

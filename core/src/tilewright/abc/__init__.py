@@ -70,6 +70,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .segmenter import GivenSegmenter as GivenSegmenter
     from .segmenter import LocatedSegmenter as LocatedSegmenter
     from .segmenter import MeasuredSegmenter as MeasuredSegmenter
+    from .segmenter import MultiOutputSegmenter as MultiOutputSegmenter
     from .segmenter import PreparedSegmenter as PreparedSegmenter
     from .segmenter import Segmenter as Segmenter
     from .table import TableFormat as TableFormat
@@ -113,7 +114,14 @@ _HOMES = {
     ".merges": ("merged", "unsplit"),
     ".network": ("Maps", "Network", "Prediction", "Window"),
     ".reader": ("LabelsReader", "Reader"),
-    ".segmenter": ("GivenSegmenter", "LocatedSegmenter", "MeasuredSegmenter", "PreparedSegmenter", "Segmenter"),
+    ".segmenter": (
+        "GivenSegmenter",
+        "LocatedSegmenter",
+        "MeasuredSegmenter",
+        "MultiOutputSegmenter",
+        "PreparedSegmenter",
+        "Segmenter",
+    ),
     ".table": ("TableFormat", "TableSink", "TableSpec"),
     ".tiler": ("Needs", "Tiler"),
     ".traits": (

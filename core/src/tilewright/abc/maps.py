@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,13 @@ from ..image import Image
 from ..tiling.axes import spatial
 from ..tiling.placement import Placement
 from ..tiling.regions import Region, common, lengths, relative
-from ..tiling.windows import WindowGrid
-from .network import PLACE, Arrays, Maps, Network, Prediction, Window
+from ..tiling.windows import WindowGrid, Windows
+from .network import PLACE, Arrays, Maps, Prediction, Window
 from .traits import Traits
 
 __all__ = ["cropped", "joined", "untiled", "window_of", "windows_in"]
+
+Decoded = TypeVar("Decoded", covariant=True)
 
 
 def window_of(grid: WindowGrid, number: int, pixels: NDArray[Any]) -> Window:
@@ -105,10 +107,23 @@ def joined(
     return Maps(dense | found, tuple(space[i] for i in order))
 
 
+class _Decoding(Protocol[Decoded]):
+    """A `Network`, by what its `decode` returns."""
+
+    def windows(self, image: Image, budget: int, /) -> Sequence[Windows]: ...
+    def predict(self, windows: Sequence[Window], which: int, /) -> Sequence[Arrays]: ...
+    def decode(self, maps: Sequence[Maps], place: Placement, /) -> Decoded: ...
+
+
 def untiled(
-    network: Network, pixels: NDArray[Any], axes: str, given: Mapping[str, NDArray[np.uint64]] | None = None
-) -> NDArray[Any]:
+    network: _Decoding[Decoded],
+    pixels: NDArray[Any],
+    axes: str,
+    given: Mapping[str, NDArray[np.uint64]] | None = None,
+) -> Decoded:
     """The labels of a whole image in memory: each window predicted once, rounded as a run keeps it, and decoded.
+
+    It returns what `decode` does: an array, or arrays by name.
 
     pixels: with these axes, those that the segmenter is handed. given: label images, for a network that declares them.
     """

@@ -117,11 +117,13 @@ class Network(Protocol):
         It must depend on the pixels of each window alone.
         """
 
-    def decode(self, maps: Sequence[Maps], place: Placement, /) -> NDArray[Any]:
-        """The labels of a tile, of the shape of `place.region`.
+    def decode(self, maps: Sequence[Maps], place: Placement, /) -> NDArray[Any] | Mapping[str, NDArray[Any]]:
+        """The labels of a tile, of the shape of `place.region`; by name of a network that declares `outputs`.
 
         maps: for each set what was said of the tile's region; where windows overlap, averaged by their taper.
         """
 
-    def __call__(self, pixels: NDArray[Any], place: Placement | None = None, /) -> NDArray[Any]:
-        """The labels of a whole image. `tilewright.untiled` makes them of the methods above."""
+    def __call__(
+        self, pixels: NDArray[Any], place: Placement | None = None, /
+    ) -> NDArray[Any] | Mapping[str, NDArray[Any]]:
+        """The labels of a whole image, as `decode` returns them. `tilewright.abc.untiled` makes them of all others."""

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from ..image import Image
 from ..tiling.placement import Placement
 
-__all__ = ["GivenSegmenter", "LocatedSegmenter", "MeasuredSegmenter", "PreparedSegmenter", "Segmenter"]
+__all__ = [
+    "GivenSegmenter",
+    "LocatedSegmenter",
+    "MeasuredSegmenter",
+    "MultiOutputSegmenter",
+    "PreparedSegmenter",
+    "Segmenter",
+]
 
 
 class Segmenter(Protocol):
@@ -39,7 +46,7 @@ class Segmenter(Protocol):
     | `given` | `tuple[str, ...]` | the names of the label images that it needs, which the run gives (`GivenSegmenter`) |
     | `keeps_ids` | `bool` | `True` if its labels are final ids: equal ids in different tiles are one object, whose parts may lie apart. A tile's core is drawn by its own tile; no merger is asked, and nothing is renumbered |
     | `pixels` | `bool` | `False` if it looks at given labels alone: it is handed `None`, and no pixels are read; `True` if it declares none |
-    | `outputs` | `tuple[str, ...]` | reserved for later versions; this one refuses a segmenter that declares it |
+    | `outputs` | `tuple[str, ...]` | the names of the label images that it returns, if it returns several of one pass (`MultiOutputSegmenter`) |
     """  # noqa: E501 - rows of a table cannot be broken
 
     def __call__(self, pixels: NDArray[Any], /) -> NDArray[Any]:
@@ -91,6 +98,25 @@ class GivenSegmenter(Protocol):
             with the ids that they have in their image. They may be changed.
 
         One that is `located` is handed the place of the pixels by keyword too: `place=`.
+        """
+
+
+class MultiOutputSegmenter(Protocol):
+    """A segmenter that declares `outputs`: it returns several label images of one pass, such as nuclei and cells.
+
+    Each is joined, written and measured by itself, as if a segmenter had returned it alone, with the halo, `merger`,
+    `min_size` and `keeps_ids` that are declared for all. Ids of different outputs have nothing to do with each other.
+    `decode` of a `Network` may return them too. What `prepare` returns declares the same outputs.
+    """
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the label images: letters, digits, `-`, `_` and `.`; they differ by more than case."""
+
+    def __call__(self, pixels: NDArray[Any], /) -> Mapping[str, NDArray[Any]]:
+        """The labels of a tile by the names that are declared, no more and no less, each as `Segmenter` returns it.
+
+        Anything else becomes InvalidLabels, with the names that it returned and those that it declares.
         """
 
 

@@ -36,7 +36,8 @@ def run(image: str, output: str | None, **said: Any) -> None:
     """Segment IMAGE and write its labels to OUTPUT.
 
     Without OUTPUT the labels go where labels of that image belong: into an OME-Zarr's own `labels` group. Give the
-    same command again to resume a run that was stopped.
+    same command again to resume a run that was stopped. If the segmenter returns several label images, such as nuclei
+    and cells, {output} in OUTPUT stands for their names.
 
     \b
     tilewright run cells.ome.zarr --segmenter threshold --set sigma=1.5
@@ -73,7 +74,7 @@ def _run(
 
 def _plain(result: Result) -> dict[str, Any]:
     if result.outputs:
-        return {"outputs": {name: _plain(each) for name, each in result.outputs.items()}}
+        return {"outputs": {name: _plain(each) for name, each in result.outputs.items()}, "failed": list(result.failed)}
     return {
         "path": str(result.path),
         **({} if result.table is None else {"table": table_plain(result.table)}),
