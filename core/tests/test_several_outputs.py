@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import UserDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -334,6 +335,7 @@ def test_a_run_that_is_killed_at_any_step_is_completed_by_the_same_command(tmp_p
 @pytest.mark.parametrize(
     ("declared", "returned", "message"),
     [
+        ((), lambda n: UserDict(a=n), r"returned a mapping, but declares no outputs; declare outputs = \('a',\)"),
         (("a", "b"), lambda n: n, r"returned ndarray, but declares outputs = \('a', 'b'\); return a mapping"),
         (("a", "b"), lambda n: {"a": n}, r"returned the outputs 'a', but declares outputs = \('a', 'b'\)"),
         (("a",), lambda n: {"a": n, "b": n}, r"returned the outputs 'a', 'b', but declares outputs = \('a',\)"),

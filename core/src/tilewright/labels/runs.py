@@ -145,9 +145,6 @@ def checked(labels: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     except Exception as error:  # a tensor on a GPU has errors of its own for it
         raise InvalidLabels(f"returned {type(labels).__name__}, which is not an array ({error})") from error
     if array.shape != shape:
-        if isinstance(labels, Mapping):
-            names = tuple(map(str, labels))
-            raise InvalidLabels(f"returned a mapping, but declares no outputs; declare outputs = {names!r}")
         raise InvalidLabels(f"returned shape {array.shape} for pixels whose spatial shape is {shape}")
     if array.dtype.kind == "f":
         return _whole(array)
@@ -163,7 +160,15 @@ def checked(labels: Any, shape: tuple[int, ...]) -> NDArray[Any]:
 def checked_outputs(labels: Any, shape: tuple[int, ...], names: Sequence[str]) -> list[NDArray[Any]]:
     """What a segmenter returned, each output `checked`, in the order of their names; one if it declares no names."""
     if not names:
-        return [checked(labels, shape)]
+        try:
+            return [checked(labels, shape)]
+        except InvalidLabels:
+            if not isinstance(labels, Mapping):
+                raise
+            returned = tuple(map(str, labels))
+            raise InvalidLabels(
+                f"returned a mapping, but declares no outputs; declare outputs = {returned!r}"
+            ) from None
     if not isinstance(labels, Mapping):
         raise InvalidLabels(
             f"returned {type(labels).__name__}, but declares outputs = {tuple(names)!r}; return a mapping of these "
