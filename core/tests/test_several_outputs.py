@@ -398,6 +398,17 @@ def test_a_path_says_where_each_output_goes(tmp_path: Path) -> None:
     assert [each.path for each in result.outputs.values()] == [tmp_path / name / "labels.zarr" for name in NAMES]
 
 
+def test_labels_of_one_output_are_not_at_the_path_of_anothers_table(tmp_path: Path) -> None:
+    def both(pixels: NDArray[Any]) -> Any:
+        return {"a": pixels > 0.5, "t-a": pixels > 0.7}
+
+    both.outputs = ("a", "t-a")  # type: ignore[attr-defined]
+    pipeline = Pipeline(segmenter=both, measure=Sums(), writer="zarr-array")
+    with pytest.raises(InvalidOption, match=r"would be at .*/t-a\.table\.zarr; give other paths"):
+        pipeline.run(IMAGE, tmp_path / "{output}.table.zarr", table=tmp_path / "t-{output}.table.zarr")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("taken", NAMES)
 def test_no_output_is_written_where_one_of_them_is_taken(tmp_path: Path, taken: str) -> None:
     zarr.create_array(tmp_path / f"{taken}.zarr", data=np.ones((3, 3)))

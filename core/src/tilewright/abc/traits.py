@@ -150,7 +150,7 @@ def declared(component: object, name: str, kind: Kind = "segmenter") -> Any:
 def outputs_of(segmenter: object) -> tuple[str, ...]:
     """The names of the label images that a segmenter returns, for use before there is an image.
 
-    None if it returns one alone. InvalidOption for what cannot be names.
+    Empty for one that returns labels alone. InvalidOption for what cannot be names.
     """
     return _Asked("segmenter", segmenter).outputs()
 

@@ -70,7 +70,9 @@ class Execution:
             self._check_places(homes, images, home)
             plan = plan_of(self.parts, opened, given, options, home.checkpoint, home.workdir)
             outputs = self._outputs(plan, homes, opened, given)
-            self._check_places([each for output in outputs for each in output.tabling.homes], images, home)
+            tables = [each for output in outputs for each in output.tabling.homes]
+            self._check_places(tables, images, home)
+            _check_distinct([*homes, *tables])
             plan, record = self._recorded(plan, homes)
             predictions = partial(of_predictions, decode_options=plan.decode_options)
             plan = self._keeping(plan, home, predictions(record))
@@ -258,6 +260,14 @@ class Execution:
         sink = opened(home.writer, home.path, spec)
         run.write(home.writer, sink, outcome)
         return sink
+
+
+def _check_distinct(places: Sequence[Destination]) -> None:
+    """InvalidOption if labels or tables of two outputs would be at one path."""
+    paths = [each.path for each in places]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise InvalidOption(f"two outputs, or one and a table, would be at {path}; give other paths")
 
 
 def _paths(homes: Sequence[Destination]) -> str:

@@ -262,7 +262,7 @@ def _check_given(wanted: Wanted, measures: Sequence[Measure], labels: Image, blo
     check_needed({**wanted.given, **wanted.outputs}, needed)
     check_wanted(wanted.given, {*needed, *wanted.elsewhere})
     lengths = dict(zip(blocks.axes, blocks.shape, strict=True))
-    for name in needed.keys() & wanted.given.keys():
+    for name in (each for each in needed if each in wanted.given):
         check_aligned(name, wanted.given[name].opened, labels, lengths, "label image")
     return list(needed)
 

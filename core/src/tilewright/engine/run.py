@@ -113,14 +113,14 @@ class Run:
             # By the records themselves: a tile that was segmented twice (its worker was lost, its record torn) may have
             # other ids the second time, and what was joined on the first ones says nothing of them.
             basis = [(number, *each.place, each.failed) for number, each in sorted(recorded.items())]
-            self._go_on(recorded, zlib.crc32(repr(basis).encode()))
+            self._continue_from(recorded, zlib.crc32(repr(basis).encode()))
         for part, other in enumerate(others):
             other.skipped, other.failed, other.predicted = self.skipped, self.failed, self.predicted
             own = {number: each.outputs[part] for number, each in recorded.items() if each.outputs}
-            other._go_on(own, self.plan.basis)
+            other._continue_from(own, self.plan.basis)
 
-    def _go_on(self, recorded: Mapping[int, Recorded], basis: int) -> None:
-        """Go on from tiles that are recorded to the steps after segmenting."""
+    def _continue_from(self, recorded: Mapping[int, Recorded], basis: int) -> None:
+        """Make these tiles the ones that later steps work on."""
         count = len(self.plan.grid)
         self.plan = self.plan.segmented(basis)
         Table.of(self.plan.checkpoint, recorded, count).save("tiles")
