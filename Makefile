@@ -55,6 +55,7 @@ faults: $(VENV)/dev.stamp
 	$(BIN)/python tests/faults/full.py
 	$(BIN)/python tests/faults/full.py --writer zarr-array
 	$(BIN)/python -W ignore tests/faults/changes.py
+	$(BIN)/python -W ignore tests/faults/table_changes.py
 	$(BIN)/python -W ignore tests/faults/labels_at_once.py --rounds 200
 	TILEWRIGHT_EXAMPLES=2000 $(BIN)/python -m pytest --timeout 0 tests/test_fuzz_metadata.py tests/test_fuzz_tiff.py
 

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ class Case:
             if self.overwrite:
                 _array(group, "labels", old())
         elif self.overwrite:
-            Pipeline(segmenter=_ones, tiler=Grid(tile=TILE), writer=self.kind).run(pixels(), folder / self.output)
+            Pipeline(segmenter=ones, tiler=Grid(tile=TILE), writer=self.kind).run(pixels(), folder / self.output)
         if self.consolidated:
             zarr.consolidate_metadata(folder / self.output)
 
@@ -160,7 +160,7 @@ class Case:
         if self.kind == "outputs":
             after, before = wanted[1], np.zeros((2 * SHAPE[0], SHAPE[1])) if wanted[0] is None else wanted[0]
             wanted.append(np.concatenate([after[: SHAPE[0]], before[SHAPE[0] :]]))
-        return any(_same(seen, each) for each in wanted)
+        return any(same(seen, each) for each in wanted)
 
     def check_tidy(self, folder: Path) -> None:
         left = {entry.name for entry in folder.iterdir()} - {"image.zarr", self.output, "checkpoints"}
@@ -207,7 +207,7 @@ def _both(block: NDArray[Any]) -> dict[str, NDArray[Any]]:
 _both.outputs = ("bright", "cells")  # type: ignore[attr-defined]
 
 
-def _ones(block: NDArray[Any]) -> NDArray[Any]:
+def ones(block: NDArray[Any]) -> NDArray[Any]:
     return np.ones(block.shape, np.uint8)
 
 
@@ -309,14 +309,14 @@ def play(case: Case, folder: Path, at: int) -> str:
         assert case.is_whole(seen), f"a reader finds {seen}"
 
     def again() -> None:
-        over = not list(folder.glob("*.tilewright/plan.json")) and _same(case.seen(folder), case.expected())
+        over = not list(folder.glob("*.tilewright/plan.json")) and same(case.seen(folder), case.expected())
         try:
             case.run(folder)
             case.check_tidy(folder)
         except AlreadyExists:
             if case.overwrite or not over:  # the run was over when it was killed, but for what held its folder
                 raise
-        assert _same(case.seen(folder), case.expected()), "the labels are not those of the whole image"
+        assert same(case.seen(folder), case.expected()), "the labels are not those of the whole image"
 
     status, text = apart(killed)
     if status != -signal.SIGKILL:
@@ -328,7 +328,7 @@ def play(case: Case, folder: Path, at: int) -> str:
     return ""
 
 
-def _same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+def same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
     return one is other if one is None or other is None else np.array_equal(one, other)
 
 
@@ -348,10 +348,10 @@ def count(case: Case, template: Path, folder: Path) -> int:
     return int(text)
 
 
-def main(every: int, only: str) -> int:
+def main(cases: Iterable[Case], every: int, only: str) -> int:
     wrong = played = 0
     registry()  # once, and not in every process
-    for offset, case in enumerate(each for each in cases() if only in str(each)):
+    for offset, case in enumerate(each for each in cases if only in str(each)):
         with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
             template, folder = Path(name) / "template", Path(name) / "run"
             template.mkdir()
@@ -376,4 +376,4 @@ if __name__ == "__main__":
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--case", default="", help="only cases whose names contain it")
     arguments = parser.parse_args()
-    sys.exit(main(arguments.every, arguments.case))
+    sys.exit(main(cases(), arguments.every, arguments.case))

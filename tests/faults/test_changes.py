@@ -25,5 +25,9 @@ def test_a_run_that_is_killed_at_a_change_of_a_file_ends_with_the_result(kind: s
     play("changes.py", "--case", kind, "--every", "37")
 
 
+def test_a_run_that_is_killed_while_it_writes_a_table_ends_with_table_and_labels() -> None:
+    play("table_changes.py", "--every", "61")
+
+
 def test_labels_of_two_names_that_are_put_into_one_image_at_once_are_both_there() -> None:
     play("labels_at_once.py", "--rounds", "6")
