@@ -91,6 +91,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("table_format", 3, "text, a mapping, a function or None"),
     ("measure_channels", "DAPI", "a sequence of whole numbers or text, or None"),
     ("given", "nuclei.tif", "a mapping or None"),
+    ("within", 5, "a mask, a label image, polygons or a path"),
+    ("within_rule", "outside", '"clip", "inside", "touching" or "centroid"'),
     ("measure_memory", 0, "a whole number of at least 1"),
     ("measure_pixels", 0.5, "a whole number"),
     ("progress", True, "a function or None"),

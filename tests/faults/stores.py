@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 LEVEL = 100  # pixels above it are objects
 TILE = 32
+REGION = [(40, 50), (40, 170), (150, 170), (150, 50)]  # y, x of the corners of a region
 TILES = 6  # of the image that `make_image` makes
 
 

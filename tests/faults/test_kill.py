@@ -20,6 +20,15 @@ def test_killed_runs_go_on_to_the_same_labels(segmenter: str) -> None:
     assert "4 of 4 right" in done.stdout
 
 
+@pytest.mark.parametrize(("rule", "segmenter"), [("clip", "function"), ("touching", "network")])
+def test_killed_runs_within_a_region_go_on_to_the_same_labels(rule: str, segmenter: str) -> None:
+    script = str(Path(__file__).with_name("kill.py"))
+    command = [sys.executable, script, "--rounds", "3", "--seed", "5", "--segmenter", segmenter, "--rule", rule]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 of 3 right" in done.stdout
+
+
 @pytest.mark.parametrize("kind", ["labels", "run"])
 def test_measuring_that_is_killed_goes_on_to_the_same_table(kind: str) -> None:
     script = str(Path(__file__).with_name("measured.py"))

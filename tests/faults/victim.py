@@ -1,7 +1,7 @@
-"""The run that is killed: `python victim.py FOLDER [MERGER [WRITER [SEGMENTER]]]`, in a process of its own.
+"""The run that is killed: `python victim.py FOLDER [MERGER [WRITER [SEGMENTER [RULE]]]]`, in a process of its own.
 
-It segments FOLDER/image.ome.zarr into its own labels (or FOLDER/labels.zarr), slowly enough to be killed at any point,
-and notes every call of the segmenter in FOLDER/calls.
+It segments FOLDER/image.ome.zarr, or a region of it, into its own labels (or FOLDER/labels.zarr), slowly enough to be
+killed at any point, and notes every call of the segmenter in FOLDER/calls.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 from scipy import ndimage
-from stores import LEVEL, TILE
+from stores import LEVEL, REGION, TILE
 
 from tilewright import Grid, Image, LabelSpec, Overlap, Pipeline, Placement, Seam, Sink, Touch
 from tilewright.abc import Maps, Prediction, Window, Windows
@@ -124,7 +124,9 @@ class SlowArraySink(ZarrArraySink):
         super().write(region, labels)
 
 
-def main(folder: Path, merger: str = "touch", writer: str = "ome-zarr", segmenter: str = "function") -> None:
+def main(
+    folder: Path, merger: str = "touch", writer: str = "ome-zarr", segmenter: str = "function", rule: str = ""
+) -> None:
     array, kind = writer == "zarr-array", SlowNetwork if segmenter == "network" else Slow
     pipeline = Pipeline(
         segmenter=kind(calls=str(folder / "calls")),
@@ -133,7 +135,8 @@ def main(folder: Path, merger: str = "touch", writer: str = "ome-zarr", segmente
         writer=SlowArray() if array else SlowLabels(),
     )
     destination = folder / "labels.zarr" if array else None
-    pipeline.run(folder / "image.ome.zarr", destination, name="cells", overwrite=True, workers=2)
+    within: dict[str, Any] = {"within": [REGION], "within_rule": rule} if rule else {}
+    pipeline.run(folder / "image.ome.zarr", destination, name="cells", overwrite=True, workers=2, **within)
 
 
 if __name__ == "__main__":

@@ -95,6 +95,8 @@ class Pipeline:
         table_format: str | Mapping[str, Any] | Callable[..., Any] | None = None,
         measure_channels: Sequence[int | str] | None = None,
         given: Mapping[str, Any] | None = None,
+        within: str | Path | Any = None,
+        within_rule: Literal["clip", "inside", "touching", "centroid"] = "clip",
         measure_memory: int = 2**28,
         measure_pixels: int = 2**22,
         progress: Progress | None = None,
@@ -127,6 +129,8 @@ class Pipeline:
         same_ids: bool = False,
         join_z: bool | float = False,
         given: Mapping[str, Any] | None = None,
+        within: str | Path | Any = None,
+        within_rule: Literal["clip", "inside", "touching", "centroid"] = "clip",
         sample: int = 8,
     ) -> Forecast:
         """What a run would take, from its tiles and from segmenting `sample` of them; the rest as for `run`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,20 @@ Progress = Callable[[str, int, int], None]
 RENAMED = {"stage_dir": "checkpoint_dir", "keep_stage": "keep_checkpoint"}
 """Old names of options that `Pipeline.run` and the command line still take."""
 
-PLANNED = ("channel", "channels", "level", "spacing", "axes", "workers", "empty", "same_ids", "join_z", "given")
+PLANNED = (
+    "channel",
+    "channels",
+    "level",
+    "spacing",
+    "axes",
+    "workers",
+    "empty",
+    "same_ids",
+    "join_z",
+    "given",
+    "within",
+    "within_rule",
+)
 """The options that `Pipeline.plan` takes too: they decide what a run takes."""
 
 MEASURED = (
@@ -171,6 +185,20 @@ class RunOptions:
         default=None,
         metadata={"help": "Label images that the segmenter or measurers need, by name."},
     )
+    within: str | Path | Any = field(
+        default=None,
+        metadata={
+            "help": "The region to segment: a mask or label image of the image or of a coarser level, or polygons "
+            "(.geojson). Tiles outside of it are not read."
+        },
+    )
+    within_rule: Literal["clip", "inside", "touching", "centroid"] = field(
+        default="clip",
+        metadata={
+            "help": "What is kept: of each object the part in the region (clip), or whole objects that lie in it "
+            "(inside), have a pixel in it (touching), or also have their centre in it (centroid)."
+        },
+    )
     measure_memory: int = field(
         default=2**28,
         metadata={
@@ -212,6 +240,12 @@ class RunOptions:
             )
         if self.channel is not None and self.channels is not None:
             raise InvalidOption(f"give channel or channels, not both ({self.channel!r} and {list(self.channels)})")
+        if not _may_be_region(self.within):
+            raise InvalidOption(f"within must be a mask, a label image, polygons or a path, not {self.within!r}")
+        if self.within is None and self.within_rule != "clip":
+            raise InvalidOption(
+                f"within_rule is {self.within_rule!r}, but no region is given; give one (within, --within)"
+            )
         if not is_name(self.name):
             raise InvalidOption(f"name {self.name!r} is not a name for labels; use letters, digits, '-', '_' and '.'")
 
@@ -222,3 +256,9 @@ class RunOptions:
             return None
         size = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", self.keep_predictions.strip())
         return round(float(size[1]) * 1000 ** " kMGT".index(size[2] or " ")) if size else None
+
+
+def _may_be_region(value: Any) -> bool:
+    """Whether a value is None, a path, or polygons, or has what an array, a result or a geometry has."""
+    known = isinstance(value, str | os.PathLike | Mapping | list | tuple | None)
+    return known or any(hasattr(value, name) for name in ("shape", "provenance", "__geo_interface__"))

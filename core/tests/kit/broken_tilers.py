@@ -50,6 +50,12 @@ class Gaps(Good):
         return _Apart(axes=grid.axes, cores=grid.cores, halo=grid.halo, stride=grid.stride, separate=grid.separate)
 
 
+class Idle(Good):
+    def __call__(self, image: Image, needs: Needs) -> Any:
+        grid = super().__call__(image, needs)
+        return replace(grid, left_out=tuple(range(len(grid))))
+
+
 class _Inward(TileGrid):
     def at(self, index: Sequence[int]) -> Tile:
         tile = super().at(index)

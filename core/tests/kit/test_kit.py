@@ -38,7 +38,7 @@ def test_a_test_that_is_left_out_is_skipped_with_its_reason(pytester: pytest.Pyt
         """
     )
     done = pytester.runpytest_inprocess("-rs", "-p", "no:cacheprovider")
-    done.assert_outcomes(passed=6, skipped=1)
+    done.assert_outcomes(passed=7, skipped=1)
     done.stdout.fnmatch_lines(["*because it is late*"])
 
 

@@ -17,6 +17,7 @@ TILERS = {
     "Peeking": "test_law_1_the_cores_partition_the_image",
     "WithoutHalo": "test_the_halo_is_at_least_what_the_segmenter_needs",
     "WithoutStride": "test_outer_regions_start_at_multiples_of_the_stride",
+    "Idle": "test_not_every_tile_is_left_out",
     "Fickle": "test_the_same_image_is_cut_the_same",
     "Locked": "test_it_can_be_sent_to_another_process",
 }

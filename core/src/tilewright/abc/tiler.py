@@ -40,6 +40,10 @@ class Tiler(Protocol):
     """A component that cuts an image into tiles: `tiler(image, needs) -> TileGrid`.
 
     The grid must depend on the image, the needs and the options alone: a run that is resumed has to get the same tiles.
+
+    A tiler may leave tiles out (`TileGrid(left_out=…)`), such as those beyond the round field of a camera. Their cores
+    are part of the grid, but no run reads them, and they are background. A user who gives a run a region (`within`)
+    leaves out more.
     """
 
     def __call__(self, image: Image, needs: Needs, /) -> TileGrid:

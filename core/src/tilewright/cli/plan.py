@@ -59,9 +59,10 @@ def _objects(told: Forecast) -> str:
 
 def _lines(told: Forecast) -> list[str]:
     halo = f", halo {product(told.halo)}" if any(told.halo) else ""
+    most = f", at most {told.most_tiles:,} if objects continue" if told.most_tiles > told.tiles else ""
     lines = [
         f"labels:  {product(told.shape)} ({told.axes})",
-        f"tiles:   {told.tiles:,} of {product(told.tile)}{halo}",
+        f"tiles:   {told.tiles:,} of {product(told.tile)}{halo}{most}",
         f"read:    {told.overhead:.2f} times the image's pixels",
         f"memory:  {size(told.memory)} a worker, {size(told.memory * told.workers)} for {told.workers}",
     ]

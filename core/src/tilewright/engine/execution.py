@@ -19,6 +19,7 @@ from ..io.destination import Destination, for_output
 from ..io.source import Source, open_source
 from ..run_options import RunOptions
 from ..storage.disk import discard, writing_to
+from ..storage.identity import Identity
 from ..storage.machine import cpus, gpus, open_standard_streams
 from .checkpoint.lock import Claim, claimed, empty, has_record, is_placing, keep, note_placing, record_of
 from .checkpoint.predictions import PREDICTIONS
@@ -26,8 +27,9 @@ from .fingerprint import fingerprint, identity, noting_changes, of_predictions, 
 from .given import given_labels
 from .no_table import Tabling, check_no_table
 from .plan import Plan
-from .planning import Parts, plan_of
+from .planning import Parts, plan_of, restricted
 from .provenance import pipeline_record, provenance_of
+from .region import area_of
 from .result import Result, remove_with
 from .run import Outcome, Run
 from .steps.write import label_spec, opened, try_writer
@@ -63,12 +65,14 @@ class Execution:
         if self.options.processes:
             check_guarded(sys._getframe(), "leave processes out: a run uses threads by itself")
         opened, options = self._open(source), self.options
-        given = given_labels(options.given, opened.opened)
+        given, area = given_labels(options.given, opened.opened), area_of(options.within, opened)
         homes = [self._destination(opened, destination, name) for name in outputs_of(self.parts.segmenter) or ("",)]
-        home, images = homes[0], (opened, *given.values())
+        images = [each.whole.identity for each in (opened, *given.values())] + (area.identities if area else [])
+        home = homes[0]
         try:
             self._check_places(homes, images, home)
             plan = plan_of(self.parts, opened, given, options, home.checkpoint, home.workdir)
+            plan = restricted(plan, area, options)
             outputs = self._outputs(plan, homes, opened, given)
             tables = [each for output in outputs for each in output.tabling.homes]
             self._check_places(tables, images, home)
@@ -107,14 +111,15 @@ class Execution:
         opened = self._open(source)
         given = given_labels(self.options.given, opened.opened)
         plan = plan_of(self.parts, opened, given, self.options, nowhere, nowhere)
+        plan = restricted(plan, area_of(self.options.within, opened), self.options)
         return forecast(plan, self.options.workers, sample)
 
-    def _check_places(self, places: Sequence[Destination], images: Iterable[Source], home: Destination) -> None:
+    def _check_places(self, places: Sequence[Destination], images: Iterable[Identity], home: Destination) -> None:
         """Refuse places that would destroy an image, or that are not free, unless an earlier run put that there."""
         free = self.options.overwrite or (self.options.resume and is_placing(home.beside))
         for place in places:
             for each in images:
-                place.check(each.whole.identity, make_parents=self.options.make_parents)
+                place.check(each, make_parents=self.options.make_parents)
             if not free:
                 place.check_free()
 

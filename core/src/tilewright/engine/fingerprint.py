@@ -39,6 +39,8 @@ def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
         "channels": plan.source.channels,
         "transforms": [_transformation(each) for each in mapped_in(image.data)],
         "grid": [grid.axes, grid.cores, grid.halo, grid.stride, grid.separate],
+        "left_out": grid.left_out,
+        "within": None if plan.within is None else plan.within.record,
         "context": plan.context,
         "given": {name: stored_record(each) for name, each in plan.given.items()},
         "keeps_ids": plan.keeps_ids,
@@ -68,7 +70,8 @@ def of_predictions(record: Mapping[str, Any], decode_options: Sequence[str]) -> 
     segmenter = dict(record["segmenter"])
     options = segmenter.get("configuration", {})
     segmenter["configuration"] = {name: options[name] for name in options if name not in decode_options}
-    others = ("grid", "context", "given", "keeps_ids", "merger", "min_size", "same_ids", "join_z")
+    joining = ("merger", "min_size", "same_ids", "join_z")
+    others = ("grid", "left_out", "within", "context", "given", "keeps_ids", *joining)
     return {name: value for name, value in record.items() if name not in others} | {"segmenter": segmenter}
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from ..abc.traits import Traits
 from ..builtin.tilers import bytes_for
 from ..deprecation import warn_renamed
@@ -30,6 +32,7 @@ class Forecast:
     """What a run would take.
 
     axes, shape: of the labels. tile: the largest core along each axis. halo: on either side. tiles: how many.
+    most_tiles: how many at most, where tiles outside of a region are read while one of its objects continues into them.
     overhead: pixels read / pixels of the image; what halos and context cost.
     memory: bytes that one tile's work takes, by what the segmenter says, else by the rule of the tiler `auto`. A run
         needs it for each worker.
@@ -38,7 +41,7 @@ class Forecast:
         Joining and writing come on top, mostly less than half as long again for a segmenter that is quick.
     objects: pieces of objects in all tiles; an object that lies in several counts in each of them. outputs: the same of
         each output of a segmenter with several; `objects` is their sum then.
-    windows, batches: of a network over the whole image; 0 for any other segmenter. predictions: bytes of all that it
+    windows, batches: of a network that the tiles need; 0 for any other segmenter. predictions: bytes of all that it
         says, which `keep_predictions` keeps; a run without it keeps a band of some rows of tiles at a time.
     network: seconds of its windows, one batch after the other, which `seconds` has too.
     """
@@ -60,6 +63,7 @@ class Forecast:
     predictions: int = 0
     network: float = 0.0
     outputs: Mapping[str, int] = field(default_factory=dict)
+    most_tiles: int = 0
 
     @property
     def stage(self) -> int:
@@ -78,16 +82,17 @@ def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:
         here = replace(
             plan, checkpoint_path=Path(folder), predictions_path=Path(folder) / PREDICTIONS, keep_predictions=True
         )
-        sampled = _sampled(here, _spread(len(grid), sample))
+        sampled = _sampled(here, [plan.wanted[i] for i in _spread(len(plan.wanted), sample)])
     context = read_context(image, dict(zip(grid.axes, plan.context, strict=True)))
     done, read = sampled.tiles, grid.lengths_read(tuple(context.get(axis, 0) for axis in grid.axes))
-    each, count = len(grid) / max(1, len(done)), workers or cpus()
+    each, count = len(plan.wanted) / max(1, len(done)), workers or cpus()
     records = [record for one in done for record in (one, *one.outputs)]
     outputs = {
         name: round(each * sum((one, *one.outputs)[part].objects for one in done if part == 0 or one.outputs))
         for part, name in enumerate(plan.outputs)
     }
-    windows = sum(map(len, plan.batches.grids))
+    batches = np.flatnonzero(plan.uses(plan.wanted)).tolist() if plan.batches else []
+    windows = sum(len(plan.batches.windows(batch)[1]) for batch in batches)
     every = windows / max(1, sampled.windows)
     needs = Traits.of(plan.segmenter, image).needs(image)
     return Forecast(
@@ -95,20 +100,41 @@ def forecast(plan: Plan, workers: int | None, sample: int) -> Forecast:
         shape=grid.shape,
         tile=grid.largest,
         halo=grid.halo,
-        tiles=len(grid),
-        overhead=math.prod(map(sum, read)) / max(1, math.prod(grid.shape)),
+        tiles=len(plan.wanted),
+        most_tiles=_most_tiles(plan),
+        overhead=_pixels_read(plan, read) / max(1, math.prod(grid.shape)),
         workers=count,
         memory=bytes_for(tuple(max(along, default=1) for along in read), image.dtype, needs),
         sampled=len(done),
         checkpoint=round(each * sum(one.place.size for one in records)),
         objects=round(each * sum(one.objects for one in records)),
-        seconds=(each * sampled.seconds + every * sampled.network) / min(count, max(1, len(grid))),
+        seconds=(each * sampled.seconds + every * sampled.network) / min(count, max(1, len(plan.wanted))),
         windows=windows,
-        batches=len(plan.batches),
+        batches=len(batches),
         predictions=round(every * sampled.kept),
         network=every * sampled.network,
         outputs=outputs,
     )
+
+
+def _most_tiles(plan: Plan) -> int:
+    """The tiles that a run may come to: with growing objects, all at the times and planes that the region has."""
+    grid, tiles = plan.grid, plan.grid.segmented
+    if not plan.growing:
+        return len(plan.wanted)
+    index = np.unravel_index(np.array(tiles, np.int64), grid.counts)
+    apart = [along for along, axis in zip(index, grid.axes, strict=True) if axis in grid.separate]
+    where = np.stack([np.zeros(len(tiles), np.int64), *apart], axis=1)
+    starts = {tuple(row) for row in where[np.isin(tiles, plan.wanted)].tolist()}
+    return sum(tuple(row) in starts for row in where.tolist())
+
+
+def _pixels_read(plan: Plan, read: Sequence[Sequence[int]]) -> int:
+    """The pixels that are read of the wanted tiles. read: for each axis how long what is read of the tiles is."""
+    if len(plan.wanted) == len(plan.grid):
+        return math.prod(map(sum, read))
+    index = np.unravel_index(np.array(plan.wanted, np.int64), plan.grid.counts)
+    return int(np.prod([np.array(along)[i] for along, i in zip(read, index, strict=True)], axis=0).sum())
 
 
 @dataclass

@@ -12,7 +12,7 @@ from ..io.source import Source, open_source
 from .alignment import differs
 from .result import Result
 
-__all__ = ["given_labels", "label_source"]
+__all__ = ["given_labels", "label_source", "opened_labels"]
 
 
 def given_labels(given: Mapping[str, Any] | None, image: Image) -> dict[str, Source]:
@@ -21,7 +21,7 @@ def given_labels(given: Mapping[str, Any] | None, image: Image) -> dict[str, Sou
     An array of the image's shape that does not state its axes has those of the image. Of a pyramid the level is opened
     that has the image's shape. Labels of another resolution that cover the same field are taken at the nearest pixels.
     """
-    opened = {name: _opened(each, image) for name, each in (given or {}).items()}
+    opened = {name: opened_labels(each, image) for name, each in (given or {}).items()}
     sources = {name: label_source(each, f"the given labels {name!r}") for name, each in opened.items()}
     return {name: each.laid_on(image) for name, each in sources.items()}
 
@@ -34,7 +34,8 @@ def label_source(source: Source, what: str) -> Source:
     return source.choosing(0) if "c" in image.axes else source
 
 
-def _opened(labels: Any, image: Image) -> Source:
+def opened_labels(labels: Any, image: Image) -> Source:
+    """The source of a label image that belongs to an image, from whatever a user gives."""
     if isinstance(labels, Result):
         return _of_result(labels, image)
     lengths = _lengths(image)

@@ -18,7 +18,7 @@ from .steps.draw import draw
 from .steps.join import join
 from .steps.link_slices import below, link, stacked
 
-__all__ = ["Joining"]
+__all__ = ["Do", "Joining"]
 
 Ints = NDArray[np.signedinteger[Any]]
 Work = Callable[[Plan, Sequence[int]], list[Recorded]]
@@ -71,7 +71,7 @@ class Joining:
         decided = self._table("decide", "decided", decide, tiles.busy, together)
         decided.save("decided")
         self.plan.checkpoint.save("together", drawn_together(_pairs(tiles, decided, 6)))
-        drawn = self._table("draw", "drawn", draw, range(len(tiles)))
+        drawn = self._table("draw", "drawn", draw, self.plan.wanted)
         drawn.save("pieces")
         group, first, area = drawn.columns(drawn.busy, Groups)
         return Objects(group=rooted(group), first=first, area=area)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -32,10 +32,10 @@ class Lookahead:
     band of the image. Whoever does the tasks calls `ended` for each.
     """
 
-    def __init__(self, plan: Plan, done: Collection[int]) -> None:
-        """done: the tiles that are decoded already, and need no batch."""
+    def __init__(self, plan: Plan, tiles: Sequence[int], done: Collection[int]) -> None:
+        """tiles: those to decode. done: the tiles that are decoded already, and need no batch."""
         self._plan = plan
-        self._tiles = (number for number in range(len(plan.grid)) if number not in done)
+        self._tiles = (number for number in tiles if number not in done)
         self._ahead = max(TILES, math.prod(plan.grid.counts[1:]))  # tiles
         self._open: deque[int] = deque()  # tiles that are looked at and not handed out, in order
         self._needs: dict[int, Mapping[int, int]] = {}  # by tile that is looked at and not decoded, those of the plan
@@ -43,10 +43,13 @@ class Lookahead:
         self._asked: deque[int] = deque()  # batches that are not handed out
         self._waiting: dict[int, list[int]] = {}  # by batch that is not predicted, the tiles that wait for it
         self._known: set[int] = set()  # batches that were asked for and are not over
-        self._left = plan.uses()  # by batch, how often tiles that are not decoded need one of its windows
+        # By batch, how often tiles that are not decoded need one of its windows. Where more tiles may follow, what they
+        # need stays, so that nothing is predicted twice.
+        self._left = plan.uses(plan.grid.segmented if plan.growing else tiles)
         for tile in done:
             self._used(plan.needs(plan.grid[tile]))
-        self.batches = int(np.count_nonzero(self._left))
+        rest = plan.uses([tile for tile in tiles if tile not in done]) if plan.growing else self._left
+        self.batches = int(np.count_nonzero(rest))
 
     def __iter__(self) -> Iterator[list[int] | None]:
         while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from .checkpoint.log import Checkpoint
 from .checkpoint.predictions import Predictions
 from .checkpoint.tables import Table
 from .reading import StoredLabels
+from .within import CLIP, Within
 
 __all__ = ["Plan"]
 
@@ -56,6 +57,8 @@ class Plan:
         each tile.
     predictions_path: the folder in which what it says is kept: while tiles need it, or all of it (keep_predictions), up
         to `most_kept` bytes.
+    wanted: the numbers, ascending, of the tiles that are segmented, as far as they are known.
+    within: the region that the run is restricted to; None if it is not.
     decode_options: those of the segmenter's options of which what it says is independent.
     outputs: the names of the label images that the segmenter returns; none if it returns one alone.
     part: the number of the output that steps after segmenting work on.
@@ -91,6 +94,8 @@ class Plan:
     predictions_path: Path = Path()
     keep_predictions: bool = False
     most_kept: int | None = None
+    wanted: Sequence[int] = ()
+    within: Within | None = None
     decode_options: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     part: int = 0
@@ -132,13 +137,24 @@ class Plan:
         return replace(self, part=part, workdir=workdir)
 
     def segmented(self, basis: int) -> Plan:
-        """The plan of the step after segmenting, without an array or weights that need not be sent to them."""
-        return replace(self, source=Source(), given={}, segmenter=_not_needed, basis=basis)
+        """The plan of the steps after segmenting, without arrays or weights that need not be sent to them."""
+        within = None if self.within is None else self.within.decided()
+        return replace(self, source=Source(), given={}, segmenter=_not_needed, within=within, basis=basis)
 
     @property
     def owning(self) -> bool:
         """Whether the merger says which tile draws an object, so that whole outer regions are kept."""
         return self.joining.owns
+
+    @property
+    def clipped(self) -> bool:
+        """Whether labels outside of a region are cut."""
+        return self.within is not None and self.within.rule == CLIP
+
+    @property
+    def growing(self) -> bool:
+        """Whether objects of a region are kept whole, so that tiles outside are read while one continues into them."""
+        return self.within is not None and self.within.rule != CLIP
 
     @property
     def measuring(self) -> bool:
@@ -153,9 +169,15 @@ class Plan:
         """The batches, ascending, that a tile's labels depend on, and on how many windows of each."""
         return self.batches.meeting(self.seen(tile))
 
-    def uses(self) -> NDArray[np.int64]:
-        """By batch, on how many of its windows the labels of all tiles depend, a window counting for each tile."""
-        return self.batches.uses(self.grid.parts_read(self.context))
+    def uses(self, numbers: Sequence[int]) -> NDArray[np.int64]:
+        """By batch, on how many of its windows the labels of some tiles depend, a window counting for each tile."""
+        if len(numbers) == len(self.grid):
+            return self.batches.uses(self.grid.parts_read(self.context))
+        counts = np.zeros(len(self.batches), np.int64)
+        for number in numbers:
+            for batch, windows in self.needs(self.grid[number]).items():
+                counts[batch] += windows
+        return counts
 
     def tiles_of(self, pixels: int) -> int:
         """Tiles to a task: as many small ones as make so many pixels."""

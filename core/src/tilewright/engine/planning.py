@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from ..abc.traits import MergerTraits, Traits, TransformTraits, declared, prepared
 from ..components.blame import blamed, whose
 from ..components.resolve import component
@@ -23,8 +25,9 @@ from .alignment import check_aligned, check_needed, check_wanted
 from .checkpoint.predictions import PREDICTIONS
 from .plan import Plan
 from .reading import StoredLabels
+from .within import CLIP, Area, Within
 
-__all__ = ["Parts", "merger_of", "plan_of", "windows_of"]
+__all__ = ["Parts", "merger_of", "plan_of", "restricted", "windows_of"]
 
 BUDGET = 2**31  # bytes that a batch of windows may take, where the tiler has no budget of its own
 
@@ -93,8 +96,29 @@ def plan_of(
         on_error=options.on_error,
         retries=options.retries,
         outputs=traits.outputs,
+        wanted=grid.segmented,
     )
     return _with_network(plan, traits, parts.tiler, options) if traits.predictions else plan
+
+
+def restricted(plan: Plan, area: Area | None, options: RunOptions) -> Plan:
+    """The plan restricted to a region, if there is one.
+
+    InvalidOption for what makes it unknown of an object whether it continues into another tile.
+    """
+    if area is None:
+        return plan
+    rule, who = options.within_rule, whose("segmenter", plan.segmenter)
+    parts = {"same_ids": plan.same_ids, "join_z": plan.join_z is not None, f"{who} (keeps_ids)": plan.keeps_ids}
+    apart = [name for name, chosen in parts.items() if chosen]
+    if rule != CLIP and apart:
+        raise InvalidOption(
+            f"within_rule {rule!r} keeps whole objects, which are followed from tile to tile, but with {apart[0]} "
+            f"parts of one may lie apart; leave {apart[0]} out, or use within_rule 'clip'"
+        )
+    within = Within.over(plan.grid, area, rule)
+    wanted = np.setdiff1d(np.flatnonzero(within.cover), np.array(plan.grid.left_out, np.int64))
+    return replace(plan, within=within, wanted=tuple(wanted.tolist()))
 
 
 def _joining(merger: Callable[..., Any], options: RunOptions) -> MergerTraits:

@@ -58,6 +58,7 @@ def provenance_of(
         **({"join": "skipped: the segmenter keeps ids"} if run.plan.keeps_ids else {}),
         "join_z": run.plan.join_z,
         **({"given": {name: each.path for name, each in run.given.items()}} if run.given else {}),
+        **({"within": {"region": run.within.name, **run.within.record, "tiles": run.segmented}} if run.within else {}),
         **({"n_predicted": run.predicted} if run.plan.windows else {}),
         "n_skipped": run.skipped,
         "n_undrawn": run.undrawn,

@@ -25,7 +25,7 @@ __all__ = ["Result"]
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Result:
-    """A finished run: where the labels are, how many objects and tiles there were, and the seconds by step.
+    """A finished run: where the labels are, how many objects there are, how many tiles were read, the seconds by step.
 
     `n_skipped` of the tiles were empty and not segmented. `failed` says which tiles failed and were left as background,
     and why; the checkpoint is kept then, and the same run with `overwrite=True` does just those.
@@ -68,7 +68,7 @@ class Result:
         return cls(
             path=path,
             n_objects=outcome.n_objects,
-            n_tiles=len(run.plan.grid),
+            n_tiles=run.segmented,
             n_skipped=run.skipped,
             n_undrawn=run.undrawn,
             failed=tuple(run.failed),

@@ -10,7 +10,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +27,7 @@ from .checkpoint.log import Place
 from .checkpoint.records import Head, Ids, Recorded, read
 from .checkpoint.tables import Table
 from .checkpoint.traces import TRACES
+from .growth import Growth, kept
 from .joining import Joining
 from .lookahead import Lookahead, batch_of
 from .plan import Plan
@@ -71,10 +72,11 @@ class Outcome:
 class Run:
     """One execution of a plan by a crew, or, of a segmenter with several outputs, what concerns one of them.
 
-    `seconds` fills up by step; `skipped` counts the empty tiles; `failed` says why each tile failed that may. `undrawn`
-    counts the pixels that a tile labelled in its own core and that are background in the result.
+    `seconds` fills up by step; `segmented` counts the tiles, `skipped` the empty ones of them; `failed` says why each
+    tile failed that may. `undrawn` counts the pixels that a tile labelled in its own core and that are background in
+    the result.
     `predicted` counts the windows that went through a network, `kept` the bytes of what it says that are kept.
-    `source` and `given` are the plan's, which drops them once all tiles are segmented.
+    `source`, `given` and `within` are the plan's, which drops them once all tiles are segmented.
     `output` is the name of the output; empty if the segmenter returns one label image alone.
     """
 
@@ -83,6 +85,7 @@ class Run:
     report: Report
     output: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
+    segmented: int = 0
     skipped: int = 0
     undrawn: int = 0
     predicted: int = 0
@@ -93,42 +96,62 @@ class Run:
         self.source = self.plan.source  # the plan of later steps does without
         self.given = {name: each.source for name, each in self.plan.given.items()}
         discard(self.plan.checkpoint_path / TRACES)  # of workers that an earlier run lost
+        self.within = self.plan.within
         self._full = False
         self._earlier: dict[str, dict[int, Place]] = {}
         for record in self.plan.checkpoint.records():
             self._earlier.setdefault(record.kind, {})[record.number] = record.place
 
     def segment(self, others: Sequence[Run] = ()) -> None:
-        """Segment every tile that is not recorded yet. others: the runs of the segmenter's further outputs."""
+        """Segment every tile that is wanted and not recorded yet, and those into which objects of a region continue.
+
+        others: the runs of the segmenter's further outputs.
+        """
         with self._timed("segment"):
-            everything = range(len(self.plan.grid))
-            if self.plan.windows:
-                recorded = self._decoded(everything)
-            else:
-                recorded = self._do("segment", "tile", segment, self.plan, everything)
-            self.skipped = sum(each.skipped for each in recorded.values())
-            self.failed = [each.failed for _, each in sorted(recorded.items()) if each.failed]
+            recorded: dict[int, Recorded] = {}
+            numbers, growths = self.plan.wanted, [Growth(run._do) for run in (self, *others)]
+            while len(numbers):
+                recorded.update(self._segmented(numbers, recorded))
+                plans = self._joinable(recorded, others) if self.plan.growing else []
+                reached = [each.further(plan, numbers, recorded) for each, plan in zip(growths, plans, strict=False)]
+                numbers = sorted(set().union(*reached))
+            recorded = dict(sorted(recorded.items()))
+            self.segmented, self.skipped = len(recorded), sum(each.skipped for each in recorded.values())
+            self.failed = [each.failed for each in recorded.values() if each.failed]
             self.source.check()
-            self._check_failures(len(everything))
-            # By the records themselves: a tile that was segmented twice (its worker was lost, its record torn) may have
-            # other ids the second time, and what was joined on the first ones says nothing of them.
-            basis = [(number, *each.place, each.failed) for number, each in sorted(recorded.items())]
-            self._continue_from(recorded, zlib.crc32(repr(basis).encode()))
-        for part, other in enumerate(others):
-            other.skipped, other.failed, other.predicted = self.skipped, self.failed, self.predicted
-            own = {number: each.outputs[part] for number, each in recorded.items() if each.outputs}
-            other._continue_from(own, self.plan.basis)
+            self._check_failures(len(recorded))
+            plans = self._joinable(recorded, others)
+        for run, plan in zip((self, *others), plans, strict=True):
+            run.plan, run.segmented, run.skipped = plan, self.segmented, self.skipped
+            run.failed, run.predicted = self.failed, self.predicted
 
-    def _continue_from(self, recorded: Mapping[int, Recorded], basis: int) -> None:
-        """Make these tiles the ones that later steps work on."""
-        count = len(self.plan.grid)
-        self.plan = self.plan.segmented(basis)
-        Table.of(self.plan.checkpoint, recorded, count).save("tiles")
+    def _segmented(self, numbers: Sequence[int], before: Mapping[int, Recorded]) -> dict[int, Recorded]:
+        """The records of some tiles. before: those of the tiles before them."""
+        if self.plan.windows:
+            return self._decoded(numbers, before)
+        return self._do("segment", "tile", segment, self.plan, numbers)
 
-    def _decoded(self, tiles: Sequence[int]) -> dict[int, Recorded]:
+    def _joinable(self, recorded: Mapping[int, Recorded], others: Sequence[Run]) -> list[Plan]:
+        """The plans of the next step for all outputs, each with a table of its tiles.
+
+        Their basis is made of the records themselves: a tile that was segmented twice (its worker was lost, its record
+        torn) may have other ids the second time, and what was joined on the first ones says nothing of them.
+        """
+        made = [(number, *each.place, each.failed) for number, each in sorted(recorded.items())]
+        basis, wanted = zlib.crc32(repr(made).encode()), self.plan.wanted
+        if self.within is not None:
+            self.within.check()
+            wanted = tuple(number for number, each in sorted(recorded.items()) if not each.failed)
+        plans = [replace(run.plan.segmented(basis), wanted=wanted) for run in (self, *others)]
+        for part, plan in enumerate(plans, -1):
+            own = {n: each.outputs[part] for n, each in recorded.items() if each.outputs} if part >= 0 else recorded
+            Table.of(plan.checkpoint, own, len(plan.grid)).save("tiles")
+        return plans
+
+    def _decoded(self, tiles: Sequence[int], before: Mapping[int, Recorded]) -> dict[int, Recorded]:
         """Have a network predict what the tiles need that are not recorded yet, and decode these."""
-        recorded, plan, batches = self._reuse("tile", tiles), self.plan, 0
-        ahead = Lookahead(plan, frozenset(recorded))
+        recorded, plan, batches = self._reuse("tile", tiles, 0), self.plan, 0
+        ahead = Lookahead(plan, tiles, recorded.keys() | before.keys())
         logger.info("predict begins: %s batches of windows for %s tiles", f"{ahead.batches:,}", f"{len(tiles):,}")
         if ahead.batches:
             self.report("predict", 0, ahead.batches)
@@ -175,8 +198,11 @@ class Run:
         if self.plan.keeps_ids:
             return self._kept()
         with self._timed("join"):
+            self.undrawn = 0  # what is drawn while objects grow counts when all are
             objects = Joining(plan=self.plan, do=self._do).objects()
             self._log_undrawn(int(objects.area.sum()))
+            if self.within is not None:
+                objects = kept(self.plan, self.within, Table.load(self.plan.checkpoint, "pieces"), objects)
             numbers, count = numbered(objects, self.plan.min_size)
             self.plan.checkpoint.save("numbers", numbers)
         return Outcome(n_objects=count, dtype=numbers.dtype)
@@ -215,7 +241,14 @@ class Run:
                 dtype=outcome.dtype,
                 attempt=self._attempt(),
             )
-            self._do("write", "written", write, writing, range(len(writing.blocks)))
+            self._do("write", "written", write, writing, self._blocks(writing.blocks))
+
+    def _blocks(self, blocks: TileGrid) -> Sequence[int]:
+        """The blocks that have pixels of segmented tiles; the others are background."""
+        plan = self.plan
+        if len(plan.wanted) == len(plan.grid):
+            return range(len(blocks))
+        return sorted({each.number for number in plan.wanted for each in blocks.touching(plan.grid[number].core)})
 
     def finish(self, writer: Callable[..., Any], path: str, sink: Sink, provenance: Mapping[str, Any]) -> None:
         """Have the writer's sink put its output into place, at the path.
@@ -250,8 +283,9 @@ class Run:
         batches: Iterable[Sequence[int]] | None = None,
     ) -> dict[int, Recorded]:
         """Do the numbers that no earlier run did; return the records of all. `batches`: as they go together."""
-        recorded, begun = self._reuse(kind, numbers), time.perf_counter()
-        grid = shared.blocks if isinstance(shared, Writing) else self.plan.grid
+        writing = isinstance(shared, Writing)
+        recorded, begun = self._reuse(kind, numbers, shared.attempt if writing else shared.basis), time.perf_counter()
+        grid = shared.blocks if writing else self.plan.grid
         output = "" if step == "segment" else self.output  # which is done once for all outputs
         named = f"{step} {output}".strip()
         self.report(step, len(recorded), len(numbers), output=output)
@@ -261,6 +295,8 @@ class Run:
         rest = ([number for number in batch if number not in recorded] for batch in batches) if recorded else batches
         for done in self.crew.each(work, shared, filter(len, rest), self.plan.checkpoint_path):
             recorded.update((each.number, each) for each in done)
+            if self.plan.growing:  # the same step follows, with more tiles perhaps
+                self._earlier.setdefault(kind, {}).update((each.number, each.place) for each in done)
             self.report(step, len(recorded), len(numbers), done, grid, output)
             _log_troubles(done)
         logger.info("%s ends: %s in %.1f s", named, f"{len(recorded):,}", time.perf_counter() - begun)
@@ -274,12 +310,12 @@ class Run:
             why = "a tile labelled them in its own core, but nothing of these views is drawn there"
             logger.log(level, "%s pixels are left as background: %s", f"{self.undrawn:,}", why)
 
-    def _reuse(self, kind: str, numbers: Sequence[int]) -> dict[int, Recorded]:
+    def _reuse(self, kind: str, numbers: Sequence[int], basis: int) -> dict[int, Recorded]:
+        """What was recorded of some tiles or blocks before: of tiles that are as they were, the rest on that basis."""
         earlier = self._earlier.get(kind, {})
         places = [(number, earlier[number]) for number in numbers if number in earlier]
         found = [(number, place, read(self.plan.checkpoint, place, Head)) for number, place in places]
         current = self._guards([number for number, _ in places]) if kind == "tile" else {}
-        attempt = self._attempt() if kind == "written" else self.plan.basis
         reused = {
             number: Recorded(
                 number,
@@ -290,7 +326,7 @@ class Run:
                 outputs=_outputs(number, head),
             )
             for number, place, head in found
-            if (_skipped_and_guard(head)[1] == current[number] if kind == "tile" else head.basis == attempt)
+            if (_skipped_and_guard(head)[1] == current[number] if kind == "tile" else head.basis == basis)
         }
         if kind == "tile" and len(reused) < len(found):
             logger.warning(

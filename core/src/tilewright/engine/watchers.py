@@ -51,7 +51,7 @@ class Watchers:
             destination=self._destination,
             axes=grid.axes,
             shape=grid.shape,
-            tiles=len(grid),
+            tiles=len(self._plan.wanted),
             segmenter=name_of("segmenter", self._plan.segmenter),
             **self._facts,
         )
@@ -62,7 +62,7 @@ class Watchers:
             event.destination,
             grid.axes,
             grid.shape,
-            f"{len(grid):,}",
+            f"{event.tiles:,}",
             grid.largest,
             grid.halo,
             event.segmenter,

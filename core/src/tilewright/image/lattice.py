@@ -14,7 +14,7 @@ from ..storage.arrays import Array, View, direct, in_memory
 from ..tiling.regions import Region, indexed, lengths
 from .image import Image
 
-__all__ = ["Lattice", "lattice_of"]
+__all__ = ["Lattice", "lattice_of", "nearest", "translation"]
 
 MOST = 2**24  # pixels that are read at once: of fine labels for a coarse image there are many to each that is taken
 
@@ -64,7 +64,7 @@ class Nearest(View):
 
     def _places(self, region: Region) -> list[NDArray[np.intp]]:
         along = zip(region, self._lattice.starts, self._lattice.steps, self._there, strict=True)
-        return [_nearest(start + step * np.arange(part.start, part.stop), n) for part, start, step, n in along]
+        return [nearest(start + step * np.arange(part.start, part.stop), n) for part, start, step, n in along]
 
 
 def _halves(region: Region, axis: int) -> Iterator[Region]:
@@ -74,7 +74,8 @@ def _halves(region: Region, axis: int) -> Iterator[Region]:
         yield (*region[:axis], half, *region[axis + 1 :])
 
 
-def _nearest(positions: NDArray[Any], length: int) -> NDArray[np.intp]:
+def nearest(positions: NDArray[Any], length: int) -> NDArray[np.intp]:
+    """The pixels of an axis that are nearest to some positions along it; of two equally near ones the first."""
     halves = np.round(positions - 0.5, 6)  # so that a tie is one, whatever the last bits of spacings are
     return np.ceil(halves).astype(np.intp).clip(0, length - 1)
 
@@ -110,7 +111,7 @@ def _along(axis: str, image: Image, labels: Image) -> tuple[float, float] | None
     if image.units.get(axis, "") != labels.units.get(axis, ""):
         return None
     own, other = image.spacing[axis], labels.spacing[axis]
-    here, there = _translation(image, axis), _translation(labels, axis)
+    here, there = translation(image, axis), translation(labels, axis)
     if here is None or there is None:
         here, there = own / 2, other / 2
     begin = (here - own / 2) - (there - other / 2)
@@ -120,7 +121,7 @@ def _along(axis: str, image: Image, labels: Image) -> tuple[float, float] | None
     return (here - there) / other, own / other
 
 
-def _translation(image: Image, axis: str) -> float | None:
+def translation(image: Image, axis: str) -> float | None:
     """Where the centre of the first pixel lies; None if that is not stated."""
     stated = image.levels[0].translation if image.levels and axis in image.axes else None
     return None if stated is None else stated[image.axes.index(axis)]

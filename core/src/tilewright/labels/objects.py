@@ -11,16 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Objects", "alike", "distinct", "dtype_for", "linked", "numbered", "rooted", "united"]
+__all__ = ["NOWHERE", "Objects", "alike", "distinct", "dtype_for", "linked", "numbered", "rooted", "united"]
 
 Ints = NDArray[np.signedinteger[Any]]
+
+NOWHERE = np.iinfo(np.int64).max
+"""The first pixel of what is not drawn."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Objects:
     """The objects to be numbered: an entry for each piece of an object.
 
-    group: the place of the object's first piece. first: the piece's first pixel. area: its number of pixels.
+    group: the place of the object's first piece. first: the piece's first pixel, or `NOWHERE`. area: its number of
+        pixels.
     """
 
     group: Ints
@@ -59,8 +63,8 @@ def _cut_short(group: Ints, members: Ints) -> None:
 def numbered(objects: Objects, min_size: int) -> tuple[NDArray[np.unsignedinteger[Any]], int]:
     """For each piece its object's number, 1..N by first pixel in raster order, and N.
 
-    Objects with fewer than `min_size` pixels get 0. The numbers are of `dtype_for(N)`. The arrays of `objects` are
-    overwritten: for a hundred million pieces copies would take gigabytes.
+    Objects with fewer than `min_size` pixels get 0, and those that are nowhere. The numbers are of `dtype_for(N)`. The
+    arrays of `objects` are overwritten: for a hundred million pieces copies would take gigabytes.
     """
     group, first = objects.group, objects.first
     others = np.flatnonzero(
@@ -68,10 +72,10 @@ def numbered(objects: Objects, min_size: int) -> tuple[NDArray[np.unsignedintege
     )  # pieces that are not their group's first
     roots = group[others]
     np.minimum.at(first, roots, first[others])
-    kept = np.ones(len(group), np.bool_)
+    kept = first != NOWHERE
     if min_size > 0:
         np.add.at(objects.area, roots, objects.area[others])
-        kept = objects.area >= min_size
+        kept &= objects.area >= min_size
     kept[others] = False
     leaders = np.flatnonzero(kept).astype(group.dtype)
     leaders = leaders[np.argsort(first[leaders])]  # first pixels are all different, so any sort is stable

@@ -95,6 +95,10 @@ class TilerTests(Kit):
                         "needs.stride to the TileGrid"
                     )
 
+    def test_not_every_tile_is_left_out(self, tiler: Any) -> None:
+        for grid, case in _grids(tiler):
+            assert len(grid.segmented), f"{case}: all {len(grid)} tiles are left out, so nothing would be segmented"
+
     def test_the_same_image_is_cut_the_same(self, tiler: Any) -> None:
         for image, needs in _cases():
             assert _grid(tiler, image, needs) == _grid(tiler, image, needs), (

@@ -56,9 +56,11 @@ class TileGrid:
         image's border.
     separate: the axes along which objects never join (`t`, or `z` for a 2-D segmenter); their cores have length 1 and
         no halo.
+    left_out: the numbers, ascending, of tiles that no run reads or segments: their cores are background.
 
-    The cores partition the image exactly (law 1). Tiles are numbered in raster order. InvalidOption for lengths that
-    do not make a grid, and for more than 2³¹ - 1 tiles.
+    The cores partition the image exactly (law 1), those of tiles that are left out included. Tiles are numbered in
+    raster order. InvalidOption for lengths that do not make a grid, for more than 2³¹ - 1 tiles, and for a tile that is
+    left out and not there.
 
     >>> grid = TileGrid.regular("yx", shape=(5, 8), tile=(4, 4), halo=(1, 0))
     >>> [(tile.core, tile.outer) for tile in grid][-1]
@@ -70,6 +72,7 @@ class TileGrid:
     halo: tuple[int, ...]
     stride: tuple[int, ...] = ()
     separate: str = ""
+    left_out: tuple[int, ...] = ()
     _starts: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -93,6 +96,12 @@ class TileGrid:
                 )
         if len(self) > MAX_TILES:
             raise InvalidOption(f"{len(self):,} tiles are more than {MAX_TILES:,}; choose larger tiles")
+        if self.left_out and not all(0 <= number < len(self) for number in self.left_out):
+            raise InvalidOption(
+                f"tiles {min(self.left_out)} to {max(self.left_out)} are left out, but the grid has {len(self)} tiles, "
+                "numbered from 0; name tiles of the grid"
+            )
+        object.__setattr__(self, "left_out", tuple(sorted(set(map(int, self.left_out)))))
         starts = tuple(tuple(itertools.accumulate(core, initial=0)) for core in self.cores)
         object.__setattr__(self, "_starts", starts)
 
@@ -131,6 +140,14 @@ class TileGrid:
     def counts(self) -> tuple[int, ...]:
         """The number of tiles along each axis."""
         return tuple(len(core) for core in self.cores)
+
+    @property
+    def segmented(self) -> Sequence[int]:
+        """The numbers, ascending, of the tiles that are not left out."""
+        if not self.left_out:
+            return range(len(self))
+        omitted = frozenset(self.left_out)
+        return tuple(number for number in range(len(self)) if number not in omitted)
 
     @property
     def largest(self) -> tuple[int, ...]:
@@ -203,13 +220,18 @@ class TileGrid:
     def with_separate(self, axes: str) -> TileGrid:
         """The same grid, cut into single planes along some axes, along which objects then never join."""
         single = [axis in axes for axis in self.axes]
-        return replace(
+        whole = replace(
             self,
+            left_out=(),
             cores=tuple(cut(sum(c), 1) if one else c for c, one in zip(self.cores, single, strict=True)),
             halo=tuple(0 if one else h for h, one in zip(self.halo, single, strict=True)),
             stride=tuple(1 if one else s for s, one in zip(self.stride, single, strict=True)),
             separate="".join(axis for axis in self.axes if axis in axes + self.separate),
         )
+        if not self.left_out:
+            return whole
+        cores = (self[number].core for number in self.left_out)
+        return replace(whole, left_out=tuple(tile.number for core in cores for tile in whole.touching(core)))
 
     @cached_property
     def _spans(self) -> list[list[tuple[slice, slice]]]:

@@ -23,6 +23,8 @@ ABSENT = object()
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """What differs, the old value as `there` and the new one as `now`; empty if nothing does."""
     keys = [key for key in dict.fromkeys((*old, *new)) if old.get(key) != new.get(key)]
+    if "grid" in keys and "within" in keys and old.get("within") and new.get("within"):
+        keys.remove("within")  # the digest of a region is made tile by tile
     return "; ".join(text for key in keys for text in _differing(key, old.get(key), new.get(key)))
 
 
@@ -41,6 +43,13 @@ def _differing(key: str, old: Any, new: Any) -> Iterator[str]:
         yield from _parts(("axes of the image", "shape of the image", "dtype of the image"), old, new)
     elif key == "windows":
         yield "the windows of the network lie elsewhere"
+    elif key == "left_out":
+        yield "other tiles are left out"
+    elif key == "within" and old and new:
+        same_rule = old["rule"] == new["rule"]
+        yield "the region has other pixels" if same_rule else _both("within_rule", old["rule"], new["rule"])
+    elif key == "within":
+        yield "there the run was restricted to a region" if old else "now the run is restricted to a region"
     elif key == "grid" and len(old or ()) == len(new or ()) == GRID:
         yield from _grid(old, new)
     else:

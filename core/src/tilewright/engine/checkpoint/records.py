@@ -17,12 +17,15 @@ from .log import Checkpoint, Place
 
 __all__ = [
     "Areas",
+    "CutRuns",
     "DecisionRecord",
     "DrawnRecord",
+    "Facts",
     "Firsts",
     "Groups",
     "Head",
     "Ids",
+    "Inside",
     "LabelRuns",
     "LinkRecord",
     "Measured",
@@ -55,6 +58,9 @@ class TileRecord(NamedTuple):
     margin: (n,) planes between each object and the nearest edge of the outer region beyond which the image goes on.
     ids: (n,) uint64, the segmenter's own ids.
     first: (n,) the flat position of each object's first pixel in the whole image.
+    inside: which pixels of the core are in the run's region, if some are and some are not: lengths of runs in raster
+        order, the first one outside.
+    facts: (n, k) what the run's region makes of each object in the core (`steps.facts`).
     strips: the labels towards each neighbour, by axis and side: `"y+"`, `"x-"`.
     outputs: (k, 4) of a segmenter with several outputs, in the record of the first one: where the records of the others
         lie (pack, offset, size), and their numbers of objects. So the tile is recorded with all outputs or not at all.
@@ -69,6 +75,8 @@ class TileRecord(NamedTuple):
     ids: Column | None = None
     first: Column | None = None
     outputs: Column | None = None
+    inside: Column | None = None
+    facts: Column | None = None
     strips: Strips | None = None
     values: Column | None = None
     lengths: Column | None = None
@@ -97,8 +105,9 @@ class DecisionRecord(NamedTuple):
 
 
 class DrawnRecord(NamedTuple):
-    """Step *draw*: a tile's core, drawn from the best copies; head, first, area, values and lengths as in `TileRecord`.
+    """Step *draw*: a tile's core, drawn from the best copies.
 
+    head, first, area, inside, facts, values, lengths: as in `TileRecord`.
     undrawn: the number of pixels that the tile labelled in its core and nobody draws.
     group: (n,) the object that each piece belongs to, by the place of a copy.
     """
@@ -111,6 +120,8 @@ class DrawnRecord(NamedTuple):
     first: Column | None = None
     area: Column | None = None
     group: Column | None = None
+    inside: Column | None = None
+    facts: Column | None = None
 
 
 class LinkRecord(NamedTuple):
@@ -198,6 +209,14 @@ class Ids(NamedTuple):
     ids: Column
 
 
+class Inside(NamedTuple):
+    inside: Column | None
+
+
+class Facts(NamedTuple):
+    facts: Column
+
+
 class Views(NamedTuple):
     """What ownership weighs of the copies that a tile has."""
 
@@ -215,6 +234,14 @@ class Groups(NamedTuple):
 class LabelRuns(NamedTuple):
     values: Column
     lengths: Column
+
+
+class CutRuns(NamedTuple):
+    """The labels of a core, and which of its pixels are kept; None for all."""
+
+    values: Column
+    lengths: Column
+    inside: Column | None
 
 
 class Pairs(NamedTuple):

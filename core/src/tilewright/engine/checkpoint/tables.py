@@ -61,6 +61,10 @@ class Table:
         numbers: list[int] = np.flatnonzero(self.objects).tolist()
         return numbers
 
+    def holds(self, number: int) -> bool:
+        """Whether there is a record of a tile."""
+        return bool(self._rows[number]["size"])
+
     def read(self, number: int, part: type[Part]) -> Part:
         """A part of a tile's record."""
         return read(self._checkpoint, self._place(number), part)

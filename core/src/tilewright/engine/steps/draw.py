@@ -16,6 +16,7 @@ from ...tiling.regions import Region, common, flat_in_image, lengths, relative
 from ..checkpoint.records import DrawnRecord, Recorded, Worth, keep
 from ..checkpoint.tables import Table
 from ..plan import Plan
+from .facts import facts_of, recorded_inside
 from .join import strip_part
 
 __all__ = ["draw"]
@@ -121,4 +122,8 @@ def _record(plan: Plan, tile: Tile, drawn: NDArray[Any], group: Ints, undrawn: i
             area=runs.area,
             group=group[drawn.ravel()[runs.first]],
         )
+        if plan.within is not None:
+            inside, part = recorded_inside(plan, tile)
+            facts = facts_of(plan, tile, runs.labels, len(runs.first), inside)
+            record = record._replace(inside=part if plan.clipped else None, facts=facts)
     return Recorded(tile.number, keep(plan.checkpoint, tile.number, record), len(runs.first), undrawn=undrawn)

@@ -25,6 +25,7 @@ from ..lookahead import batch_of
 from ..plan import Plan
 from ..reading import digest_of, guard_of, pixels_of
 from .attempts import NOWHERE, attempted
+from .facts import cut, facts_of, runs_inside
 from .margins import weights
 from .predict import combined, maps_of, predict
 
@@ -76,19 +77,34 @@ def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
         given, guards_of_given = _given(plan, tile)
         guard = _with_given(guard, guards_of_given)
     labels = _labels(plan, tile, pixels, given)
+    inside = None if plan.within is None else plan.within.inside(tile)
     if labels is None:
-        return _record(plan, tile, TileRecord(head=np.array([0, 1, guard])))
+        part = None if inside is None else runs_inside(plan, tile, inside)
+        return _record(plan, tile, TileRecord(head=np.array([0, 1, guard]), inside=part))
     first, *others = labels
     rest = tuple(
-        _record(plan, tile, _tile_record(plan, tile, each, guard), part) for part, each in enumerate(others, 1)
+        _record(plan, tile, _tile_record(plan, tile, each, guard, inside), part) for part, each in enumerate(others, 1)
     )
-    record = _tile_record(plan, tile, first, guard)
+    record = _tile_record(plan, tile, first, guard, inside)
     if rest:  # which are recorded before: the tile is done once this is
         record = record._replace(outputs=np.array([(*each.place, each.objects) for each in rest]))
     return _record(plan, tile, record)._replace(outputs=rest)
 
 
-def _tile_record(plan: Plan, tile: Tile, labels: NDArray[Any], guard: int) -> TileRecord:
+def _tile_record(
+    plan: Plan, tile: Tile, labels: NDArray[Any], guard: int, inside: NDArray[np.bool_] | None
+) -> TileRecord:
+    """What is recorded of a tile's labels. inside: which of its core lie in the run's region; None without one."""
+    if inside is None:
+        return _labels_record(plan, tile, labels, guard)
+    if plan.keeps_ids:
+        return _labels_record(plan, tile, cut(labels, tile, inside), guard)
+    return _labels_record(plan, tile, labels, guard, inside)._replace(inside=runs_inside(plan, tile, inside))
+
+
+def _labels_record(
+    plan: Plan, tile: Tile, labels: NDArray[Any], guard: int, inside: NDArray[np.bool_] | None = None
+) -> TileRecord:
     kept = tile.outer if plan.owning else tile.core
     runs = Runs.of(labels) if plan.owning else _core_runs(plan, tile, labels)
     count = len(runs.first)
@@ -110,8 +126,8 @@ def _tile_record(plan: Plan, tile: Tile, labels: NDArray[Any], guard: int) -> Ti
     )
     if plan.owning:
         core_area, margin = weights(runs.labels, count, tile, plan.grid)
-        record = record._replace(core_area=core_area, margin=margin)
-    return record
+        return record._replace(core_area=core_area, margin=margin)
+    return record if inside is None else record._replace(facts=facts_of(plan, tile, runs.labels, count, inside))
 
 
 def _pixels(plan: Plan, tile: Tile) -> NDArray[Any]:

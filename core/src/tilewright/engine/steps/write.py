@@ -19,9 +19,10 @@ from ...io.source import Source
 from ...labels.runs import spread_part
 from ...tiling.grid import TileGrid
 from ...tiling.regions import Region, common, lengths, relative
-from ..checkpoint.records import LabelRuns, Recorded, WrittenRecord, keep
+from ..checkpoint.records import CutRuns, Recorded, WrittenRecord, keep
 from ..checkpoint.tables import Table
 from ..plan import Plan
+from .facts import spread_inside
 
 __all__ = ["Writing", "assembled", "blocks_of", "label_spec", "opened", "opened_sink", "try_writer", "write"]
 
@@ -123,11 +124,13 @@ def assembled(
         objects, before = int(pieces.objects[tile.number]), int(pieces.before[tile.number])
         if shared is None or not objects:
             continue
-        runs = pieces.read(tile.number, LabelRuns)
+        runs = pieces.read(tile.number, CutRuns)
         numbers = np.zeros(objects + 1, dtype)
         numbers[1:] = final[before : before + objects]
         part = relative(shared, tile.core)
         renumbered = spread_part(numbers[runs.values], runs.lengths, lengths(tile.core), part)
+        if runs.inside is not None:
+            renumbered = np.where(spread_inside(runs.inside, tile)[part], renumbered, np.zeros((), dtype))
         if shared == region == tile.core and numbers.any():
             return renumbered
         if labels is None:
