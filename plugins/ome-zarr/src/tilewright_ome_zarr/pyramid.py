@@ -54,8 +54,11 @@ def build(source: Array, target: Any, unit: Sequence[int], samplings: tuple[Samp
         labels = np.zeros([part.stop - part.start for part in region], target.dtype)
         for piece in _regions(region, _piece(unit, samplings)):
             fine = extent(samplings, piece)
+            pixels = np.asarray(source[fine])
+            if not pixels.any():  # most of an image of which a region was segmented
+                continue
             local = tuple(slice(p.start - r.start, p.stop - r.start) for p, r in zip(piece, region, strict=True))
-            labels[local] = downsample(np.asarray(source[fine]), fine, piece, samplings, method)
+            labels[local] = downsample(pixels, fine, piece, samplings, method)
         if labels.any():
             target[region] = labels
 
