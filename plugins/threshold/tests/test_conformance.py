@@ -11,6 +11,7 @@ import pytest
 from tilewright import Image
 from tilewright.testing import PluginTests, SegmenterTests
 from tilewright_threshold.segmenter import Threshold
+from tilewright_threshold.tissue import Tissue
 
 
 class TestPlugin(PluginTests):
@@ -49,3 +50,9 @@ class TestThresholdOfDarkObjects(TestThreshold):
     def image(self, axes: str) -> Image:
         picture = super().image(axes)
         return dataclasses.replace(picture, data=255 - picture[...])
+
+
+class TestTissue(SegmenterTests):
+    @pytest.fixture(params=[{"by": "grey"}, {"by": "grey", "sigma": 0, "fill_holes": 0, "min_size": 0}], ids=str)
+    def segmenter(self, request: pytest.FixtureRequest) -> Tissue:
+        return Tissue(**request.param)

@@ -15,6 +15,7 @@ import pytest
 from tilewright.components.options import options_of
 from tilewright.components.resolve import component, configuration
 from tilewright_threshold.segmenter import Threshold
+from tilewright_threshold.tissue import Tissue
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -33,7 +34,7 @@ def test_the_name_leads_to_the_segmenter_and_back() -> None:
     assert component("segmenter", record) == made
 
 
-@pytest.mark.parametrize("name", ["segmenter", "filters", "background", "methods", "statistics"])
+@pytest.mark.parametrize("name", ["segmenter", "tissue", "filters", "background", "methods", "statistics"])
 def test_the_examples_in_the_docstrings_run(name: str) -> None:
     module = importlib.import_module(f"tilewright_threshold.{name}")
     result = doctest.testmod(module)
@@ -43,8 +44,9 @@ def test_the_examples_in_the_docstrings_run(name: str) -> None:
 
 def test_the_readme_lists_every_option_with_its_default() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", README.read_text("utf-8"), re.MULTILINE)
-    assert rows == [(o.name, o.default.replace("'", '"')) for o in options_of(Threshold)]
-    assert all(option.help for option in options_of(Threshold))
+    options = (*options_of(Threshold), *options_of(Tissue))
+    assert rows == [(o.name, o.default.replace("'", '"')) for o in options]
+    assert all(option.help for option in options)
 
 
 def test_the_example_in_the_readme_runs() -> None:
