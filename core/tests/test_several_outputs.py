@@ -38,6 +38,7 @@ from tilewright.abc import Block, Column, Facts
 from tilewright.components.registry import unregister
 
 NAMES = ("nuclei", "cells")
+RULES = ("clip", "touching", "inside")
 LEVELS = {"nuclei": 0.75, "cells": 0.5}
 
 
@@ -95,7 +96,7 @@ def files_of(path: Path) -> dict[str, bytes]:
             {"merger": "touch", "min_size": 4},
         ]
     ),
-    chosen=st.sampled_from([{}, {"empty": 0.6}, {"same_ids": True}]),
+    chosen=st.sampled_from([{}, {"empty": 0.6}, {"same_ids": True}, *({"within_rule": rule} for rule in RULES)]),
     seed=st.integers(0, 5),
 )
 @settings(deadline=None, max_examples=40)
@@ -110,6 +111,8 @@ def test_each_output_equals_a_run_of_a_segmenter_that_returns_only_that_one(
     if options["merger"] == "overlap":
         chosen = {name: value for name, value in chosen.items() if name != "same_ids"}
     folder, image = tmp_path_factory.mktemp("run"), image_of(*shape, seed=seed)
+    if "within_rule" in chosen:
+        chosen = {**chosen, "within": image_of(*shape, seed=seed + 10) > 0.7}
     segmenter, tiler = Both(**options), Grid(tile=tile)
     result = Pipeline(segmenter=segmenter, tiler=tiler).run(image, folder / "{output}.zarr", **chosen)
     assert list(result.outputs) == list(NAMES)
