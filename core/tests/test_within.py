@@ -192,14 +192,14 @@ def test_tiles_are_read_while_an_object_of_the_region_continues_into_them(rule: 
     assert (result.n_tiles, result.n_objects) == (tiles, objects)
     assert not source.reads()[10:].any()
     assert not source.reads()[:, 10 * tiles :].any()
-    told = pipeline.plan(pixels, within=region, within_rule=rule)
-    assert (told.tiles, told.most_tiles) == (1, 32)
+    forecast = pipeline.plan(pixels, within=region, within_rule=rule)
+    assert (forecast.tiles, forecast.most_tiles) == (1, 32)
 
 
 def test_what_is_planned_is_what_the_region_needs() -> None:
     pixels, region = snake()
-    told = Pipeline(segmenter=Components(), tiler=Grid(tile=10)).plan(pixels, within=region)
-    assert (told.tiles, told.most_tiles, told.overhead) == (1, 1, 100 / 3200)
+    forecast = Pipeline(segmenter=Components(), tiler=Grid(tile=10)).plan(pixels, within=region)
+    assert (forecast.tiles, forecast.most_tiles, forecast.overhead) == (1, 1, 100 / 3200)
 
 
 # Which pixels are the region

@@ -143,7 +143,7 @@ def test_grey_serves_images_of_one_channel() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, r"by saturation, but the image has 1 channel; give by='grey'"),
+        ({}, r"by its saturation, but the image has 1 channel; give by='grey'"),
         ({"by": "hue"}, "by must be 'saturation' or 'grey', not 'hue'"),
         ({"sigma": -1}, "sigma must be at least 0, not -1"),
     ],

@@ -36,7 +36,9 @@ class Tissue:
 
     by: Literal["saturation", "grey"] = field(
         default="saturation",
-        metadata={"help": "what tells tissue from glass: how coloured a pixel is, or its mean over the channels"},
+        metadata={
+            "help": "what differs between tissue and glass: how coloured a pixel is, or its mean over the channels"
+        },
     )
     dark: bool = field(
         default=False, metadata={"help": "tissue has the lower values, as grey does where light goes through a slide"}
@@ -71,7 +73,7 @@ class Tissue:
         """This segmenter with its threshold fixed. InvalidOption if it needs colours and the image has none."""
         if self.by == "saturation" and image.size("c") < 2:
             raise InvalidOption(
-                f"tissue is told by saturation, but the image has {image.size('c')} channel; give by='grey' "
+                f"tissue is found by its saturation, but the image has {image.size('c')} channel; give by='grey' "
                 "(--set by=grey), with dark=True for a brightfield image"
             )
         if self.threshold is not None:
