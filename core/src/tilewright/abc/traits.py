@@ -479,7 +479,7 @@ class _Asked:
 def _axes(asked: _Asked, image: Image) -> str:
     axes: Any = asked.value("axes")
     if axes is None:
-        return image.spatial_axes
+        return spatial(image.axes)
     good = isinstance(axes, str) and set(axes) <= set("c" + SPATIAL) and len(set(axes)) == len(axes)
     if not good or not set(axes) & set(SPATIAL):
         raise asked.wrong("axes", "c and any of z, y, x, each once, and at least one of z, y, x")

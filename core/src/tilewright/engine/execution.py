@@ -24,12 +24,10 @@ from ..storage.machine import cpus, gpus, open_standard_streams
 from .checkpoint.lock import Claim, claimed, empty, has_record, is_placing, keep, note_placing, record_of
 from .checkpoint.predictions import PREDICTIONS
 from .fingerprint import fingerprint, identity, noting_changes, of_predictions, with_windows_of
-from .given import given_labels
 from .no_table import Tabling, check_no_table
 from .plan import Plan
-from .planning import Parts, plan_of, restricted
+from .planning import Parts, plan_of
 from .provenance import pipeline_record, provenance_of
-from .region import area_of
 from .result import Result, remove_with
 from .run import Outcome, Run
 from .steps.write import label_spec, opened, try_writer
@@ -39,6 +37,7 @@ from .workers.main_guard import check_guarded
 
 if TYPE_CHECKING:
     from .forecast import Forecast
+    from .within import Area
 
 __all__ = ["Execution"]
 
@@ -65,14 +64,13 @@ class Execution:
         if self.options.processes:
             check_guarded(sys._getframe(), "leave processes out: a run uses threads by itself")
         opened, options = self._open(source), self.options
-        given, area = given_labels(options.given, opened.opened), area_of(options.within, opened)
+        given, area = self._given(opened), self._area(opened)
         homes = [self._destination(opened, destination, name) for name in outputs_of(self.parts.segmenter) or ("",)]
         images = [each.whole.identity for each in (opened, *given.values())] + (area.identities if area else [])
         home = homes[0]
         try:
             self._check_places(homes, images, home)
-            plan = plan_of(self.parts, opened, given, options, home.checkpoint, home.workdir)
-            plan = restricted(plan, area, options)
+            plan = self._plan(opened, given, area, home.checkpoint, home.workdir)
             outputs = self._outputs(plan, homes, opened, given)
             tables = [each for output in outputs for each in output.tabling.homes]
             self._check_places(tables, images, home)
@@ -109,10 +107,34 @@ class Execution:
 
         nowhere = Path()  # a forecast has a checkpoint of its own, and writes nothing
         opened = self._open(source)
-        given = given_labels(self.options.given, opened.opened)
-        plan = plan_of(self.parts, opened, given, self.options, nowhere, nowhere)
-        plan = restricted(plan, area_of(self.options.within, opened), self.options)
+        plan = self._plan(opened, self._given(opened), self._area(opened), nowhere, nowhere)
         return forecast(plan, self.options.workers, sample)
+
+    def _given(self, source: Source) -> dict[str, Source]:
+        """The label images that the user gives, opened lazily."""
+        if not self.options.given:
+            return {}
+        from .given import given_labels  # most runs are given none
+
+        return given_labels(self.options.given, source.opened)
+
+    def _area(self, source: Source) -> Area | None:
+        """The region to which the run is restricted, opened lazily."""
+        if self.options.within is None:
+            return None
+        from .region import area_of  # most runs have none
+
+        return area_of(self.options.within, source)
+
+    def _plan(
+        self, source: Source, given: Mapping[str, Source], area: Area | None, checkpoint: Path, workdir: Path
+    ) -> Plan:
+        plan = plan_of(self.parts, source, given, self.options, checkpoint, workdir)
+        if area is None:
+            return plan
+        from .region import restricted
+
+        return restricted(plan, area, self.options)
 
     def _check_places(self, places: Sequence[Destination], images: Iterable[Identity], home: Destination) -> None:
         """Refuse places that would destroy an image, or that are not free, unless an earlier run put that there."""
@@ -127,7 +149,7 @@ class Execution:
         self, plan: Plan, homes: Sequence[Destination], source: Source, given: Mapping[str, Source]
     ) -> list[Output]:
         """The label images of the run, each with its table."""
-        plans = [plan.output(part, home.workdir) for part, home in enumerate(homes)]
+        plans = [plan, *(plan.output(part, home.workdir) for part, home in enumerate(homes[1:], 1))]
         return [
             Output(name=name, home=home, tabling=self._tabling(home, plans, part, source, given))
             for part, (name, home) in enumerate(zip(plan.outputs or ("",), homes, strict=True))
@@ -203,7 +225,7 @@ class Execution:
             with crew(count, processes=self.options.processes, gpus=devices) as workers:
                 runs = [
                     Run(
-                        plan=plan.output(part, each.home.workdir),
+                        plan=plan.output(part, each.home.workdir) if part else plan,
                         crew=workers,
                         report=watchers.tile_done,
                         output=each.name,

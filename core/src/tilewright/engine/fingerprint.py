@@ -13,7 +13,7 @@ from typing import Any
 from .._version import __version__
 from ..components.resolve import configuration
 from ..components.specs import Kind
-from ..image.mapped import Transformation, mapped_in
+from ..image.mapped import Transformation
 from ..tiling.windows import Windows
 from .checkpoint.differences import same
 from .code_identity import behaviour
@@ -37,7 +37,7 @@ def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
         "image": [image.axes, list(image.shape), str(image.dtype)],
         "reader": identity("reader", plan.source.reader) if plan.source.reader else None,
         "channels": plan.source.channels,
-        "transforms": [_transformation(each) for each in mapped_in(image.data)],
+        "transforms": [_transformation(each) for each in image.transformations],
         "grid": [grid.axes, grid.cores, grid.halo, grid.stride, grid.separate],
         "left_out": grid.left_out,
         "within": None if plan.within is None else plan.within.record,
@@ -117,7 +117,7 @@ def noting_changes(plan: Plan, record: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        functions = [each.function for each in mapped_in(plan.source.opened.data)]
+        functions = [each.function for each in plan.source.opened.transformations]
         records = [record["segmenter"], record["merger"], *record["transforms"]]
         for thing, known in zip((plan.segmenter, plan.merger, *functions), records, strict=True):
             if before := known.get("code"):

@@ -55,7 +55,7 @@ class Growth:
     def _drawn(self, plan: Plan) -> tuple[Table, Ints]:
         """What is drawn of the tiles, and the object of each piece."""
         objects = Joining(plan=plan, do=self._do).objects()
-        pieces = Table.load(plan.checkpoint, "pieces")
+        pieces = plan.pieces
         self._facts = {number: pieces.read(number, Facts).facts for number in pieces.busy}
         return pieces, objects.group.astype(np.int64)
 

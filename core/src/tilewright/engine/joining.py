@@ -51,7 +51,7 @@ class Joining:
     def objects(self) -> Objects:
         """Compare the seams, unite what is one object, and link slices if the plan says so."""
         tiles = self.plan.tiles
-        seams = self._table("join", "seams", join, tiles.busy)
+        seams = self._table("join", "seams", join, tiles.busy if len(tiles.busy) > 1 else [])
         objects = self._drawn(tiles, seams) if self.plan.owning else self._united(tiles, seams)
         return objects if self.plan.join_z is None else self._stacked(objects, self.plan.join_z)
 
@@ -62,7 +62,6 @@ class Joining:
         if self.plan.same_ids:
             (ids,) = tiles.columns(tiles.busy, Ids)
             pairs = np.concatenate([pairs, alike(ids)])
-        tiles.save("pieces")
         return Objects(group=united(len(first), pairs[:, 0], pairs[:, 1]), first=first, area=area)
 
     def _drawn(self, tiles: Table, seams: Table) -> Objects:
@@ -72,12 +71,12 @@ class Joining:
         decided.save("decided")
         self.plan.checkpoint.save("together", drawn_together(_pairs(tiles, decided, 6)))
         drawn = self._table("draw", "drawn", draw, self.plan.wanted)
-        drawn.save("pieces")
+        drawn.save("drawn")
         group, first, area = drawn.columns(drawn.busy, Groups)
         return Objects(group=rooted(group), first=first, area=area)
 
     def _stacked(self, objects: Objects, least: float) -> Objects:
-        pieces = Table.load(self.plan.checkpoint, "pieces")
+        pieces = self.plan.pieces
         links = self._table("link", "slices", link, below(self.plan.grid, pieces.objects))
         return stacked(objects, _pairs(pieces, links, 3), self.plan.grid, least)
 
@@ -95,5 +94,7 @@ class Joining:
 
 def _pairs(objects: Table, recorded: Table, width: int) -> Ints:
     """The pairs that were recorded of tiles, with labels turned into places in the table of all objects."""
+    if not recorded.busy:
+        return np.zeros((0, width), np.int64)
     rows = recorded.pairs(recorded.busy, width + 1)
     return linked(objects.before.astype(np.int64), recorded.repeated(), rows)

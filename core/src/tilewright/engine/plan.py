@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,9 @@ from .checkpoint.log import Checkpoint
 from .checkpoint.predictions import Predictions
 from .checkpoint.tables import Table
 from .reading import StoredLabels
-from .within import CLIP, Within
+
+if TYPE_CHECKING:
+    from .within import Within
 
 __all__ = ["Plan"]
 
@@ -110,6 +112,11 @@ class Plan:
         """The table of segmented tiles, once all are: for the steps after segmenting."""
         return Table.load(self.checkpoint, "tiles")
 
+    @property
+    def pieces(self) -> Table:
+        """The table of what is drawn of each tile: all of it, unless the merger says which tile draws an object."""
+        return Table.load(self.checkpoint, "drawn") if self.owning else self.tiles
+
     @cached_property
     def batches(self) -> Batches:
         """The windows of a network in batches; none for any other segmenter."""
@@ -149,12 +156,12 @@ class Plan:
     @property
     def clipped(self) -> bool:
         """Whether labels outside of a region are cut."""
-        return self.within is not None and self.within.rule == CLIP
+        return self.within is not None and self.within.clips
 
     @property
     def growing(self) -> bool:
         """Whether objects of a region are kept whole, so that tiles outside are read while one continues into them."""
-        return self.within is not None and self.within.rule != CLIP
+        return self.within is not None and not self.within.clips
 
     @property
     def measuring(self) -> bool:

@@ -7,27 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from ..abc.traits import MergerTraits, Traits, TransformTraits, declared, prepared
 from ..components.blame import blamed, whose
 from ..components.resolve import component
 from ..errors import InvalidOption
 from ..image import Image
-from ..image.mapped import mapped_in
 from ..io.destination import OUTPUT
 from ..io.source import Source, chosen_channels
 from ..labels.slices import chosen_iou
 from ..run_options import RunOptions
+from ..tiling.axes import spatial
 from ..tiling.grid import TileGrid
 from ..tiling.windows import Windows
 from .alignment import check_aligned, check_needed, check_wanted
 from .checkpoint.predictions import PREDICTIONS
 from .plan import Plan
 from .reading import StoredLabels
-from .within import CLIP, Area, Within
 
-__all__ = ["Parts", "merger_of", "plan_of", "restricted", "windows_of"]
+__all__ = ["Parts", "merger_of", "plan_of", "windows_of"]
 
 BUDGET = 2**31  # bytes that a batch of windows may take, where the tiler has no budget of its own
 
@@ -101,26 +98,6 @@ def plan_of(
     return _with_network(plan, traits, parts.tiler, options) if traits.predictions else plan
 
 
-def restricted(plan: Plan, area: Area | None, options: RunOptions) -> Plan:
-    """The plan restricted to a region, if there is one.
-
-    InvalidOption for what makes it unknown of an object whether it continues into another tile.
-    """
-    if area is None:
-        return plan
-    rule, who = options.within_rule, whose("segmenter", plan.segmenter)
-    parts = {"same_ids": plan.same_ids, "join_z": plan.join_z is not None, f"{who} (keeps_ids)": plan.keeps_ids}
-    apart = [name for name, chosen in parts.items() if chosen]
-    if rule != CLIP and apart:
-        raise InvalidOption(
-            f"within_rule {rule!r} keeps whole objects, which are followed from tile to tile, but with {apart[0]} "
-            f"parts of one may lie apart; leave {apart[0]} out, or use within_rule 'clip'"
-        )
-    within = Within.over(plan.grid, area, rule)
-    wanted = np.setdiff1d(np.flatnonzero(within.cover), np.array(plan.grid.left_out, np.int64))
-    return replace(plan, within=within, wanted=tuple(wanted.tolist()))
-
-
 def _joining(merger: Callable[..., Any], options: RunOptions) -> MergerTraits:
     joining = MergerTraits.of(merger)
     if options.same_ids and joining.owns:
@@ -175,6 +152,8 @@ def _given(parts: Parts, given: Mapping[str, Source], traits: Traits, image: Ima
     check_needed(given, dict.fromkeys(traits.given, whose("segmenter", parts.segmenter)))
     if not parts.measure:
         check_wanted(given, traits.given)
+    if not traits.given:
+        return {}
     lengths = {axis: image.size(axis) for axis in image.axes if axis != "c"}
     for name in traits.given:
         check_aligned(name, given[name].opened, image, lengths)
@@ -239,8 +218,8 @@ def _grid(tiler: Callable[..., TileGrid], image: Image, traits: Traits) -> TileG
 
 def read_context(image: Image, context: Mapping[str, int]) -> dict[str, int]:
     """The pixels around an outer region that are read, by axis: the segmenter's context, and the transforms'."""
-    contexts = [context, *(each.context for each in mapped_in(image.data))]
-    return {axis: sum(each.get(axis, 0) for each in contexts) for axis in image.spatial_axes}
+    contexts = [context, *(each.context for each in image.transformations)]
+    return {axis: sum(each.get(axis, 0) for each in contexts) for axis in spatial(image.axes)}
 
 
 def windows_of(segmenter: Any, image: Image, traits: Traits, tiler: Any) -> tuple[Windows, ...]:

@@ -7,26 +7,31 @@ from math import isclose
 from os import PathLike
 from typing import Any
 
+import numpy as np
+
 from ..abc.traits import ReaderTraits
+from ..components.blame import whose
 from ..errors import InvalidImage, InvalidOption
 from ..image import Image
 from ..image.lattice import translation
 from ..image.polygons import Polygons, polygons_in
 from ..io.formats import read
 from ..io.source import Source, identity_of
+from ..run_options import RunOptions
 from ..tiling.grid import TileGrid
 from .given import label_source, opened_labels
+from .plan import Plan
 from .reading import StoredLabels
-from .within import Along, Area, Outlines, StoredMask
+from .within import Along, Area, Outlines, StoredMask, Within
 
-__all__ = ["area_of"]
+__all__ = ["area_of", "restricted"]
 
 WHAT = "the region (within, --within)"
 NEAR = 1e-3  # the share by which spacings may be rounded
 
 
-def area_of(within: Any, source: Source) -> Area | None:
-    """The region of a run, opened lazily; None if there is none.
+def area_of(within: Any, source: Source) -> Area:
+    """The region of a run, opened lazily.
 
     within: polygons (`image.polygons`), or a mask or label image as `given` takes label images; what is not background
         is the region. A mask lies on the image by spacing and origin; along axes that it lacks, and where it has one
@@ -34,14 +39,30 @@ def area_of(within: Any, source: Source) -> Area | None:
 
     InvalidOption or InvalidImage, with both values, for a region that does not lie on the image.
     """
-    if within is None:
-        return None
     polygons = polygons_in(within, WHAT)
     name = str(within) if isinstance(within, str | PathLike) else ""
     if polygons is not None:
         area = _outlined(polygons, name or f"{len(polygons.edges)} polygons", source)
         return replace(area, identities=[identity_of(within)]) if name else area
     return _masked(label_source(opened_labels(within, source.opened), WHAT), name, source.opened)
+
+
+def restricted(plan: Plan, area: Area, options: RunOptions) -> Plan:
+    """The plan restricted to a region.
+
+    InvalidOption for what makes it unknown of an object whether it continues into another tile.
+    """
+    rule, who = options.within_rule, whose("segmenter", plan.segmenter)
+    parts = {"same_ids": plan.same_ids, "join_z": plan.join_z is not None, f"{who} (keeps_ids)": plan.keeps_ids}
+    apart = [name for name, chosen in parts.items() if chosen]
+    if rule != "clip" and apart:
+        raise InvalidOption(
+            f"within_rule {rule!r} keeps whole objects, which are followed from tile to tile, but with {apart[0]} "
+            f"parts of one may lie apart; leave {apart[0]} out, or use within_rule 'clip'"
+        )
+    within = Within.over(plan.grid, area, rule)
+    wanted = np.setdiff1d(np.flatnonzero(within.cover), np.array(plan.grid.left_out, np.int64))
+    return replace(plan, within=within, wanted=tuple(wanted.tolist()))
 
 
 def _outlined(polygons: Polygons, name: str, source: Source) -> Area:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from .checkpoint.log import Place
 from .checkpoint.records import Head, Ids, Recorded, read
 from .checkpoint.tables import Table
 from .checkpoint.traces import TRACES
-from .growth import Growth, kept
 from .joining import Joining
 from .lookahead import Lookahead, batch_of
 from .plan import Plan
@@ -35,6 +34,9 @@ from .steps.predict import batch_guards, combined
 from .steps.segment import decode, guard_with_given, guards, segment
 from .steps.write import Writing, blocks_of, write
 from .workers.crew import Crew, batched
+
+if TYPE_CHECKING:
+    from .growth import Growth
 
 __all__ = ["Outcome", "Run"]
 
@@ -109,7 +111,7 @@ class Run:
         """
         with self._timed("segment"):
             recorded: dict[int, Recorded] = {}
-            numbers, growths = self.plan.wanted, [Growth(run._do) for run in (self, *others)]
+            numbers, growths = self.plan.wanted, self._growths(others)
             while len(numbers):
                 recorded.update(self._segmented(numbers, recorded))
                 plans = self._joinable(recorded, others) if self.plan.growing else []
@@ -124,6 +126,14 @@ class Run:
         for run, plan in zip((self, *others), plans, strict=True):
             run.plan, run.segmented, run.skipped = plan, self.segmented, self.skipped
             run.failed, run.predicted = self.failed, self.predicted
+
+    def _growths(self, others: Sequence[Run]) -> list[Growth]:
+        """What follows objects of a region from tile to tile, for each output."""
+        if not self.plan.growing:
+            return []
+        from .growth import Growth  # most runs have no region
+
+        return [Growth(run._do) for run in (self, *others)]
 
     def _segmented(self, numbers: Sequence[int], before: Mapping[int, Recorded]) -> dict[int, Recorded]:
         """The records of some tiles. before: those of the tiles before them."""
@@ -202,7 +212,9 @@ class Run:
             objects = Joining(plan=self.plan, do=self._do).objects()
             self._log_undrawn(int(objects.area.sum()))
             if self.within is not None:
-                objects = kept(self.plan, self.within, Table.load(self.plan.checkpoint, "pieces"), objects)
+                from .growth import kept
+
+                objects = kept(self.plan, self.within, self.plan.pieces, objects)
             numbers, count = numbered(objects, self.plan.min_size)
             self.plan.checkpoint.save("numbers", numbers)
         return Outcome(n_objects=count, dtype=numbers.dtype)
@@ -211,7 +223,6 @@ class Run:
         """Leave every object the id that the segmenter gave it, and count the ids."""
         with self._timed("count"):
             tiles = self.plan.tiles
-            tiles.save("pieces")
             ids = tiles.columns(tiles.busy, Ids).ids.view(np.uint64)
             dtype = dtype_for(int(ids.max(initial=0)))
             self.plan.checkpoint.save("numbers", ids.astype(dtype, copy=False))

@@ -20,10 +20,9 @@ from ..tiling.grid import Tile, TileGrid
 from ..tiling.regions import Region, lengths
 from .reading import StoredLabels
 
-__all__ = ["CLIP", "OUTSIDE", "PARTLY", "WHOLLY", "Along", "Area", "Outlines", "Rule", "StoredMask", "Within"]
+__all__ = ["OUTSIDE", "PARTLY", "WHOLLY", "Along", "Area", "Outlines", "Rule", "StoredMask", "Within"]
 
 Rule = Literal["clip", "inside", "touching", "centroid"]
-CLIP: Rule = "clip"
 
 OUTSIDE, PARTLY, WHOLLY = 0, 1, 2  # how much of a tile's core lies in the region
 AT_ONCE = 2**22  # pixels of a mask that are read at a time
@@ -147,6 +146,15 @@ class Within:
     def record(self) -> dict[str, str]:
         """The rule and the region's pixels, as the fingerprint has them."""
         return {"rule": self.rule, "pixels": self.digest}
+
+    @property
+    def clips(self) -> bool:
+        """Whether labels outside are cut, rather than objects kept whole."""
+        return self.rule == "clip"
+
+    def is_cut(self, tile: Tile) -> bool:
+        """Whether a tile's core lies partly in the region."""
+        return bool(self.cover[tile.number] == PARTLY)
 
     def check(self) -> None:
         """NotReadable if the mask has been removed or changed since the run was planned."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..components.isolation import describe
 from ..errors import InvalidImage, InvalidOption, InvalidPixels, NotReadable, TransformFailed
-from ..storage.arrays import Array, direct, in_memory, unit_of
+from ..storage.arrays import Array, View, direct, in_memory, unit_of
 from ..storage.identity import Identity
 from ..tiling.axes import AXES, SPATIAL, by_axis, spatial
 from ..tiling.regions import Region, cut, indexed
@@ -135,13 +135,18 @@ class Image:
             raise ValueError(f"{self!r} is read from its source, so its pixels are always a copy; leave copy out")
         return np.asarray(self[...], dtype)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         return tuple(int(length) for length in self.data.shape)
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(self.data.dtype)
+
+    @property
+    def transformations(self) -> tuple[Transformation, ...]:
+        """What makes its pixels of those that are stored, the first one first; empty for pixels as they are stored."""
+        return self.data.transformations if isinstance(self.data, View) else ()
 
     @property
     def spatial_axes(self) -> str:

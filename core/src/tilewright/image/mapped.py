@@ -16,7 +16,7 @@ from ..tiling.axes import spatial
 from ..tiling.placement import Placement, widened
 from ..tiling.regions import Region, indexed, lengths, relative
 
-__all__ = ["Mapped", "Transformation", "mapped_in"]
+__all__ = ["Mapped", "Transformation"]
 
 PROBED = 16  # pixels along each axis, handed to a function to see the dtype that it returns
 
@@ -68,6 +68,10 @@ class Mapped(View):
             unit["c"] = (sizes["c"],) if isinstance(unit["c"], tuple) else sizes["c"]
         self.chunks = tuple(unit[axis] for axis in self.axes) if unit else None
         self.dtype: np.dtype[Any] = by.dtype if by.dtype is not None else self._probed()
+
+    @property
+    def transformations(self) -> tuple[Transformation, ...]:
+        return (*super().transformations, self.by)
 
     def footprint(self, region: Region) -> Region:
         parts = dict(zip(self.axes, region, strict=True))
@@ -161,10 +165,3 @@ class Mapped(View):
 
 def _each(pixels: NDArray[Any], around: int) -> Iterator[NDArray[Any]]:
     return (pixels[index] for index in np.ndindex(pixels.shape[:around]))
-
-
-def mapped_in(data: Any) -> list[Transformation]:
-    """The transformations of an array, the first one first."""
-    if not isinstance(data, View):
-        return []
-    return mapped_in(data.base) + ([data.by] if isinstance(data, Mapped) else [])

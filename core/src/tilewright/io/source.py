@@ -11,17 +11,19 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..abc.traits import ReaderTraits, Traits, TransformTraits
 from ..components.resolve import component
 from ..errors import InvalidOption, NotReadable
 from ..image import Image
 from ..image.arrays import as_image
-from ..image.lattice import Lattice, lattice_of
 from ..storage.identity import Identity
 from .formats import choose_reader, image_in, read
 from .resolution import nearest_level
+
+if TYPE_CHECKING:
+    from ..image.lattice import Lattice
 
 __all__ = ["Source", "chosen_channels", "identity_of", "open_source"]
 
@@ -77,6 +79,8 @@ class Source:
 
     def laid_on(self, image: Image) -> Source:
         """The source with its nearest pixels on those of an image, if it is another resolution of the same field."""
+        from ..image.lattice import lattice_of  # most runs have no labels to lay on their image
+
         lattice = lattice_of(image, self.opened)
         if lattice is None:
             return self

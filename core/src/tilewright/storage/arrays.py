@@ -70,6 +70,11 @@ class View:
         """The region of the other array that a region's pixels are made from."""
         return region
 
+    @property
+    def transformations(self) -> tuple[Any, ...]:
+        """What is done to the pixels of the array beneath all views (`image.mapped`), the first one first."""
+        return self.base.transformations if isinstance(self.base, View) else ()
+
 
 def beneath(data: Any) -> tuple[Any, str]:
     """The array beneath all views, and a text that names which of its pixels; empty if the array is not a view."""

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from ...errors import InvalidLabels, InvalidPixels, NotReadable, SegmenterFailed, TransformFailed
 from ..checkpoint.log import Place
 from ..checkpoint.records import Recorded
-from ..plan import Plan
 
 __all__ = ["NOWHERE", "attempted"]
 
@@ -16,13 +15,13 @@ NOWHERE = Place(0, 0, 0)
 LONGEST_PAUSE = 30.0  # seconds
 
 
-def attempted(plan: Plan, number: int, work: Callable[[], Recorded]) -> Recorded:
-    """The record of a task, which is tried as often as the plan says, after pauses that double.
+def attempted(number: int, work: Callable[[], Recorded], *, retries: int, on_error: str) -> Recorded:
+    """The record of a task, which is tried `retries` times more, after pauses that double.
 
-    If it fails for good the error is raised, or its text recorded, as the plan says. What is wrong with labels or
+    If it fails for good the error is raised (`on_error="raise"`), or its text recorded. What is wrong with labels or
     pixels is not tried again: the same pixels give the same labels.
     """
-    for attempt in range(plan.retries):
+    for attempt in range(retries):
         try:
             return work()._replace(retried=attempt)
         except (SegmenterFailed, TransformFailed, NotReadable):
@@ -30,7 +29,7 @@ def attempted(plan: Plan, number: int, work: Callable[[], Recorded]) -> Recorded
     try:
         recorded = work()
     except (SegmenterFailed, TransformFailed, NotReadable, InvalidLabels, InvalidPixels) as error:
-        if plan.on_error == "raise":
+        if on_error == "raise":
             raise
         return Recorded(number, NOWHERE, 0, failed=str(error))
-    return recorded._replace(retried=plan.retries) if plan.retries else recorded
+    return recorded._replace(retried=retries) if retries else recorded

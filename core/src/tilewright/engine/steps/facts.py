@@ -16,7 +16,6 @@ from ...tiling.grid import Tile
 from ...tiling.regions import flat_in_image, lengths
 from ..checkpoint.records import Inside
 from ..plan import Plan
-from ..within import PARTLY
 
 __all__ = ["cut", "facts_of", "neighbours", "recorded_inside", "runs_inside", "spread_inside"]
 
@@ -65,7 +64,7 @@ def neighbours(plan: Plan) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]
 
 def runs_inside(plan: Plan, tile: Tile, inside: Mask) -> Ints | None:
     """Which pixels of a core are in the region, as lengths of runs, the first one outside; None if nobody needs it."""
-    if plan.within is None or plan.within.cover[tile.number] != PARTLY or not (plan.clipped or plan.owning):
+    if plan.within is None or not plan.within.is_cut(tile) or not (plan.clipped or plan.owning):
         return None
     flat = inside.ravel()
     runs = np.diff(run_starts(flat), append=flat.size)
@@ -84,7 +83,7 @@ def recorded_inside(plan: Plan, tile: Tile) -> tuple[Mask, Ints | None]:
     None are, if the tile was empty and this is a further output, of which nothing is recorded then.
     """
     assert plan.within is not None
-    if plan.within.cover[tile.number] != PARTLY:
+    if not plan.within.is_cut(tile):
         return plan.within.inside(tile), None
     recorded = plan.tiles.read(tile.number, Inside).inside if plan.tiles.holds(tile.number) else None
     runs = np.array([math.prod(lengths(tile.core))]) if recorded is None else recorded

@@ -48,8 +48,7 @@ class DrawnLabels:
 
     @cached_property
     def _recorded(self) -> tuple[Table, NDArray[Any]]:
-        checkpoint = self.plan.checkpoint
-        return Table.load(checkpoint, "pieces"), checkpoint.load("numbers")
+        return self.plan.pieces, self.plan.checkpoint.load("numbers")
 
     def __getstate__(self) -> dict[str, Any]:
         return {"plan": self.plan, "dtype": self.dtype}

@@ -14,7 +14,6 @@ from ...labels.pairs import count_pairs
 from ...labels.slices import chains
 from ...tiling.grid import TileGrid
 from ..checkpoint.records import LinkRecord, Recorded, keep
-from ..checkpoint.tables import Table
 from ..plan import Plan
 
 __all__ = ["below", "link", "stacked", "step"]
@@ -38,7 +37,7 @@ def below(grid: TileGrid, objects: Ints) -> list[int]:
 
 def link(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
     """Record which objects of these tiles' cores share pixels with which of the next slice, and how many."""
-    pieces, done = Table.load(plan.checkpoint, "pieces"), []
+    pieces, done = plan.pieces, []
     for number in numbers:
         other = number + step(plan.grid)
         slices = (pieces.labels(tile, plan.grid[tile].core) for tile in (number, other))

@@ -36,7 +36,11 @@ def predict(plan: Plan, batch: int) -> Recorded:
 
     The record's `objects` counts the windows that went through the network. What fails is tried again as tiles are.
     """
-    recorded = attempted(plan, batch, lambda: Recorded(batch, NOWHERE, _predicted_windows(plan, batch)))
+
+    def work() -> Recorded:
+        return Recorded(batch, NOWHERE, _predicted_windows(plan, batch))
+
+    recorded = attempted(batch, work, retries=plan.retries, on_error=plan.on_error)
     if recorded.failed:
         plan.predictions.fail(batch, recorded.failed)
     return recorded._replace(number=task_of(batch))

@@ -16,7 +16,7 @@ from ...labels.runs import Runs, checked_outputs, smallest_dtype
 from ...tiling.axes import spatial
 from ...tiling.grid import Tile
 from ...tiling.placement import Placement
-from ...tiling.regions import flat_in_image, lengths, relative
+from ...tiling.regions import Region, flat_in_image, lengths, relative
 from ...tiling.strips import strips_of
 from ..checkpoint.log import PART
 from ..checkpoint.records import Recorded, TileRecord, keep
@@ -36,7 +36,10 @@ Given = Mapping[str, NDArray[np.uint64]]
 
 def segment(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
     """Segment tiles and record what comes out: their labels, their objects, and the strips that their seams need."""
-    return [attempted(plan, number, partial(_segment_tile, plan, plan.grid[number])) for number in numbers]
+    return [
+        attempted(number, partial(_segment_tile, plan, plan.grid[number]), retries=plan.retries, on_error=plan.on_error)
+        for number in numbers
+    ]
 
 
 def decode(plan: Plan, tasks: Sequence[int]) -> list[Recorded]:
@@ -52,8 +55,9 @@ def guards(plan: Plan, numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _guard(plan: Plan, tile: Tile) -> int:
-    digest = digest_of(plan, _pixels(plan, tile)) if plan.digests else 0
-    return guard_with_given(plan, tile, guard_of(plan, plan.seen(tile)) + digest if plan.pixels else 0)
+    seen = plan.seen(tile)
+    digest = digest_of(plan, _pixels(plan, tile, seen)) if plan.digests else 0
+    return guard_with_given(plan, tile, guard_of(plan, seen) + digest if plan.pixels else 0)
 
 
 def guard_with_given(plan: Plan, tile: Tile, guard: int) -> int:
@@ -65,11 +69,12 @@ def guard_with_given(plan: Plan, tile: Tile, guard: int) -> int:
 def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
     if plan.windows:  # which have been read
         guard = combined([plan.predictions.guard(batch) or 0 for batch in plan.needs(tile)])
-        pixels = None if plan.empty is None else _pixels(plan, tile)
+        pixels = None if plan.empty is None else _pixels(plan, tile, plan.seen(tile))
     elif plan.pixels:
-        guard = guard_of(plan, plan.seen(tile))  # before the pixels are read: what changes meanwhile is noticed
-        pixels = _pixels(plan, tile)
-        guard += digest_of(plan, pixels)
+        seen = plan.seen(tile)
+        guard = guard_of(plan, seen)  # before the pixels are read: what changes meanwhile is noticed
+        pixels = _pixels(plan, tile, seen)
+        guard += digest_of(plan, pixels) if plan.digests else 0
     else:
         guard, pixels = 0, None
     given: Given = {}
@@ -130,9 +135,9 @@ def _labels_record(
     return record if inside is None else record._replace(facts=facts_of(plan, tile, runs.labels, count, inside))
 
 
-def _pixels(plan: Plan, tile: Tile) -> NDArray[Any]:
+def _pixels(plan: Plan, tile: Tile, seen: Region) -> NDArray[Any]:
     note("read", [tile.number])
-    return pixels_of(plan, plan.seen(tile), plan.axes, lambda _: tile_text(plan, tile))
+    return pixels_of(plan, seen, plan.axes, lambda _: tile_text(plan, tile))
 
 
 def _given(plan: Plan, tile: Tile) -> tuple[Given, list[int]]:

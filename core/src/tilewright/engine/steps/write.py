@@ -99,7 +99,7 @@ def blocks_of(sink: Sink, grid: TileGrid) -> TileGrid:
 def write(writing: Writing, numbers: Sequence[int]) -> list[Recorded]:
     """Write blocks, and note in the checkpoint that they are written. A block without objects is left as it is."""
     checkpoint = writing.plan.checkpoint
-    pieces, final = Table.load(checkpoint, "pieces"), checkpoint.load("numbers")
+    pieces, final = writing.plan.pieces, checkpoint.load("numbers")
     done = []
     for number in numbers:
         region = writing.blocks[number].core
