@@ -93,6 +93,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .writer import LabelsWriter as LabelsWriter
     from .writer import PlacedWriter as PlacedWriter
     from .writer import ReadableSink as ReadableSink
+    from .writer import RecordedWriter as RecordedWriter
     from .writer import Sink as Sink
     from .writer import StagedSink as StagedSink
     from .writer import Writer as Writer
@@ -140,6 +141,7 @@ _HOMES = {
         "LabelsWriter",
         "PlacedWriter",
         "ReadableSink",
+        "RecordedWriter",
         "Sink",
         "StagedSink",
         "Writer",

@@ -62,7 +62,8 @@ class TableFormat(Protocol):
     It is called once before the first block too, in a `workdir` that is thrown away, so that what it refuses is refused
     before any work. A run that is killed fills a table from its first row again.
 
-    A format may also have `destination`, `exists` and `beside`, as a `Writer` has.
+    A format may also have `destination`, `provenance`, `exists` and `beside`, as a `Writer` has, and `opened(path)`:
+    the columns of a table that is there.
     """
 
     def __call__(self, path: str, spec: TableSpec, /) -> TableSink:

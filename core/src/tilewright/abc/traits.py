@@ -275,9 +275,13 @@ class WriterTraits:
     """What a writer or a table's format declares, or what stands in for it: see `abc.writer`.
 
     destination: where the output goes that belongs to an image; None if there is no such method.
+    provenance: what an output at a path holds of how it was made; nothing without such a method.
+    opened: the columns of a table that is at a path; None if there is no such method.
     """
 
     destination: Callable[[str, str], str] | None
+    provenance: Callable[[str], Mapping[str, Any] | None]
+    opened: Callable[[str], Any] | None
     exists: Callable[[str], bool]
     beside: Callable[[str], Path]
 
@@ -286,6 +290,8 @@ class WriterTraits:
         asked = _Asked(kind, writer)
         return cls(
             destination=asked.guarded("destination"),
+            provenance=asked.guarded("provenance") or (lambda _: None),
+            opened=asked.guarded("opened") if kind == "table" else None,
             exists=asked.guarded("exists") or (lambda path: Path(path).exists()),
             beside=asked.guarded("beside") or Path,
         )

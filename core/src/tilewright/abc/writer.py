@@ -15,7 +15,17 @@ from ..image import Array, Level, Region
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["BlockSink", "LabelSpec", "LabelsWriter", "PlacedWriter", "ReadableSink", "Sink", "StagedSink", "Writer"]
+__all__ = [
+    "BlockSink",
+    "LabelSpec",
+    "LabelsWriter",
+    "PlacedWriter",
+    "ReadableSink",
+    "RecordedWriter",
+    "Sink",
+    "StagedSink",
+    "Writer",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +124,8 @@ class Writer(Protocol):
     It is called once before the first tile too, in a `workdir` that is thrown away, so that what it refuses is refused
     before any work. Nothing may be at the destination before the sink's `finish`.
 
-    A writer may also have `destination` (`LabelsWriter`), and `exists` and `beside` (`PlacedWriter`, each also alone).
+    A writer may also have `destination` (`LabelsWriter`), `provenance` (`RecordedWriter`), and `exists` and `beside`
+    (`PlacedWriter`, each also alone).
     """
 
     def __call__(self, path: str, spec: LabelSpec, /) -> Sink:
@@ -132,6 +143,13 @@ class LabelsWriter(Writer, Protocol):
 
         InvalidOption for an image or a name for which there is none.
         """
+
+
+class RecordedWriter(Writer, Protocol):
+    """A writer that reads again how labels were made. A step of a workflow needs it to know that it is done."""
+
+    def provenance(self, path: str, /) -> Mapping[str, Any] | None:
+        """What the sink's `finish` was given when the labels at a path were made; None if they do not hold it."""
 
 
 class PlacedWriter(Writer, Protocol):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..abc.writer import LabelSpec
 from ..image import Array, Region
 from ..storage.arrays import direct
-from ..storage.hierarchy import changed_hierarchy, root_of
+from ..storage.hierarchy import attributes_of, changed_hierarchy, root_of
 from ..storage.replace import check_replaceable, place_folder, recover
 
 __all__ = ["ZarrArray"]
@@ -50,6 +50,10 @@ class ZarrArray:
         for stray in aside.rglob("*.partial"):  # zarr's own, of what was being written at a kill
             stray.unlink()
         return ZarrArraySink(aside, target)
+
+    def provenance(self, path: str) -> Mapping[str, Any] | None:
+        """The attribute of the array at the path."""
+        return attributes_of(Path(path)).get("tilewright")
 
 
 def _chunks(tile: Sequence[int], shape: Sequence[int]) -> tuple[int, ...]:

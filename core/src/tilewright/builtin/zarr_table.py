@@ -7,11 +7,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..abc.measurer import Columns
 from ..abc.table import TableSpec
-from ..storage.hierarchy import changed_hierarchy, root_of
+from ..storage.hierarchy import attributes_of, changed_hierarchy, root_of
 from ..storage.replace import check_replaceable, place_folder, recover
 
 __all__ = ["ZarrTable"]
@@ -31,6 +31,17 @@ class ZarrTable:
         recover(spec.workdir / "table.zarr", target)
         check_replaceable(target)
         return ZarrTableSink(spec, target)
+
+    def opened(self, path: str) -> Columns:
+        """The columns of the group at the path."""
+        import zarr
+
+        group = zarr.open_group(path, mode="r")
+        return {name: group[name] for name in cast("list[str]", group.attrs["columns"])}  # type: ignore[misc]  # arrays
+
+    def provenance(self, path: str) -> Mapping[str, Any] | None:
+        """The attribute of the group at the path."""
+        return attributes_of(Path(path)).get("tilewright")
 
 
 class ZarrTableSink:
@@ -64,7 +75,4 @@ class ZarrTableSink:
         recover(self._aside, self._path)
 
     def read(self) -> Columns:
-        import zarr
-
-        group = zarr.open_group(self._path, mode="r")
-        return {name: group[name] for name in self._spec.columns}  # type: ignore[misc]  # they are arrays
+        return ZarrTable().opened(str(self._path))

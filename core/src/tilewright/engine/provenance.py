@@ -64,6 +64,7 @@ def provenance_of(
         "n_undrawn": run.undrawn,
         "failed": run.failed,
         "n_objects": outcome.n_objects,
+        **({} if run.content is None else {"content": run.content._asdict()}),
         "started": started.isoformat(timespec="seconds"),
         "seconds": {step: round(spent, 3) for step, spent in run.seconds.items()},
     }

@@ -19,6 +19,7 @@ from ..abc.writer import Sink
 from ..components.blame import blamed
 from ..components.printable import printable
 from ..errors import SegmenterFailed
+from ..labels.content import Content
 from ..labels.objects import distinct, dtype_for, numbered
 from ..storage.disk import discard, read_whole, write_whole
 from ..storage.machine import boot_id
@@ -78,6 +79,7 @@ class Run:
     tile failed that may. `undrawn` counts the pixels that a tile labelled in its own core and that are background in
     the result.
     `predicted` counts the windows that went through a network, `kept` the bytes of what it says that are kept.
+    `content` tells the labels that are written from others.
     `source`, `given` and `within` are the plan's, which drops them once all tiles are segmented.
     `output` is the name of the output; empty if the segmenter returns one label image alone.
     """
@@ -93,6 +95,7 @@ class Run:
     predicted: int = 0
     kept: int = 0
     failed: list[str] = field(default_factory=list)
+    content: Content | None = None
 
     def __post_init__(self) -> None:
         self.source = self.plan.source  # the plan of later steps does without
@@ -252,7 +255,9 @@ class Run:
                 dtype=outcome.dtype,
                 attempt=self._attempt(),
             )
-            self._do("write", "written", write, writing, self._blocks(writing.blocks))
+            written = self._do("write", "written", write, writing, self._blocks(writing.blocks))
+            digests = [written[n].guard if n in written else 0 for n in range(len(writing.blocks))]
+            self.content = Content.of(digests, writing.blocks.largest, outcome.dtype)
 
     def _blocks(self, blocks: TileGrid) -> Sequence[int]:
         """The blocks that have pixels of segmented tiles; the others are background."""

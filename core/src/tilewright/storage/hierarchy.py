@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from .disk import check_metadata, fitting, read_whole, write_whole
+from .disk import check_metadata, file_state, fitting, read_whole, write_whole
 from .lock import held
 
-__all__ = ["changed_hierarchy", "check_node", "is_node", "root_of"]
+__all__ = ["attributes_of", "changed_hierarchy", "check_node", "is_node", "is_touched", "root_of"]
 
 NODE = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 CONSOLIDATED: dict[str, Literal[2, 3]] = {".zmetadata": 2, "zarr.json": 3}  # the file of each zarr format
@@ -27,6 +27,24 @@ GAP = 2
 def is_node(folder: Path) -> bool:
     """Whether a folder holds metadata of a zarr group or array."""
     return any((folder / name).is_file() for name in NODE)
+
+
+def is_touched(folder: Path) -> bool:
+    """Whether a file in a zarr node is newer than the metadata at its top, which is what a writer writes last."""
+    written = max((state[1] for name in NODE if (state := file_state(folder / name))), default=0)
+    inside = (f"{at}/{name}" for at, _, names in os.walk(folder) for name in names)
+    return any(state[1] > written for file in inside if (state := file_state(file)))
+
+
+def attributes_of(folder: Path) -> dict[str, Any]:
+    """The attributes of a zarr node, of either format; none if no node can be read there."""
+    for name, within in (("zarr.json", "attributes"), (".zattrs", "")):
+        with suppress(OSError, ValueError):
+            check_metadata(folder / name)
+            record = json.loads(read_whole(folder / name))
+            attributes = record.get(within, {}) if within else record
+            return attributes if isinstance(attributes, dict) else {}
+    return {}
 
 
 def check_node(folder: Path) -> None:

@@ -20,6 +20,7 @@ from .disk import file_state
 
 __all__ = ["SMALL", "Identity", "pieces"]
 
+BESIDE = ("labels", "tables")  # what lies in an image's store and is not the image's own
 FEW, SMALL = 64, 2**25  # files, and their bytes together, that are read to know whether their content is the same
 
 
@@ -86,6 +87,17 @@ class Identity:
         of every tile's pixels, and reads the pixels again before it resumes.
         """
         return self.chunks is not None or bool(self.files) or (self._behind.told and not self._path)
+
+    def content(self) -> str | None:
+        """A text that is the same for equal pixels wherever they lie; None if there is none without reading them all.
+
+        It is a digest of the bytes, of pixels in memory and of files that are small together. Of other files it is one
+        of their names, sizes and times, as a copy that keeps the times has them too (`cp -a`, `rsync -a`).
+        """
+        roots = self._behind.files or self.files
+        if not roots:
+            return self.text if self._behind.told and not self._path else None
+        return _movable(roots) + self._selection
 
     def destroyed_by(self, path: Path) -> Path | None:
         """The file or folder of the pixels that writing at a path would replace: it is the path, or in it, or holds it.
@@ -190,13 +202,29 @@ def _state(files: Stats) -> int:
     return sum(zlib.crc32(repr(each).encode()) for each in files.items())  # in any order
 
 
-def _content(files: Stats) -> str | None:
-    """A digest of what is in files; None if that is much to read, or not in regular files."""
+def _movable(roots: Sequence[Path]) -> str:
+    """A digest of files and of what is in folders, by their names from there, but for the labels of an image there."""
+    names = {
+        file: f"{number} {name}"
+        for number, root in enumerate(roots)
+        for file in _stats([root])
+        if next(iter(Path(name := os.path.relpath(file, root)).parts), "") not in BESIDE
+    }
+    files = {file: file_state(file) for file in names}
+    known = [(name, files[file]) for file, name in sorted(names.items(), key=lambda each: each[1])]
+    return _content(files, names) or _digest(iter([repr(known).encode()]))
+
+
+def _content(files: Stats, names: Mapping[str, str] | None = None) -> str | None:
+    """A digest of what is in files, and of their paths or names; None if that is much, or not in regular files."""
     sizes = {file: state[0] for file, state in sorted(files.items()) if state}
     if len(files) > FEW or sum(sizes.values()) > SMALL or not all(Path(file).is_file() for file in files):
         return None
     try:
-        return _digest(part for file, size in sizes.items() for part in (os.fsencode(file), _begin(file, size)))
+        named = {file: os.fsencode(names[file] if names else file) for file in sizes}
+        return _digest(
+            part for file in sorted(sizes, key=named.__getitem__) for part in (named[file], _begin(file, sizes[file]))
+        )
     except OSError:  # it went away just now
         return None
 
@@ -219,4 +247,4 @@ def _would_destroy(path: Path, source: Path) -> bool:
     if source.is_relative_to(path):
         return True
     inside = path.relative_to(source).parts if path.is_relative_to(source) else ()
-    return bool(inside) and (inside[0] not in ("labels", "tables") or len(inside) == 1)
+    return bool(inside) and (inside[0] not in BESIDE or len(inside) == 1)

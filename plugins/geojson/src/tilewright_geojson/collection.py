@@ -9,7 +9,9 @@ from typing import Any
 
 from tilewright.errors import InvalidOption
 
-__all__ = ["file_at", "write_collection"]
+__all__ = ["file_at", "members_of", "write_collection"]
+
+HEAD = 2**24  # characters of the first line, which has all but the features
 
 
 def file_at(path: str) -> Path:
@@ -18,6 +20,16 @@ def file_at(path: str) -> Path:
     if target.is_dir():
         raise InvalidOption(f"{path!r} is a folder, but GeoJSON is one file; give the path of a file")
     return target
+
+
+def members_of(path: Path) -> dict[str, Any]:
+    """The members before the features of a collection that `write_collection` wrote; none of another file."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            head = json.loads(file.readline(HEAD) + "]}")
+    except (OSError, ValueError):
+        return {}
+    return head if isinstance(head, dict) else {}
 
 
 def write_collection(path: Path, workdir: Path, members: Mapping[str, Any], features: Iterable[str]) -> None:

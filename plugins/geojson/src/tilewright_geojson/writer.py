@@ -17,7 +17,7 @@ from tilewright.errors import InvalidOption
 
 from . import planes
 from .assembly import objects
-from .collection import file_at, write_collection
+from .collection import file_at, members_of, write_collection
 from .features import Features
 
 __all__ = ["GeoJsonObjects", "GeoJsonSink"]
@@ -54,6 +54,10 @@ class GeoJsonObjects:
         """Where objects of that name go that belong to the image at that path: beside it."""
         stem = image.rstrip("/").removesuffix(Path(image).suffix)
         return f"{re.sub(r'[.](ome|companion)$', '', stem, flags=re.IGNORECASE)}.{name}.geojson"
+
+    def provenance(self, path: str) -> Mapping[str, Any] | None:
+        """The member `tilewright` of the file at the path."""
+        return members_of(Path(path)).get("tilewright")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,13 +13,14 @@ import numpy as np
 import zarr
 
 from tilewright.abc import Image, LabelSpec, Level, check_replaceable, recover, root_of
-from tilewright.errors import InvalidImage, InvalidOption
+from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 
 from .attributes import label_attributes
 from .layout import LevelLayout, halved, plan, spaced
 from .places import check_apart, check_name, image_of, local_path, target_of, version_in, way_to
 from .registration import FORMATS
 from .sink import OmeZarrSink
+from .store import open_node
 
 __all__ = ["OmeZarrLabels"]
 
@@ -99,6 +101,14 @@ class OmeZarrLabels:
     def exists(self, path: str) -> bool:
         """Whether something is at the path."""
         return local_path(path).exists()
+
+    def provenance(self, path: str) -> Mapping[str, Any] | None:
+        """What the group at the path holds of how its labels were made."""
+        try:
+            record = open_node(str(target_of(path))).attrs.get("tilewright")
+        except NotReadable:
+            return None
+        return record if isinstance(record, Mapping) else None
 
     def beside(self, path: str) -> Path:
         """The folder that the run's checkpoint is put next to: the whole store, so that none is ever inside one.

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -20,7 +21,7 @@ from .omexml import AXES_KEY, NAMESPACE
 from .pyramid import Chunked, tiles
 from .spacing import in_units
 
-__all__ = ["Export"]
+__all__ = ["Export", "annotation"]
 
 CODES = {"deflate": "zlib", "zstd": "zstd", "none": None}
 CLASSIC = 2**32 - 2**28  # bytes that offsets of 32 bits reach, less what the tables of tiles take
@@ -81,3 +82,16 @@ class Export:
         down, across = (n / m for n, m in zip(self.spec.shape[-2:], level.shape[-2:], strict=True))
         dots = (1e4 / (sizes["x"] * across), 1e4 / (sizes["y"] * down))
         return {"resolution": dots, "resolutionunit": "CENTIMETER"}
+
+
+def annotation(root: ElementTree.Element) -> dict[str, Any] | None:
+    """What the map annotation holds that `Export` writes; None if there is none."""
+    found = root.findall(f".//{{*}}MapAnnotation[@Namespace='{NAMESPACE}']/{{*}}Value/{{*}}M")
+    return {entry.get("K", ""): _value(entry.text or "") for entry in found} or None
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

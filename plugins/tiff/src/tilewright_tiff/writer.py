@@ -11,10 +11,11 @@ from typing import Any, Literal
 import numpy as np
 
 from tilewright.abc import Array, LabelSpec, StagedSink
-from tilewright.errors import InvalidOption
+from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 
 from .axes import LABEL_AXES
-from .export import Export
+from .export import Export, annotation
+from .opening import open_tiff
 from .pyramid import build, create, largest, plane_shapes
 from .reader import TiffReader, without_suffix
 
@@ -63,6 +64,15 @@ class OmeTiffLabels:
     def destination(self, image: str, name: str) -> str:
         """Where labels of that name go that belong to the image at that path: beside it."""
         return f"{without_suffix(image)}.{name}.ome.tif"
+
+    def provenance(self, path: str) -> Mapping[str, Any] | None:
+        """What the map annotation of the file holds; None for a file without it."""
+        try:
+            opened = open_tiff(path)
+        except (InvalidImage, NotReadable):
+            return None
+        with opened.tif:
+            return None if opened.xml is None else annotation(opened.xml)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -132,9 +132,13 @@ class LinkRecord(NamedTuple):
 
 
 class WrittenRecord(NamedTuple):
-    """Step *write*: a block of the output that is filled; basis names the output."""
+    """Step *write*: a block of the output that is filled; basis names the output.
+
+    head: (3,) as in `TileRecord`, of which only the guard is used: the digest of the block's labels.
+    """
 
     basis: Column
+    head: Column
 
 
 class PartsRecord(NamedTuple):

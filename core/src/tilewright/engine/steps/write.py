@@ -16,6 +16,7 @@ from ...components.blame import blamed, whose
 from ...components.specs import Kind
 from ...errors import ComponentFailed
 from ...io.source import Source
+from ...labels.content import block_digest
 from ...labels.runs import spread_part
 from ...tiling.grid import TileGrid
 from ...tiling.regions import Region, common, lengths, relative
@@ -107,7 +108,9 @@ def write(writing: Writing, numbers: Sequence[int]) -> list[Recorded]:
         if labels is not None:
             with blamed("writer", writing.writer, f"writing the block {writing.blocks[number].index}"):
                 writing.sink.write(region, labels)
-        done.append(Recorded(number, keep(checkpoint, number, WrittenRecord(basis=np.array(writing.attempt))), 0))
+        digest = block_digest(labels)
+        record = WrittenRecord(basis=np.array(writing.attempt), head=np.array([0, 0, digest]))
+        done.append(Recorded(number, keep(checkpoint, number, record), 0, guard=digest))
     return done
 
 
