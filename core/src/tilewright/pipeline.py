@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .components.files import read_record, record_of, text_of, write_text
 from .components.quantities import whole_number
 from .components.resolve import component, components, configuration
 from .components.specs import Kind
 from .deprecation import renamed_arguments
-from .errors import InvalidOption, NotWritable, TilewrightError
+from .errors import InvalidOption, TilewrightError
 from .run_options import RENAMED, Progress, RunOptions
 
 if TYPE_CHECKING:
@@ -178,41 +178,27 @@ class Pipeline:
 
     def save(self, path: str | Path) -> None:
         """Write the pipeline to a `.json` or `.toml` file. InvalidOption if a part comes from no plugin."""
-        record = self.to_dict()
+        text = text_of(path, self.to_dict())
+        self.check_saved(path, record_of(path, text))
+        write_text(path, text, "pipeline")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Pipeline:
+        """Read a pipeline from a `.json` or `.toml` file, which is data: nothing in it is run."""
+        return cls.from_dict(read_record(path, "pipeline"))
+
+    def check_saved(self, path: str | Path, record: Mapping[str, Any]) -> None:
+        """InvalidOption if the record that a file is to hold does not bring the pipeline back."""
         for part, said in _listed(record):
             if "distribution" not in said:
                 raise InvalidOption(
                     f"{part} {said['name']!r} does not come from a plugin, so a file cannot name it; register it"
                 )
-        text = _text_of(Path(path), record)
-        lost = self._lost(_record_of(Path(path), text))
-        if lost:
+        if lost := self._lost(record):
             raise InvalidOption(
                 f"{path} cannot hold the options of {', '.join(lost)} as they are; "
                 + ("use .json" if Path(path).suffix == ".toml" else "only plain values can be written")
             )
-        try:
-            Path(path).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise NotWritable(
-                f"the pipeline cannot be saved to {path}: {error.strerror}; choose another path"
-            ) from error
-
-    @classmethod
-    def load(cls, path: str | Path) -> Pipeline:
-        """Read a pipeline from a `.json` or `.toml` file, which is data: nothing in it is run."""
-        path = Path(path)
-        try:
-            record = _record_of(path, path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InvalidOption(f"the pipeline file {path} cannot be read: {error.strerror}; check the path") from error
-        except ValueError as error:
-            raise InvalidOption(f"{path} is not a pipeline file: {error}; correct it") from error
-        if not isinstance(record, dict):
-            raise InvalidOption(
-                f"{path} is not a pipeline file: it holds {type(record).__name__}, not a table of parts"
-            )
-        return cls.from_dict(record)
 
     def _lost(self, record: Mapping[str, Any]) -> list[str]:
         """The parts that would not come back from that record as they are."""
@@ -231,28 +217,3 @@ def _comes_back(part: Kind, said: Any, meant: object) -> bool:
         return bool(component(part, said) == meant)
     except (TilewrightError, ValueError):  # an option that is refused, or arrays, which have no one answer
         return False
-
-
-def _text_of(path: Path, record: dict[str, Any]) -> str:
-    if path.suffix == ".toml":
-        import tomli_w
-
-        return tomli_w.dumps(_without_none(record))
-    if path.suffix == ".json":
-        return json.dumps(record, indent=2) + "\n"
-    raise InvalidOption(f"{path} must end in .json or .toml, which says how it is written")
-
-
-def _record_of(path: Path, text: str) -> Any:
-    if path.suffix == ".toml":
-        import tomllib  # a tenth of what importing all of this takes, and of use to few runs
-
-        return tomllib.loads(text)
-    return json.loads(text)
-
-
-def _without_none(record: Any) -> Any:
-    """TOML has no null; an option that is None is left out, which is the default of most that can be."""
-    if isinstance(record, dict):
-        return {key: _without_none(value) for key, value in record.items() if value is not None}
-    return [_without_none(each) for each in record] if isinstance(record, list) else record
