@@ -151,6 +151,7 @@ ROOMS = (
     "metrics",
     "engine",
     "pipeline",
+    "workflow",
     "progress",
     "functions",
     "testing",
@@ -189,6 +190,8 @@ ENGINE = (
     "watchers",
     "forecast",
     "execution",
+    "recipe",
+    "stage",
 )
 
 

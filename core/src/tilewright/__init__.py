@@ -78,6 +78,8 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .tiling.grid import Tile as Tile
     from .tiling.grid import TileGrid as TileGrid
     from .tiling.placement import Placement as Placement
+    from .workflow import Step as Step
+    from .workflow import Workflow as Workflow
 
 _HOMES = {
     "errors": (
@@ -126,6 +128,7 @@ _HOMES = {
     "builtin.tilers": ("Auto", "Grid"),
     "abc.tiler": ("Needs",),
     "tiling.grid": ("Tile", "TileGrid"),
+    "workflow": ("Step", "Workflow"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

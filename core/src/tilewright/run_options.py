@@ -15,7 +15,7 @@ from .components.options import converted, types_of
 from .components.quantities import is_name, real_number, whole_number
 from .errors import InvalidOption
 
-__all__ = ["MEASURED", "PLANNED", "RENAMED", "Progress", "RunOptions"]
+__all__ = ["HOW", "MEASURED", "PLANNED", "RENAMED", "SHARED", "Progress", "RunOptions"]
 
 Progress = Callable[[str, int, int], None]
 """Called with the step's name, how much of it is done, and how much there is."""
@@ -53,6 +53,24 @@ MEASURED = (
     "keep_checkpoint",
 )
 """The options that `measure` takes too, and the command of that name."""
+
+SHARED = (
+    "axes",
+    "overwrite",
+    "make_parents",
+    "resume",
+    "workers",
+    "processes",
+    "checkpoint_dir",
+    "keep_checkpoint",
+    "on_error",
+    "retries",
+    "progress",
+)
+"""The options that a run of a workflow has for all of its steps; each step has the others for itself."""
+
+HOW = {*SHARED, "name", "table", "keep_predictions", "measure_pixels"} - {"axes"}
+"""The options that decide nothing about the labels or the table, but how and where they are made."""
 
 LEAST = {"level": 0, "workers": 1, "retries": 0, "measure_memory": 1, "measure_pixels": 1}
 

@@ -6,7 +6,7 @@ import datetime
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,19 +53,20 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """The parts of a pipeline with the options of one run."""
+    """The parts of a pipeline with the options of one run. noted: what the provenance of the labels holds besides."""
 
     parts: Parts
     options: RunOptions
+    noted: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self, source: Any, destination: str | Path | None) -> Result:
         """Plan, segment, join, write and finish."""
         open_standard_streams()
         if self.options.processes:
             check_guarded(sys._getframe(), "leave processes out: a run uses threads by itself")
-        opened, options = self._open(source), self.options
+        opened, options = self.open(source), self.options
         given, area = self._given(opened), self._area(opened)
-        homes = [self._destination(opened, destination, name) for name in outputs_of(self.parts.segmenter) or ("",)]
+        homes = [self.destination(opened, destination, name) for name in outputs_of(self.parts.segmenter) or ("",)]
         images = [each.whole.identity for each in (opened, *given.values())] + (area.identities if area else [])
         home = homes[0]
         try:
@@ -106,7 +107,7 @@ class Execution:
         from .forecast import forecast  # no run needs it
 
         nowhere = Path()  # a forecast has a checkpoint of its own, and writes nothing
-        opened = self._open(source)
+        opened = self.open(source)
         plan = self._plan(opened, self._given(opened), self._area(opened), nowhere, nowhere)
         return forecast(plan, self.options.workers, sample)
 
@@ -166,13 +167,15 @@ class Execution:
 
         return Measured.of(self.parts.measure, self.options, home, plans, part, source, given)
 
-    def _open(self, source: Any) -> Source:
+    def open(self, source: Any) -> Source:
+        """The source of the run, opened lazily."""
         options = self.options
         return open_source(
             source, reader=self.parts.reader, level=options.level, spacing=options.spacing, axes=options.axes
         )
 
-    def _destination(self, source: Source, said: str | Path | None, output: str) -> Destination:
+    def destination(self, source: Source, said: str | Path | None, output: str) -> Destination:
+        """Where the labels of an output go; its name is empty if it is the only one."""
         path = source.whole.source or source.path
         return Destination.find(
             for_output(said, output, outputs_of(self.parts.segmenter), "output"),
@@ -273,6 +276,7 @@ class Execution:
         results = {}
         for (output, run, outcome), sink, noted, table in zip(works, sinks, filled, tables, strict=True):
             home, provenance = output.home, {**provenance_of(watchers.pipeline, run, outcome, started), **noted.noted}
+            provenance |= self.noted
             run.finish(home.writer, home.path, sink, provenance)
             results[output.name] = result = Result.of(run, outcome, Path(home.path), sink, provenance, table)
             if home.temporary:

@@ -20,7 +20,15 @@ from .code_identity import behaviour
 from .plan import Plan
 from .reading import Stored
 
-__all__ = ["fingerprint", "identity", "noting_changes", "of_predictions", "stored_record", "with_windows_of"]
+__all__ = [
+    "fingerprint",
+    "identity",
+    "note_change",
+    "noting_changes",
+    "of_predictions",
+    "stored_record",
+    "with_windows_of",
+]
 
 _first: dict[str, str] = {}
 """By what the code of a component came to be in the course of a run of this process: what it was when the run began."""
@@ -120,8 +128,13 @@ def noting_changes(plan: Plan, record: Mapping[str, Any]) -> Iterator[None]:
         functions = [each.function for each in plan.source.opened.transformations]
         records = [record["segmenter"], record["merger"], *record["transforms"]]
         for thing, known in zip((plan.segmenter, plan.merger, *functions), records, strict=True):
-            if before := known.get("code"):
-                _first[_code(thing, by_version="distribution" in known)] = before
+            note_change(thing, known)
+
+
+def note_change(thing: object, known: Mapping[str, Any]) -> None:
+    """Have what a component has become stand for what it was when this record of it was made."""
+    if before := known.get("code"):
+        _first[_code(thing, by_version="distribution" in known)] = before
 
 
 def _code(thing: object, *, by_version: bool) -> str:

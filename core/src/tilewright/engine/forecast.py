@@ -44,6 +44,8 @@ class Forecast:
     windows, batches: of a network that the tiles need; 0 for any other segmenter. predictions: bytes of all that it
         says, which `keep_predictions` keeps; a run without it keeps a band of some rows of tiles at a time.
     network: seconds of its windows, one batch after the other, which `seconds` has too.
+    done, waiting: of a step of a workflow, whether its labels are there already, and which of its given labels are not
+        there yet, so that no tile could be sampled.
     """
 
     axes: str
@@ -64,6 +66,8 @@ class Forecast:
     network: float = 0.0
     outputs: Mapping[str, int] = field(default_factory=dict)
     most_tiles: int = 0
+    done: bool = False
+    waiting: tuple[str, ...] = ()
 
     @property
     def stage(self) -> int:

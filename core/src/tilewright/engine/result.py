@@ -37,6 +37,8 @@ class Result:
     Of a segmenter with several outputs, `outputs` has the result of each by its name. What each has of its own is asked
     of these: `result.outputs["nuclei"].labels`. With a single output `result.labels` is that.
 
+    `seconds` is empty of a step of a workflow that had been done before.
+
     Labels of a run without destination lie in a temporary folder, which goes away with the result.
     """
 
@@ -101,6 +103,22 @@ class Result:
                 raise _several(outputs, name)
             (only,) = outputs.values()
             return getattr(only, name)
+
+    @classmethod
+    def stored(cls, path: Path, provenance: Mapping[str, Any], data: Array | None, table: Table | None) -> Result:
+        """The result of a run that finished before, from what its labels hold of it."""
+        return cls(
+            path=path,
+            n_objects=provenance["n_objects"],
+            n_tiles=provenance["tiles"]["count"],
+            n_skipped=provenance["n_skipped"],
+            n_undrawn=provenance["n_undrawn"],
+            failed=(),
+            seconds={},
+            provenance=provenance,
+            data=data,
+            table=table,
+        )
 
     def __repr__(self) -> str:
         if self.outputs:

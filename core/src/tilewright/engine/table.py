@@ -27,9 +27,11 @@ from .steps.write import opened_sink
 __all__ = [
     "Table",
     "check_same_labels",
+    "described",
     "opened_table",
     "placed_table",
     "remove_table_with",
+    "table_at",
     "table_spec",
     "try_table",
     "write_table",
@@ -84,6 +86,24 @@ class Table:
     def to_arrow(self) -> Any:
         """The table as a pyarrow Table. InvalidOption if pyarrow is not installed."""
         return _library("pyarrow").table({name: self[name] for name in self.columns})
+
+
+def described(measurement: Measurement) -> dict[str, Any]:
+    """What the provenance of labels holds of their table, so that it is known without a format that reads it."""
+    columns = {name: [column.dtype, column.unit] for name, column in measurement.measuring.columns.items()}
+    return {"n_rows": measurement.n_rows, "columns": columns, "too_large": list(measurement.large)}
+
+
+def table_at(path: Path, record: Mapping[str, Any], provenance: Mapping[str, Any], data: Columns | None) -> Table:
+    """The table at a path, of which the provenance of its labels holds this record."""
+    return Table(
+        path=path,
+        columns={name: Column(dtype=dtype, unit=unit) for name, (dtype, unit) in record["columns"].items()},
+        n_rows=record["n_rows"],
+        too_large=tuple((time, label) for time, label in record["too_large"]),
+        provenance=provenance,
+        data=data,
+    )
 
 
 def _library(name: str) -> Any:

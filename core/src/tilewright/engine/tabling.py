@@ -25,9 +25,9 @@ from .provenance import source_record, table_provenance
 from .run import Outcome, Run
 from .steps.label_images import DrawnLabels
 from .steps.measure import Measuring
-from .table import Table, opened_table, placed_table, table_spec, try_table, write_table
+from .table import Table, described, opened_table, placed_table, table_spec, try_table, write_table
 
-__all__ = ["Measured"]
+__all__ = ["Measured", "table_home"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Measured(Tabling):
             outputs={name: _drawn(each) for name, each in zip(plan.outputs, plans, strict=bool(plan.outputs))},
         )
         name = plan.outputs[part] if plan.outputs else options.name
-        home = _home(options, labels, name, plan.outputs)
+        home = table_home(options, labels, name, plan.outputs)
         grid, image = plan.grid, source.whole
         measuring = measuring_of(
             wanted,
@@ -105,7 +105,10 @@ class Measured(Tabling):
         provenance = own | source_record(run)
         run.seconds["measure"] = time.perf_counter() - begun
         return Filled(
-            noted={"fingerprint": of_labels["fingerprint"], "table": {"path": home.path, "fingerprint": fingerprint}},
+            noted={
+                "fingerprint": of_labels["fingerprint"],
+                "table": {"path": home.path, "fingerprint": fingerprint, **described(measurement)},
+            },
             place=lambda: _placed(measurement, home, sink, provenance),
         )
 
@@ -125,7 +128,7 @@ def _drawn(plan: Plan) -> DrawnLabels:
     return DrawnLabels(plan=plan, dtype=np.dtype(np.uint32))
 
 
-def _home(options: RunOptions, labels: Destination, name: str, outputs: Sequence[str]) -> Destination:
+def table_home(options: RunOptions, labels: Destination, name: str, outputs: Sequence[str]) -> Destination:
     """Where the table goes: beside the labels, if the user names no place."""
     path = for_output(options.table, name, outputs, "table")
     if path is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..abc.traits import ReaderTraits
-from ..components.blame import blamed, whose
+from ..components.blame import blamed, definition, whose
 from ..components.discovery import Component
 from ..components.isolation import contained, describe
 from ..components.registry import registry
@@ -19,7 +19,7 @@ from ..errors import InvalidOption, NotReadable, UnknownComponent
 from ..image import Image
 from ..storage.disk import check_kind
 
-__all__ = ["choose_reader", "choose_table", "choose_writer", "image_in", "open_image", "read"]
+__all__ = ["choose_reader", "choose_table", "choose_writer", "image_in", "open_image", "read", "suffix_of"]
 
 SNIFFED = 4096  # bytes
 
@@ -123,6 +123,15 @@ def choose_table(path: str) -> Callable[..., Any]:
             "Give the table one of these suffixes, or install the plugin for its format"
         )
     return component("table", _preferred(found, path).spec.name)
+
+
+def suffix_of(writer: Callable[..., Any]) -> str:
+    """The first suffix that a writer claims. InvalidOption for one that claims none, as one that is no plugin's."""
+    owner = registry().owner("writer", definition(writer))
+    suffixes = _format(owner).suffixes if owner else ()
+    if not suffixes:
+        raise InvalidOption(f"{whose('writer', writer)} claims no suffix, so labels in a folder have no name with it")
+    return suffixes[0]
 
 
 def _claiming(known: list[Component], path: str) -> list[Component]:

@@ -1,0 +1,140 @@
+"""What labels are made from, wherever it lies: what a step of a workflow is known by when it is done."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..abc.traits import WriterTraits
+from ..components.printable import printable_values
+from ..components.specs import Kind
+from ..errors import TilewrightError
+from ..image import Image
+from ..io.formats import choose_writer
+from ..io.source import Source, open_source
+from ..labels.content import Content
+from ..run_options import HOW, RunOptions
+from ..storage.arrays import Array, in_memory
+from ..storage.hierarchy import is_node, is_touched
+from .fingerprint import identity, note_change
+from .planning import Parts, merger_of
+
+__all__ = [
+    "components_of",
+    "image_content",
+    "is_as_written",
+    "labels_at",
+    "labels_content",
+    "note_changes",
+    "recipe_of",
+]
+
+SLAB = 2**26  # bytes of pixels that are digested at a time
+REFERRING = ("given", "within")  # options whose values are images, which a recipe has by their content
+
+
+def recipe_of(
+    parts: Parts, options: RunOptions, source: Source, formats: Mapping[Kind, Any], inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The record of what labels and their table are made from, in JSON's values.
+
+    formats: the writer and the format of the table. inputs: the contents of the images that options name, by option.
+    """
+    image = source.whole
+    chosen = {each.name: getattr(options, each.name) for each in dataclasses.fields(RunOptions)}
+    decide = {name: value for name, value in chosen.items() if name not in {*HOW, *REFERRING, "table_format"}}
+    record = {
+        "tilewright": __version__,
+        "pixels": image_content(source),
+        "image": [image.axes, image.shape, str(image.dtype)],
+        "spacing": [sorted(image.spacing.items()), sorted(image.units.items())],
+        **components_of(parts, source, formats),
+        **decide,
+        **inputs,
+    }
+    plain: dict[str, Any] = printable_values(json.loads(json.dumps(record, default=_plain)))
+    return plain
+
+
+def components_of(parts: Parts, source: Source, formats: Mapping[Kind, Any]) -> dict[str, Any]:
+    """The records of all components, with their code."""
+    return {name: identity(kind, thing) for name, kind, thing in _components(parts, source, formats)}
+
+
+def note_changes(parts: Parts, source: Source, formats: Mapping[Kind, Any], recipe: Mapping[str, Any]) -> None:
+    """Have what components have become in a run stand for what they were when the recipe was made."""
+    for name, _, thing in _components(parts, source, formats):
+        note_change(thing, recipe[name])
+
+
+def _components(
+    parts: Parts, source: Source, formats: Mapping[Kind, Any]
+) -> Iterator[tuple[str, Kind, Callable[..., Any]]]:
+    single: dict[Kind, Any] = {
+        "reader": source.reader,
+        "tiler": parts.tiler,
+        "segmenter": parts.segmenter,
+        "merger": merger_of(parts),
+        **formats,
+    }
+    yield from ((kind, kind, thing) for kind, thing in single.items() if thing is not None)
+    yield from ((f"transform {number}", "transform", each) for number, each in enumerate(parts.transforms))
+    yield from ((f"measurer {number}", "measurer", each) for number, each in enumerate(parts.measure))
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if getattr(value, "ndim", None) == 0 else str(value)
+
+
+def image_content(source: Source) -> str:
+    """A text that is the same for equal pixels, wherever the image lies. Pixels are read if nothing else tells them."""
+    return source.whole.identity.content() or _digest_of_pixels(source.whole)
+
+
+def labels_content(labels: Source) -> str:
+    """Likewise for labels; of those that tilewright wrote, and nobody changed since, their provenance holds it."""
+    content = Content.noted(_provenance_at(labels.path))
+    if content and is_as_written(Path(labels.path), content, labels.whole.data):
+        return content.fingerprint
+    return image_content(labels)
+
+
+def is_as_written(path: Path, content: Content, labels: Array | None) -> bool:
+    """Whether labels are those that were written to a path, which are read if a file is newer than the metadata."""
+    return not (path.is_dir() and is_touched(path)) or (labels is not None and content.is_of(labels))
+
+
+def labels_at(path: Path) -> Array | None:
+    """The labels at a path, as a reader opens them, or as a plain zarr array; None if neither can be."""
+    try:
+        return open_source(path).whole.data
+    except TilewrightError:
+        if not is_node(path):
+            return None
+    import zarr
+
+    try:
+        return zarr.open_array(path, mode="r")
+    except (OSError, ValueError):
+        return None
+
+
+def _provenance_at(path: str) -> Mapping[str, Any]:
+    try:
+        return WriterTraits.of(choose_writer(path)).provenance(path) or {}
+    except TilewrightError:  # no writer of these labels is installed
+        return {}
+
+
+def _digest_of_pixels(image: Image) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    step = max(1, SLAB // max(1, image.dtype.itemsize * math.prod(image.shape[1:])))
+    for start in range(0, image.shape[0], step):
+        digest.update(in_memory(image.data[(slice(start, start + step), ...)]).tobytes())
+    return digest.hexdigest()

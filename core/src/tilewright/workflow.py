@@ -1,0 +1,313 @@
+"""The workflow: pipelines that work on each other's labels, as one value and one run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from .components.blame import name_of
+from .components.files import read_record, record_of, text_of, write_text
+from .components.quantities import whole_number
+from .errors import InvalidOption, UnknownComponent
+from .pipeline import PARTS, SEVERAL, Pipeline
+from .run_options import SHARED, Progress, RunOptions
+
+if TYPE_CHECKING:
+    from .engine.forecast import Forecast
+    from .engine.result import Result
+    from .engine.stage import Stage
+
+__all__ = ["Step", "Workflow"]
+
+OWN = tuple(each.name for each in dataclasses.fields(RunOptions) if each.name not in (*SHARED, "name"))
+"""The options that a step has for itself; the others are those of the workflow's run, and the step's name."""
+
+DEFAULTS = RunOptions()
+SUFFIXES = (".ome.zarr", ".zarr")  # of labels in a folder, where neither step nor image says another
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A pipeline of a workflow with the options of its run.
+
+    A label image of `options.given` that has the name of an earlier step is the labels of that step.
+
+    InvalidOption for an option that is not a step's own: those in `SHARED` are the whole workflow's.
+    """
+
+    pipeline: Pipeline
+    options: RunOptions = DEFAULTS
+
+    def __post_init__(self) -> None:
+        for name in (*SHARED, "name"):
+            if getattr(self.options, name) != getattr(DEFAULTS, name):
+                whose = "the name of the step" if name == "name" else "an option of the workflow's run"
+                raise InvalidOption(f"{name} is {whose}, and not of one step; leave it out of the step's options")
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """The step of a mapping with the parts of a pipeline, or a `pipeline`, and options by their names."""
+        record = dict(record)
+        options = {name: record.pop(name) for name in OWN if name in record}
+        if isinstance(record.get("pipeline"), Pipeline) and len(record) == 1:
+            return cls(pipeline=record["pipeline"], options=RunOptions(**options))
+        extra = sorted(map(str, set(record) - {*PARTS, *SEVERAL}))
+        if extra:
+            raise InvalidOption(
+                f"a step has no part or option {extra[0]!r}; its parts are {', '.join((*PARTS, *SEVERAL))}, its "
+                f"options {', '.join(OWN)}"
+            )
+        return cls(pipeline=Pipeline.from_dict(record), options=RunOptions(**options))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The step as plain values: the parts of its pipeline, and the options that are not the defaults."""
+        chosen = {name: value for name in OWN if (value := getattr(self.options, name)) != getattr(DEFAULTS, name)}
+        return self.pipeline.to_dict() | {name: _plain(value) for name, value in chosen.items()}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Workflow:
+    """Steps that are run one after the other on an image: a value that can be compared, pickled, saved and run.
+
+    steps: by name, in their order. Each is a `Step`, a pipeline, or a mapping with the parts of a pipeline and the
+    options of its run: `{"segmenter": "threshold", "channel": "DAPI"}`. A step whose given labels have the name of an
+    earlier step is given the labels of that one.
+
+    >>> workflow = Workflow(steps={
+    ...     "nuclei": {"segmenter": "threshold", "channel": "DAPI"},
+    ...     "cells": {"segmenter": "seeded-watershed", "channel": "MEM", "given": {"nuclei": "nuclei"}},
+    ... })
+    >>> workflow
+    Workflow(
+        image[DAPI] -> nuclei: threshold
+        image[MEM], nuclei -> cells: seeded-watershed
+    )
+    """
+
+    steps: Mapping[str, Step]
+
+    def __post_init__(self) -> None:
+        steps: Any = self.steps
+        if not isinstance(steps, Mapping) or not steps:
+            raise InvalidOption(
+                f"a workflow needs steps by name, such as {{'nuclei': Pipeline(...)}}, not {self.steps!r}"
+            )
+        steps = {name: _step(name, value) for name, value in self.steps.items()}
+        for number, (name, step) in enumerate(steps.items()):
+            later = set(list(steps)[number:])
+            for value in step.options.given.values() if step.options.given else ():
+                if isinstance(value, str) and value in later:
+                    where = "itself" if value == name else f"step {value!r}, which comes later"
+                    raise InvalidOption(f"step {name!r} is given the labels of {where}; name an earlier step")
+        object.__setattr__(self, "steps", steps)
+
+    def __repr__(self) -> str:
+        lines = [f"    {', '.join(_inputs(step))} -> {name}: {_made(step)}" for name, step in self.steps.items()]
+        return "\n".join(("Workflow(", *lines, ")"))
+
+    def run(
+        self,
+        source: Any,
+        destination: str | Path | None = None,
+        *,
+        axes: str | None = None,
+        overwrite: bool = False,
+        make_parents: bool = False,
+        resume: bool = True,
+        workers: int | None = None,
+        processes: bool = False,
+        checkpoint_dir: str | Path | None = None,
+        keep_checkpoint: bool = False,
+        on_error: Literal["raise", "skip"] = "raise",
+        retries: int = 0,
+        progress: Progress | None = None,
+    ) -> dict[str, Result]:
+        """Run the steps that are not done yet; the result of each by its name.
+
+        source: as for `Pipeline.run`.
+        destination: a folder, in which each step's labels have the step's name, and tables with relative paths lie;
+            None puts them where the writer puts labels of that name of the image (an OME-Zarr's own `labels/NAME`).
+
+        A step is done if its labels are there and hold that they were made from the same: image and given labels by
+        their content, components, options and versions. It is run if they are not there. AlreadyExists, before the
+        first step, if they are there and differ; `overwrite` replaces these, and those alone.
+
+        `RunOptions` documents all other arguments, which hold for every step.
+        """
+        running = self.running(
+            source, destination, **{name: value for name, value in locals().items() if name in SHARED}
+        )
+        return {name: run() for name, run in running}
+
+    def running(
+        self, source: Any, destination: str | Path | None = None, **options: Any
+    ) -> Iterator[tuple[str, Callable[[], Result]]]:
+        """The steps of a run in their order, each to be called before the next one is asked for. Arguments as `run`."""
+        shared, source = _opened(source, RunOptions(**options))
+        results: dict[str, Result] = {}
+        for stage in self._stages(source, destination, shared, {}):
+            stage.check()
+        for number, stage in enumerate(self._stages(source, destination, shared, results), 1):
+            of_step = _progress(shared.progress, f"{number} of {len(self.steps)}, {stage.name}")
+            reporting = replace(stage, options=replace(stage.options, progress=of_step))
+            yield stage.name, partial(_kept, reporting, results)
+
+    def plan(
+        self,
+        source: Any,
+        destination: str | Path | None = None,
+        *,
+        axes: str | None = None,
+        workers: int | None = None,
+        sample: int = 8,
+    ) -> dict[str, Forecast]:
+        """What the steps would take, by name; arguments as for `run`, and `sample` as for `Pipeline.plan`.
+
+        `done` is True of a step that a run would not repeat. `waiting` names the given labels of a step that are not
+        there yet: its tiles and memory are known, but no tile is segmented, and its time is not.
+        """
+        whole_number("sample", sample, least=0)
+        shared, source = _opened(source, RunOptions(axes=axes, workers=workers))
+        stages = self._stages(source, destination, shared, {})
+        return {stage.name: stage.forecast(sample) for stage in stages}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The workflow as plain values, as `save` writes them."""
+        return {"steps": {name: step.to_dict() for name, step in self.steps.items()}}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Self:
+        """The workflow of such a record. InvalidOption if it has anything else than steps."""
+        if set(record) != {"steps"}:
+            raise InvalidOption(
+                f"a workflow has steps and nothing else, not {', '.join(map(str, record)) or 'nothing'}"
+            )
+        return cls(steps=record["steps"])
+
+    def save(self, path: str | Path) -> None:
+        """Write the workflow to a `.json` or `.toml` file. InvalidOption for what a file cannot name or hold."""
+        text = text_of(path, self.to_dict())
+        for name, record in record_of(path, text)["steps"].items():
+            step = self.steps[name]
+            step.pipeline.check_saved(path, {part: record[part] for part in record if part not in OWN})
+            if Step.from_dict(record).options != step.options:
+                raise InvalidOption(f"{path} cannot hold the options of step {name!r}; give paths and plain values")
+        write_text(path, text, "workflow")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a workflow from a `.json` or `.toml` file, which is data: nothing in it is run."""
+        return cls.from_dict(read_record(path, "workflow"))
+
+    def _stages(
+        self, source: Any, destination: str | Path | None, shared: RunOptions, results: Mapping[str, Result]
+    ) -> Iterator[Stage]:
+        """The steps on an image. A given label image is the result of its step, if there is one, or else its path."""
+        from .engine.stage import Stage
+
+        paths: dict[str, Path | None] = {}
+        for name, step in self.steps.items():
+            refers = {n: v for n, v in (step.options.given or {}).items() if isinstance(v, str) and v in self.steps}
+            known: dict[str, Any] = {**{n: path for n, path in paths.items() if path and path.exists()}, **results}
+            waiting = tuple(given for given, of in refers.items() if of not in known)
+            given = {
+                n: known[v] if n in refers else v for n, v in (step.options.given or {}).items() if n not in waiting
+            }
+            stage = Stage(
+                name=name,
+                parts=step.pipeline,
+                options=replace(
+                    step.options,
+                    **{option: getattr(shared, option) for option in SHARED},
+                    name=name,
+                    given=given or None,
+                    table=_in_folder(destination, step.options.table),
+                ),
+                source=source,
+                destination=None if destination is None else Path(destination) / f"{name}{_suffix(step, source)}",
+                waiting=waiting,
+            )
+            paths[name] = stage.path
+            yield stage
+
+
+def _step(name: object, value: object) -> Step:
+    """The step of what a user gives. InvalidOption, with the name of the step."""
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
+        raise InvalidOption(f"{name!r} is not a name for a step; use letters, digits, '-', '_' and '.'")
+    if isinstance(value, Step):
+        return value
+    if isinstance(value, Pipeline):
+        return Step(pipeline=value)
+    if not isinstance(value, Mapping):
+        raise InvalidOption(f"step {name!r} must be a Step, a Pipeline or a mapping, not {value!r}")
+    try:
+        return Step.from_dict(value)
+    except InvalidOption as error:
+        raise InvalidOption(f"step {name!r}: {error}") from error
+
+
+def _opened(source: Any, shared: RunOptions) -> tuple[RunOptions, Any]:
+    """The options and the source of all steps: an array is an image from now on, whose pixels are digested once."""
+    from .image import Image
+    from .io.source import open_source
+
+    if isinstance(source, str | os.PathLike | Image):
+        return shared, source
+    return replace(shared, axes=None), open_source(source, axes=shared.axes).whole
+
+
+def _kept(stage: Stage, results: dict[str, Result]) -> Result:
+    results[stage.name] = stage.run()
+    return results[stage.name]
+
+
+def _progress(report: Progress | None, where: str) -> Progress | None:
+    """Progress whose steps are named with the step of the workflow."""
+    return report and (lambda step, done, total: report(f"{where}: {step}", done, total))
+
+
+def _in_folder(folder: str | Path | None, table: str | Path | None) -> str | Path | None:
+    return table if folder is None or table is None else Path(folder) / table
+
+
+def _suffix(step: Step, source: Any) -> str:
+    """The suffix of labels in a folder: that of the step's writer, of the one for the image, or of OME-Zarr."""
+    from .io.formats import choose_writer, suffix_of
+
+    if step.pipeline.writer is not None:
+        return suffix_of(step.pipeline.writer)
+    for path in (*([source] if isinstance(source, str | os.PathLike) else ()), *SUFFIXES):
+        try:
+            return suffix_of(choose_writer(os.fspath(path)))
+        except UnknownComponent:
+            continue
+    return SUFFIXES[-1]
+
+
+def _inputs(step: Step) -> list[str]:
+    options, chosen = step.options, [step.options.channel, *(step.options.channels or ())]
+    channels = ", ".join(str(each) for each in chosen if each is not None)
+    pixels = getattr(step.pipeline.segmenter, "pixels", True)
+    image = [f"image[{channels}]" if channels else "image"] if pixels else []
+    return image + [value if isinstance(value, str) else name for name, value in (options.given or {}).items()]
+
+
+def _made(step: Step) -> str:
+    measurers = ", ".join(name_of("measurer", each) for each in step.pipeline.measure)
+    return name_of("segmenter", step.pipeline.segmenter) + (f"; measures {measurers}" if measurers else "")
+
+
+def _plain(value: Any) -> Any:
+    """A value of an option in plain values, as far as it is one."""
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
