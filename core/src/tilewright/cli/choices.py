@@ -196,6 +196,11 @@ _PARTS: tuple[Callable[[Any], Any], ...] = (
     settings("writer"),
     *_MEASURE,
     click.option("--pipeline", metavar="FILE", help="A .toml or .json file of parts; other options override it."),
+    click.option(
+        "--workflow",
+        metavar="FILE",
+        help="A .toml or .json file of named steps, each with its parts and options, that work on each other's labels.",
+    ),
 )
 
 _RUN: tuple[Callable[[Any], Any], ...] = (

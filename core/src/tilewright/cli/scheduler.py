@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import Iterator
 
 from ..errors import InvalidOption
 from .errors import one_line
+from .interrupt import interruptible
 from .terminal import echo
 
-__all__ = ["connected"]
+__all__ = ["connected", "running"]
 
 SLACK = 1.0  # seconds: a connection that fails by itself has a reason, which one that is cut off has not
 
@@ -42,6 +44,18 @@ def connected(address: str | None, *, timeout: float = 10) -> Iterator[None]:
     with client:
         if not client.nthreads():  # type: ignore[no-untyped-call]  # likewise
             echo(f"the scheduler at {address} has no workers yet; the run waits for some", err=True)
+        yield
+
+
+@contextlib.contextmanager
+def running(*, resume: bool, scheduler: str | None) -> Iterator[None]:
+    """What a run is in: a cluster, if it is sent to one, Ctrl-C that says how to resume, and stdout for the result."""
+    again = "re-run the same command" if resume else "leave --no-resume out"
+    with (
+        connected(scheduler),
+        interruptible(f"{again} to resume"),
+        contextlib.redirect_stdout(sys.stderr),  # what models print
+    ):
         yield
 
 
