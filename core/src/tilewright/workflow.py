@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -49,6 +50,7 @@ class Step:
             if getattr(self.options, name) != getattr(DEFAULTS, name):
                 whose = "the name of the step" if name == "name" else "an option of the workflow's run"
                 raise InvalidOption(f"{name} is {whose}, and not of one step; leave it out of the step's options")
+        object.__setattr__(self, "options", _without_paths(self.options))
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Self:
@@ -151,8 +153,10 @@ class Workflow:
         """The steps of a run in their order, each to be called before the next one is asked for. Arguments as `run`."""
         shared, source = _opened(source, RunOptions(**options))
         results: dict[str, Result] = {}
-        for stage in self._stages(source, destination, shared, {}):
+        done: dict[str, Path] = {}
+        for stage in self._stages(source, destination, shared, done):
             stage.check()
+            done |= stage.done
         for number, stage in enumerate(self._stages(source, destination, shared, results), 1):
             of_step = _progress(shared.progress, f"{number} of {len(self.steps)}, {stage.name}")
             reporting = replace(stage, options=replace(stage.options, progress=of_step))
@@ -174,8 +178,12 @@ class Workflow:
         """
         whole_number("sample", sample, least=0)
         shared, source = _opened(source, RunOptions(axes=axes, workers=workers))
-        stages = self._stages(source, destination, shared, {})
-        return {stage.name: stage.forecast(sample) for stage in stages}
+        done: dict[str, Path] = {}
+        forecasts = {}
+        for stage in self._stages(source, destination, shared, done):
+            forecasts[stage.name] = stage.forecast(sample)
+            done |= stage.done
+        return forecasts
 
     def to_dict(self) -> dict[str, Any]:
         """The workflow as plain values, as `save` writes them."""
@@ -196,7 +204,7 @@ class Workflow:
         for name, record in record_of(path, text)["steps"].items():
             step = self.steps[name]
             step.pipeline.check_saved(path, {part: record[part] for part in record if part not in OWN})
-            if Step.from_dict(record).options != step.options:
+            if not _are_same(Step.from_dict(record).options, step.options):
                 raise InvalidOption(f"{path} cannot hold the options of step {name!r}; give paths and plain values")
         write_text(path, text, "workflow")
 
@@ -206,20 +214,19 @@ class Workflow:
         return cls.from_dict(read_record(path, "workflow"))
 
     def _stages(
-        self, source: Any, destination: str | Path | None, shared: RunOptions, results: Mapping[str, Result]
+        self, source: Any, destination: str | Path | None, shared: RunOptions, known: Mapping[str, Any]
     ) -> Iterator[Stage]:
-        """The steps on an image. A given label image is the result of its step, if there is one, or else its path."""
+        """The steps on an image, in their order. known: the labels of steps before the one that is asked for."""
         from .engine.stage import Stage
 
-        paths: dict[str, Path | None] = {}
         for name, step in self.steps.items():
-            refers = {n: v for n, v in (step.options.given or {}).items() if isinstance(v, str) and v in self.steps}
-            known: dict[str, Any] = {**{n: path for n, path in paths.items() if path and path.exists()}, **results}
-            waiting = tuple(given for given, of in refers.items() if of not in known)
+            given = step.options.given or {}
+            refers = {of: value for of, value in given.items() if isinstance(value, str) and value in self.steps}
+            waiting = tuple(of for of, value in refers.items() if value not in known)
             given = {
-                n: known[v] if n in refers else v for n, v in (step.options.given or {}).items() if n not in waiting
+                of: known[refers[of]] if of in refers else value for of, value in given.items() if of not in waiting
             }
-            stage = Stage(
+            yield Stage(
                 name=name,
                 parts=step.pipeline,
                 options=replace(
@@ -233,8 +240,6 @@ class Workflow:
                 destination=None if destination is None else Path(destination) / f"{name}{_suffix(step, source)}",
                 waiting=waiting,
             )
-            paths[name] = stage.path
-            yield stage
 
 
 def _step(name: object, value: object) -> Step:
@@ -305,9 +310,22 @@ def _made(step: Step) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value of an option in plain values, as far as it is one."""
-    if isinstance(value, Mapping):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+    """A value of an option in plain values; in their place a text of what no file can hold."""
+    return json.loads(json.dumps(value, default=repr))
+
+
+def _are_same(one: RunOptions, other: RunOptions) -> bool:
+    try:
+        return one == other
+    except ValueError:  # arrays, which have no one answer
+        return False
+
+
+def _without_paths(options: RunOptions) -> RunOptions:
+    """The options with texts for paths, as files hold them."""
+    given = options.given and {name: _text(value) for name, value in options.given.items()}
+    return replace(options, given=given, table=_text(options.table))
+
+
+def _text(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value

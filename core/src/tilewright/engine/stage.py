@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from ..labels.content import Content
 from ..run_options import RunOptions
 from .alignment import check_needed, check_wanted
 from .checkpoint.differences import differences
+from .checkpoint.lock import remove_idle
 from .execution import Execution
 from .given import given_labels
 from .planning import Parts
@@ -50,11 +52,6 @@ class Stage:
     destination: str | Path | None
     waiting: tuple[str, ...] = ()
 
-    @cached_property
-    def path(self) -> Path | None:
-        """Where the labels go; None for a folder that a run makes, because nobody named one."""
-        return None if self._home is None else Path(self._home.path)
-
     def check(self) -> None:
         """Refuse, before the first step, what is known to be wrong with this one.
 
@@ -68,27 +65,34 @@ class Stage:
             needed |= dict.fromkeys(MeasurerTraits.of(each).given, whose("measurer", each))
         check_needed(given, needed)
         check_wanted(given, needed)
+        given_labels(options.given, image)  # they are opened
         combined = bool(self.parts.transforms)
         chosen_channels(image, traits, options.channel, options.channels, combined=combined)
         if self._home is not None and not options.overwrite and self._is_there and not self._unfinished:
-            self._refuse(self._other())
+            self._refuse(self._other)
 
     def run(self) -> Result:
         """The result of the step, which is run unless its labels are there already."""
-        if self._home is None or not self._is_there or (other := self._other()):
-            if self._home is not None and self._is_there and not (self.options.overwrite or self._unfinished):
-                self._refuse(other)
+        home = self._home
+        if home is None or not self._is_there:
+            return self._run(self.options)
+        if self._other:
+            if not (self.options.overwrite or self._unfinished):
+                self._refuse(self._other)
             return self._run(self.options)
         if self._unfinished:  # it was killed when its labels were in their place already
-            try:
+            with suppress(CheckpointMismatch):  # of another run, which was to replace these labels
                 return self._run(replace(self.options, overwrite=True))
-            except CheckpointMismatch:  # the checkpoint is that of another run, which was to replace these labels
-                pass
-        return Result.stored(Path(self._home.path), self._provenance, labels_at(Path(self._home.path)), self._table())
+        elif not self.options.keep_checkpoint:
+            self._clear_up()
+        return Result.stored(Path(home.path), self._provenance, labels_at(Path(home.path)), self._table())
 
-    def done(self) -> bool:
-        """Whether the labels are there already."""
-        return not self.waiting and self._home is not None and self._is_there and not self._other()
+    @cached_property
+    def done(self) -> dict[str, Path]:
+        """The labels by the name of the step, if they are there already; empty if not."""
+        if self.waiting or self._home is None or not self._is_there or self._other:
+            return {}
+        return {self.name: Path(self._home.path)}
 
     def forecast(self, sample: int) -> Forecast:
         """What the step would take; of given labels that are not there yet an empty image stands in."""
@@ -101,7 +105,7 @@ class Stage:
         given = {**(self.options.given or {}), **dict.fromkeys(self.waiting, empty)}
         execution = Execution(parts=self.parts, options=replace(self.options, given=given or None))
         foreseen = execution.forecast(self.source, 0 if self.waiting else sample)
-        return replace(foreseen, done=self.done(), waiting=self.waiting)
+        return replace(foreseen, done=bool(self.done), waiting=self.waiting)
 
     def _run(self, options: RunOptions) -> Result:
         execution = Execution(parts=self.parts, options=options, noted={RECIPE: self._recipe})
@@ -109,6 +113,12 @@ class Stage:
             return execution.run(self.source, self.destination)
         finally:
             note_changes(self.parts, self._source, self._formats, self._recipe)
+
+    def _clear_up(self) -> None:
+        """Remove what a run left that was killed when its labels were in their place, and all but this was done."""
+        homes = [home for home in (self._home, self._table_home) if home is not None]
+        for folder in {folder for home in homes for folder in (home.checkpoint, home.beside) if folder.exists()}:
+            remove_idle(folder)
 
     def _refuse(self, other: str) -> None:
         if other:
@@ -118,6 +128,7 @@ class Stage:
                 "(--overwrite) to replace it, which repeats only what differs, or choose another destination"
             )
 
+    @cached_property
     def _other(self) -> str:
         """Why what is there is not what the step makes, in words for a user; empty if it is."""
         assert self._home is not None

@@ -126,12 +126,9 @@ def choose_table(path: str) -> Callable[..., Any]:
 
 
 def suffix_of(writer: Callable[..., Any]) -> str:
-    """The first suffix that a writer claims. InvalidOption for one that claims none, as one that is no plugin's."""
+    """The first suffix that a writer claims; empty for one that claims none."""
     owner = registry().owner("writer", definition(writer))
-    suffixes = _format(owner).suffixes if owner else ()
-    if not suffixes:
-        raise InvalidOption(f"{whose('writer', writer)} claims no suffix, so labels in a folder have no name with it")
-    return suffixes[0]
+    return next(iter(_format(owner).suffixes), "") if owner else ""
 
 
 def _claiming(known: list[Component], path: str) -> list[Component]:
