@@ -14,8 +14,8 @@ from statistics import median
 from measure import Figure, in_turn, ratios, spread
 
 HERE = Path(__file__).parent
-WORK, MASK, SMALL, LOOP, PIPELINES = (
-    str(HERE / f"{name}.py") for name in ("work", "mask", "small", "loop", "pipelines")
+WORK, MASK, SMALL, LOOP, PIPELINES, WORKFLOW = (
+    str(HERE / f"{name}.py") for name in ("work", "mask", "small", "loop", "pipelines", "workflow")
 )
 
 MANY = str(HERE.parent / "support" / "many.py")
@@ -116,6 +116,14 @@ def processes(runs: int, folder: str) -> None:
         print(f"| {name} | {figure.row('wall')} | {ratios(figures['1 process'], figure, 'wall')} |")
 
 
+def workflow(runs: int, folder: str) -> None:
+    """Three steps as one workflow, beside their pipelines one after the other; and once they are done."""
+    _once([WORKFLOW, "make", folder])
+    figures = in_turn({what: [WORKFLOW, what, folder] for what in ("hand", "workflow", "done")}, runs)
+    print("\n| 2048² | wall s (min / median / max) | wall / hand | CPU / hand | peak MiB |\n|---|---|---|---|---|")
+    _compared(figures, "hand", "")
+
+
 def _compared(figures: dict[str, Figure], below: str, case: str) -> None:
     for what, figure in figures.items():
         wall, cpu = (ratios(figure, figures[below], value) for value in ("wall", "cpu"))
@@ -127,7 +135,7 @@ def _once(arguments: list[str]) -> None:
 
 
 TABLES: dict[str, Callable[[int, str], None]] = {
-    each.__name__: each for each in (start, floor, overlap, mask, chunks, empty, memory, processes)
+    each.__name__: each for each in (start, floor, overlap, mask, chunks, empty, memory, processes, workflow)
 }
 
 if __name__ == "__main__":

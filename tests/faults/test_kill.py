@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,11 @@ def test_measuring_that_is_killed_goes_on_to_the_same_table(kind: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 of 3 right" in done.stdout
+
+
+def test_a_workflow_that_is_killed_goes_on_to_the_same_labels_and_tables() -> None:
+    script = str(Path(__file__).with_name("workflow.py"))
+    command = [sys.executable, script, "--kills", "3", "--seed", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\b(\d+) of \1 rounds right, after [3-9] kills", done.stdout)
