@@ -35,6 +35,7 @@ from tilewright.abc import (
     PreparedTransform,
     ReadableSink,
     Reader,
+    RecordedWriter,
     Region,
     Segmenter,
     Sink,
@@ -223,6 +224,9 @@ class ArrayWriter:
     def beside(self, path: str) -> Path:
         return Path(path)
 
+    def provenance(self, path: str) -> dict[str, Any] | None:
+        return None
+
 
 def write(destination: str, wanted: LabelSpec) -> ArraySink:
     return ArraySink()
@@ -250,3 +254,4 @@ readable_sink: ReadableSink = ArraySink()
 writers: list[Writer] = [ArrayWriter(), write]
 labels_writer: LabelsWriter = ArrayWriter()
 placed_writer: PlacedWriter = ArrayWriter()
+recorded_writer: RecordedWriter = ArrayWriter()

@@ -31,6 +31,7 @@ from tilewright.abc import (
     PreparedTransform,
     ReadableSink,
     Reader,
+    RecordedWriter,
     Region,
     Segmenter,
     Sink,
@@ -180,6 +181,9 @@ class Misplaced:
     def beside(self, path: str) -> str:
         return path
 
+    def provenance(self, path: str) -> str:
+        return path
+
 
 def write(path: str, labels: Sequence[int]) -> NoFinish:
     return NoFinish()
@@ -225,3 +229,4 @@ sink_of_squares: BlockSink = Square()  # refused
 sink_that_reads_nothing: ReadableSink = Square()  # refused
 writer_without_names: LabelsWriter = Misplaced()  # refused
 writer_beside_text: PlacedWriter = Misplaced()  # refused
+writer_that_records_text: RecordedWriter = Misplaced()  # refused

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from click.testing import CliRunner
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -28,6 +29,7 @@ from tilewright import (
     Workflow,
     open_image,
 )
+from tilewright.cli import main
 from tilewright_filters.seeded_watershed import SeededWatershed
 
 SHAPE = (96, 128)
@@ -461,6 +463,18 @@ def test_tiles_that_failed_are_done_with_overwrite_and_what_follows_is_repeated(
         again.run(image)
     assert ran(again.run(image, overwrite=True)) == ["nuclei", "cells"]
     assert ran(again.run(image)) == []
+
+
+def test_the_command_lists_tiles_that_failed_with_their_step(image: Path, tmp_path: Path) -> None:
+    steps = Workflow(steps={name: workflow().steps[name] for name in ("nuclei", "ring")})
+    steps.save(tmp_path / "steps.toml")
+    (image / "0" / "c" / "0" / "1" / "1").write_bytes(b"damaged")
+    command = ["run", str(image), "--workflow", str(tmp_path / "steps.toml"), "--quiet", "--on-error", "skip"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 3
+    assert "error: step nuclei: " in done.stderr
+    assert "re-run the command with --overwrite to do just those" in done.stderr
+    assert "ring:" in done.stdout
 
 
 def test_a_run_that_was_stopped_goes_on_with_the_step_that_it_was_in(image: Path) -> None:

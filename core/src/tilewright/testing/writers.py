@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..abc.traits import SinkTraits
+from ..abc.traits import SinkTraits, WriterTraits
 from ..abc.writer import LabelSpec, Sink
 from ..components.resolve import component
 from ..errors import TilewrightError
@@ -147,6 +147,17 @@ class WriterTests(Kit):
         assert content(path) == before, f"the earlier {path.name} changed before finish; build in spec.workdir"
         sink.finish(PROVENANCE)
         self._check(path, sink, new, "a second output over the first")
+
+    def test_what_was_run_is_read_again(self, writer: Any, tmp_path: Path) -> None:
+        traits, labels = WriterTraits.of(component("writer", writer)), self._labels("uint32")
+        path, sink = self._open(writer, tmp_path, labels)
+        assert traits.provenance(str(path)) is None, "provenance tells of labels that are not there"
+        self._fill(sink, labels)
+        sink.finish(PROVENANCE)
+        held = traits.provenance(str(path))
+        if held is not None:
+            lost = [name for name, value in PROVENANCE.items() if held.get(name) != value]
+            assert not lost, f"provenance does not give what finish was given: {', '.join(lost)}"
 
     def _labels(self, dtype: str, seed: int = 0) -> NDArray[Any]:
         """Boxes of a few pixels, a third of them background, each with an id of its own."""
