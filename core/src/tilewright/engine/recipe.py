@@ -100,14 +100,17 @@ def image_content(source: Source) -> str:
 def labels_content(labels: Source) -> str:
     """Likewise for labels; of those that tilewright wrote, and nobody changed since, their provenance holds it."""
     content = Content.noted(_provenance_at(labels.path))
-    if content and is_as_written(Path(labels.path), content, labels.whole.data):
+    if content and is_as_written(Path(labels.path), content):
         return content.fingerprint
     return image_content(labels)
 
 
-def is_as_written(path: Path, content: Content, labels: Array | None) -> bool:
+def is_as_written(path: Path, content: Content) -> bool:
     """Whether labels are those that were written to a path, which are read if a file is newer than the metadata."""
-    return not (path.is_dir() and is_touched(path)) or (labels is not None and content.is_of(labels))
+    if not path.is_dir() or not is_touched(path):
+        return True
+    labels = labels_at(path)
+    return labels is not None and content.is_of(labels)
 
 
 def labels_at(path: Path) -> Array | None:

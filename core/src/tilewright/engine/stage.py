@@ -141,7 +141,7 @@ class Stage:
             return text
         if provenance.get("failed"):
             return f"{len(provenance['failed'])} of its tiles failed, which overwriting does again"
-        if not is_as_written(path, content, labels_at(path)):
+        if not is_as_written(path, content):
             return "its labels were changed after they had been written"
         return self._lack_of_table()
 
@@ -193,6 +193,8 @@ class Stage:
         """What the labels are made from; given labels that are not there yet are left out."""
         given = given_labels(self.options.given, self._source.whole)
         inputs: dict[str, Any] = {"given": {name: labels_content(each) for name, each in given.items()}}
+        if laid := {name: each.lattice for name, each in given.items() if each.lattice is not None}:
+            inputs["laid"] = {name: [lattice.starts, lattice.steps] for name, lattice in laid.items()}
         within = getattr(self.options, "within", None)
         if within is not None:
             inputs["within"] = image_content(open_source(within))
@@ -200,7 +202,7 @@ class Stage:
 
     @property
     def _unknown(self) -> tuple[str, ...]:
-        return ("given", "within") if self.waiting else ()
+        return ("given", "laid", "within") if self.waiting else ()
 
     @property
     def _is_there(self) -> bool:
