@@ -234,6 +234,35 @@ def test_other_pixels_of_the_image_repeat_all(image: Path) -> None:
     assert ran(workflow().run(image, overwrite=True))[:2] == ["nuclei", "cells"]
 
 
+def test_a_step_that_looks_at_no_pixels_is_done_if_they_change_where_nothing_is(image: Path) -> None:
+    steps = Workflow(steps={name: workflow().steps[name] for name in ("nuclei", "ring")})
+    steps.run(image)
+    array = zarr.open_array(image / "0", mode="r+")
+    array[1, :10, :10] = 2000  # a channel in which no nuclei are found
+    assert ran(steps.run(image, overwrite=True)) == ["nuclei"]
+
+
+def test_a_file_that_an_option_names_counts_with_what_it_holds(image: Path, tmp_path: Path) -> None:
+    table = tmp_path / "nuclei.csv"
+
+    def kept(least: float) -> Workflow:
+        keep = part("keep", table=str(table), column="area", least=least)
+        found = part("threshold", threshold=400.0)
+        return Workflow(
+            steps={
+                "nuclei": {"segmenter": found, "channel": "DAPI", "measure": "size", "table": table},
+                "large": {"segmenter": keep, "given": {"nuclei": "nuclei"}},
+            }
+        )
+
+    assert kept(2.0).plan(image)["large"].waiting == ("nuclei",)
+    assert ran(kept(2.0).run(image)) == ["nuclei", "large"]
+    assert ran(kept(2.0).run(image)) == []
+    table.write_text(table.read_text().replace(",true", ",True"))
+    with pytest.raises(AlreadyExists, match=r"step 'large' makes: the file .*nuclei.csv has changed"):
+        kept(2.0).run(image)
+
+
 def test_labels_that_are_removed_are_made_again_and_those_made_of_them_are_not(image: Path) -> None:
     workflow().run(image)
     shutil.rmtree(image / "labels" / "cells")

@@ -103,7 +103,7 @@ class Workflow:
         steps = {name: _step(name, value) for name, value in self.steps.items()}
         for number, (name, step) in enumerate(steps.items()):
             later = set(list(steps)[number:])
-            for value in step.options.given.values() if step.options.given else ():
+            for value in (*(step.options.given or {}).values(), getattr(step.options, "within", None)):
                 if isinstance(value, str) and value in later:
                     where = "itself" if value == name else f"step {value!r}, which comes later"
                     raise InvalidOption(f"step {name!r} is given the labels of {where}; name an earlier step")
@@ -220,26 +220,28 @@ class Workflow:
         from .engine.stage import Stage
 
         for name, step in self.steps.items():
-            given = step.options.given or {}
-            refers = {of: value for of, value in given.items() if isinstance(value, str) and value in self.steps}
-            waiting = tuple(of for of, value in refers.items() if value not in known)
-            given = {
-                of: known[refers[of]] if of in refers else value for of, value in given.items() if of not in waiting
-            }
+            own = {option: getattr(shared, option) for option in SHARED}
+            own |= {"name": name, "table": _in_folder(destination, step.options.table)}
+            given = {of: self._labels(value, known) for of, value in (step.options.given or {}).items()}
+            waiting = tuple(of for of, labels in given.items() if labels is None)
+            own["given"] = {of: labels for of, labels in given.items() if labels is not None} or None
+            region = getattr(step.options, "within", None)
+            if region is not None:
+                labels = self._labels(region, known)
+                own["within"] = labels.path if hasattr(labels, "path") else labels
             yield Stage(
                 name=name,
                 parts=step.pipeline,
-                options=replace(
-                    step.options,
-                    **{option: getattr(shared, option) for option in SHARED},
-                    name=name,
-                    given=given or None,
-                    table=_in_folder(destination, step.options.table),
-                ),
+                options=replace(step.options, **own),
                 source=source,
                 destination=None if destination is None else Path(destination) / f"{name}{_suffix(step, source)}",
                 waiting=waiting,
+                unbounded=region is not None and own["within"] is None,
             )
+
+    def _labels(self, value: Any, known: Mapping[str, Any]) -> Any:
+        """The labels that a step is given: those of a step by its name (None if they are not there yet), or others."""
+        return known.get(value) if isinstance(value, str) and value in self.steps else value
 
 
 def _step(name: object, value: object) -> Step:
@@ -301,7 +303,9 @@ def _inputs(step: Step) -> list[str]:
     channels = ", ".join(str(each) for each in chosen if each is not None)
     pixels = getattr(step.pipeline.segmenter, "pixels", True)
     image = [f"image[{channels}]" if channels else "image"] if pixels else []
-    return image + [value if isinstance(value, str) else name for name, value in (options.given or {}).items()]
+    given = [value if isinstance(value, str) else name for name, value in (options.given or {}).items()]
+    region = getattr(options, "within", None)
+    return image + given + ([] if region is None else [f"within {region}" if isinstance(region, str) else "a region"])
 
 
 def _made(step: Step) -> str:
@@ -323,8 +327,9 @@ def _are_same(one: RunOptions, other: RunOptions) -> bool:
 
 def _without_paths(options: RunOptions) -> RunOptions:
     """The options with texts for paths, as files hold them."""
+    texts = {each.name: _text(getattr(options, each.name)) for each in dataclasses.fields(options)}
     given = options.given and {name: _text(value) for name, value in options.given.items()}
-    return replace(options, given=given, table=_text(options.table))
+    return RunOptions(**{**texts, "given": given})
 
 
 def _text(value: Any) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,11 +53,14 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """The parts of a pipeline with the options of one run. noted: what the provenance of the labels holds besides."""
+    """The parts of a pipeline with the options of one run.
+
+    noted: called when all labels are known, for what their provenance is to hold besides.
+    """
 
     parts: Parts
     options: RunOptions
-    noted: Mapping[str, Any] = field(default_factory=dict)
+    noted: Callable[[], Mapping[str, Any]] = dict
 
     def run(self, source: Any, destination: str | Path | None) -> Result:
         """Plan, segment, join, write and finish."""
@@ -270,13 +273,14 @@ class Execution:
         works = list(zip(outputs, runs, outcomes, strict=True))
         sinks = [self._written(*work) for work in works]
         filled = [output.tabling.filled(run, outcome, finals) for output, run, outcome in works]
+        more = self.noted()
         claim.check()
         note_placing(outputs[0].home.beside, placing=not self.options.overwrite)
         tables = [each.placed() for each in filled]
         results = {}
         for (output, run, outcome), sink, noted, table in zip(works, sinks, filled, tables, strict=True):
-            home, provenance = output.home, {**provenance_of(watchers.pipeline, run, outcome, started), **noted.noted}
-            provenance |= self.noted
+            home = output.home
+            provenance = {**provenance_of(watchers.pipeline, run, outcome, started), **noted.noted, **more}
             run.finish(home.writer, home.path, sink, provenance)
             results[output.name] = result = Result.of(run, outcome, Path(home.path), sink, provenance, table)
             if home.temporary:

@@ -6,12 +6,13 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..abc.traits import WriterTraits
+from ..abc.traits import MeasurerTraits, WriterTraits, declared
 from ..components.printable import printable_values
 from ..components.specs import Kind
 from ..errors import TilewrightError
@@ -22,17 +23,20 @@ from ..labels.content import Content
 from ..run_options import HOW, RunOptions
 from ..storage.arrays import Array, in_memory
 from ..storage.hierarchy import is_node, is_touched
+from ..storage.identity import Identity
 from .fingerprint import identity, note_change
 from .planning import Parts, merger_of
 
 __all__ = [
     "components_of",
+    "files_in",
     "image_content",
     "is_as_written",
     "labels_at",
     "labels_content",
     "note_changes",
     "recipe_of",
+    "region_content",
 ]
 
 SLAB = 2**26  # bytes of pixels that are digested at a time
@@ -49,12 +53,14 @@ def recipe_of(
     image = source.whole
     chosen = {each.name: getattr(options, each.name) for each in dataclasses.fields(RunOptions)}
     decide = {name: value for name, value in chosen.items() if name not in {*HOW, *REFERRING, "table_format"}}
+    components = components_of(parts, source, formats)
     record = {
         "tilewright": __version__,
-        "pixels": image_content(source),
+        "pixels": image_content(source) if _looks_at_pixels(parts) else None,
         "image": [image.axes, image.shape, str(image.dtype)],
         "spacing": [sorted(image.spacing.items()), sorted(image.units.items())],
-        **components_of(parts, source, formats),
+        **components,
+        "files": files_in(components),
         **decide,
         **inputs,
     }
@@ -71,6 +77,32 @@ def note_changes(parts: Parts, source: Source, formats: Mapping[Kind, Any], reci
     """Have what components have become in a run stand for what they were when the recipe was made."""
     for name, _, thing in _components(parts, source, formats):
         note_change(thing, recipe[name])
+
+
+def _looks_at_pixels(parts: Parts) -> bool:
+    seen = (MeasurerTraits.of(each).pixels for each in parts.measure)
+    return declared(parts.segmenter, "pixels") is not False or any(seen)
+
+
+def files_in(components: Mapping[str, Any]) -> dict[str, str | None]:
+    """The contents of the files that options of components name: weights of a model, a table."""
+    return dict(_files(components))
+
+
+def _files(value: Any) -> Iterator[tuple[str, str | None]]:
+    if isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _files(each)
+    elif isinstance(value, str) and _is_file(value):
+        yield value, Identity(None, value).content()
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text is a path, and no word such as `nuclei` that happens to be one."""
+    try:
+        return bool(Path(text).suffix or os.sep in text) and Path(text).exists()
+    except (OSError, ValueError):  # a text that is too long, or has a NUL
+        return False
 
 
 def _components(
@@ -95,6 +127,18 @@ def _plain(value: Any) -> Any:
 def image_content(source: Source) -> str:
     """A text that is the same for equal pixels, wherever the image lies. Pixels are read if nothing else tells them."""
     return source.whole.identity.content() or _digest_of_pixels(source.whole)
+
+
+def region_content(region: Any) -> str | None:
+    """Likewise for a region: labels or a mask, a file of polygons, or polygons in memory."""
+    if isinstance(region, str | os.PathLike):
+        try:
+            return labels_content(open_source(region))
+        except TilewrightError:  # polygons
+            return Identity(None, os.fspath(region)).content()
+    if hasattr(region, "shape"):
+        return image_content(open_source(region))
+    return json.dumps(getattr(region, "__geo_interface__", region), default=repr)
 
 
 def labels_content(labels: Source) -> str:

@@ -17,7 +17,7 @@ from ..components.specs import Kind
 from ..errors import AlreadyExists, CheckpointMismatch
 from ..image import Image
 from ..io.destination import Destination
-from ..io.source import Source, chosen_channels, open_source
+from ..io.source import Source, chosen_channels
 from ..labels.content import Content
 from ..run_options import RunOptions
 from .alignment import check_needed, check_wanted
@@ -26,7 +26,16 @@ from .checkpoint.lock import remove_idle
 from .execution import Execution
 from .given import given_labels
 from .planning import Parts
-from .recipe import image_content, is_as_written, labels_at, labels_content, note_changes, recipe_of
+from .recipe import (
+    components_of,
+    files_in,
+    is_as_written,
+    labels_at,
+    labels_content,
+    note_changes,
+    recipe_of,
+    region_content,
+)
 from .result import Result
 from .table import Table, table_at
 
@@ -38,11 +47,27 @@ __all__ = ["Stage"]
 RECIPE = "made_from"  # in the provenance of the labels
 
 
+class _Unprepared:
+    """A segmenter without its `prepare`, which may look at labels that are not there yet."""
+
+    def __init__(self, segmenter: Any) -> None:
+        self._segmenter = segmenter
+
+    def __call__(self) -> None:
+        """It is a component, and is not called."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "prepare":
+            raise AttributeError(name)
+        return getattr(self._segmenter, name)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """A step: its components and options, the image, and where the labels go.
 
     waiting: the names of given labels that are not there yet; the options do without them.
+    unbounded: whether the region is not there yet, likewise.
     """
 
     name: str
@@ -51,6 +76,7 @@ class Stage:
     source: Any
     destination: str | Path | None
     waiting: tuple[str, ...] = ()
+    unbounded: bool = False
 
     def check(self) -> None:
         """Refuse, before the first step, what is known to be wrong with this one.
@@ -90,7 +116,7 @@ class Stage:
     @cached_property
     def done(self) -> dict[str, Path]:
         """The labels by the name of the step, if they are there already; empty if not."""
-        if self.waiting or self._home is None or not self._is_there or self._other:
+        if self._unknown or self._home is None or not self._is_there or self._other:
             return {}
         return {self.name: Path(self._home.path)}
 
@@ -103,16 +129,27 @@ class Stage:
         units = {axis: unit for axis, unit in image.units.items() if axis in axes}
         empty = Image(np.broadcast_to(np.uint32(0), lengths), axes, spacing=spacing, units=units)
         given = {**(self.options.given or {}), **dict.fromkeys(self.waiting, empty)}
-        execution = Execution(parts=self.parts, options=replace(self.options, given=given or None))
-        foreseen = execution.forecast(self.source, 0 if self.waiting else sample)
-        return replace(foreseen, done=bool(self.done), waiting=self.waiting)
+        parts: Any = self.parts
+        if self.waiting:
+            parts = replace(parts, segmenter=_Unprepared(parts.segmenter))
+        execution = Execution(parts=parts, options=replace(self.options, given=given or None))
+        foreseen = execution.forecast(self.source, 0 if self._unknown else sample)
+        region = ("within",) if self.unbounded else ()
+        return replace(foreseen, done=bool(self.done), waiting=(*self.waiting, *region))
 
     def _run(self, options: RunOptions) -> Result:
-        execution = Execution(parts=self.parts, options=options, noted={RECIPE: self._recipe})
+        recipe = self._recipe  # before anything changes
+        execution = Execution(parts=self.parts, options=options, noted=self._noted)
         try:
             return execution.run(self.source, self.destination)
         finally:
-            note_changes(self.parts, self._source, self._formats, self._recipe)
+            note_changes(self.parts, self._source, self._formats, recipe)
+
+    def _noted(self) -> dict[str, Any]:
+        """What the labels hold of what they are made from: of files, those that the run itself has not changed."""
+        now = files_in(components_of(self.parts, self._source, self._formats))
+        kept = {path: content for path, content in self._recipe["files"].items() if now.get(path) == content}
+        return {RECIPE: {**self._recipe, "files": kept}}
 
     def _clear_up(self) -> None:
         """Remove what a run left that was killed when its labels were in their place, and all but this was done."""
@@ -136,9 +173,13 @@ class Stage:
         made, content = provenance.get(RECIPE), Content.noted(provenance)
         if not isinstance(made, Mapping) or content is None:
             return "it does not tell that a workflow made it"
-        recipe = {name: value for name, value in self._recipe.items() if name not in self._unknown}
-        if text := differences({name: value for name, value in made.items() if name not in self._unknown}, recipe):
+        left_out = ("files", *self._unknown)
+        old, new = ({name: each[name] for name in each if name not in left_out} for each in (made, self._recipe))
+        if text := differences(old, new):
             return text
+        for file, held in made.get("files", {}).items():
+            if self._recipe["files"].get(file) != held:
+                return f"the file {file} has changed since"
         if provenance.get("failed"):
             return f"{len(provenance['failed'])} of its tiles failed, which overwriting does again"
         if not is_as_written(path, content):
@@ -197,12 +238,13 @@ class Stage:
             inputs["laid"] = {name: [lattice.starts, lattice.steps] for name, lattice in laid.items()}
         within = getattr(self.options, "within", None)
         if within is not None:
-            inputs["within"] = image_content(open_source(within))
+            inputs["within"] = region_content(within)
         return recipe_of(self.parts, self.options, self._source, self._formats, inputs)
 
     @property
     def _unknown(self) -> tuple[str, ...]:
-        return ("given", "laid", "within") if self.waiting else ()
+        given, region = ("given", "laid") if self.waiting else (), ("within",) if self.unbounded else ()
+        return (*given, *region)
 
     @property
     def _is_there(self) -> bool:
