@@ -191,6 +191,7 @@ ENGINE = (
     "forecast",
     "execution",
     "recipe",
+    "made",
     "stage",
 )
 

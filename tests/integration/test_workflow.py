@@ -564,3 +564,26 @@ def test_given_labels_of_a_step_may_be_any_labels(image: Path, tmp_path: Path) -
     with pytest.raises(AlreadyExists, match="given"):
         by_path.run(image)
     assert open_image(image / "labels" / "cells").data[:].max() == nuclei.max()
+
+
+def test_a_step_with_several_outputs_makes_labels_of_their_names(image: Path, tmp_path: Path) -> None:
+    def both(pixels: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        return {name: ndimage.label(pixels > level)[0] for name, level in (("spots", 400), ("wide", 150))}
+
+    both.outputs = ("spots", "wide")  # type: ignore[attr-defined]  # as a function declares them
+    rings = {"segmenter": part("ring", distance=2.0, given=("spots",)), "given": {"spots": "spots"}}
+    steps = Workflow(steps={"both": {"segmenter": both, "channel": 0}, "rings": rings})
+    assert ran(steps.run(image)) == ["both", "rings"]
+    results = steps.run(image)
+    assert ran(results) == []
+    assert sorted(results["both"].outputs) == ["spots", "wide"]
+    assert results["both"].outputs["spots"].n_objects == labels_in(image, "spots").max()
+    shutil.rmtree(image / "labels" / "wide")
+    assert ran(steps.run(image)) == ["both"]
+    assert ran(steps.run(image, tmp_path / "out", make_parents=True)) == ["both", "rings"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        f"{name}.ome.zarr" for name in ("rings", "spots", "wide")
+    ]
+    assert ran(steps.run(image, tmp_path / "out")) == []
+    with pytest.raises(InvalidOption, match="two steps make labels of the name 'spots'"):
+        Workflow(steps={"spots": rings, "both": {"segmenter": both}})

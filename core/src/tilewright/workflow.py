@@ -12,10 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from .abc.traits import outputs_of
 from .components.blame import name_of
 from .components.files import read_record, record_of, text_of, write_text
 from .components.quantities import whole_number
 from .errors import InvalidOption, UnknownComponent
+from .io.destination import OUTPUT
 from .pipeline import PARTS, SEVERAL, Pipeline
 from .run_options import SHARED, Progress, RunOptions
 
@@ -79,7 +81,7 @@ class Workflow:
 
     steps: by name, in their order. Each is a `Step`, a pipeline, or a mapping with the parts of a pipeline and the
     options of its run: `{"segmenter": "threshold", "channel": "DAPI"}`. A step whose given labels have the name of an
-    earlier step is given the labels of that one.
+    earlier step is given the labels of that one; those of a segmenter with several outputs have the outputs' names.
 
     >>> workflow = Workflow(steps={
     ...     "nuclei": {"segmenter": "threshold", "channel": "DAPI"},
@@ -101,12 +103,17 @@ class Workflow:
                 f"a workflow needs steps by name, such as {{'nuclei': Pipeline(...)}}, not {self.steps!r}"
             )
         steps = {name: _step(name, value) for name, value in self.steps.items()}
-        for number, (name, step) in enumerate(steps.items()):
-            later = set(list(steps)[number:])
+        labels = [label for name, step in steps.items() for label in _labels_of(name, step)]
+        if twice := [label for label in labels if labels.count(label) > 1]:
+            raise InvalidOption(
+                f"two steps make labels of the name {twice[0]!r}; give steps and outputs names of their own"
+            )
+        for name, step in steps.items():
+            later = labels[labels.index(_labels_of(name, step)[0]) :]
             for value in (*(step.options.given or {}).values(), getattr(step.options, "within", None)):
                 if isinstance(value, str) and value in later:
-                    where = "itself" if value == name else f"step {value!r}, which comes later"
-                    raise InvalidOption(f"step {name!r} is given the labels of {where}; name an earlier step")
+                    where = "itself" if value in _labels_of(name, step) else f"step {value!r}, which comes later"
+                    raise InvalidOption(f"step {name!r} is given the labels of {where}; name those of an earlier step")
         object.__setattr__(self, "steps", steps)
 
     def __repr__(self) -> str:
@@ -152,15 +159,15 @@ class Workflow:
     ) -> Iterator[tuple[str, Callable[[], Result]]]:
         """The steps of a run in their order, each to be called before the next one is asked for. Arguments as `run`."""
         shared, source = _opened(source, RunOptions(**options))
-        results: dict[str, Result] = {}
+        labels: dict[str, Result] = {}
         done: dict[str, Path] = {}
         for stage in self._stages(source, destination, shared, done):
             stage.check()
             done |= stage.done
-        for number, stage in enumerate(self._stages(source, destination, shared, results), 1):
+        for number, stage in enumerate(self._stages(source, destination, shared, labels), 1):
             of_step = _progress(shared.progress, f"{number} of {len(self.steps)}, {stage.name}")
             reporting = replace(stage, options=replace(stage.options, progress=of_step))
-            yield stage.name, partial(_kept, reporting, results)
+            yield stage.name, partial(_kept, reporting, labels)
 
     def plan(
         self,
@@ -221,7 +228,11 @@ class Workflow:
 
         for name, step in self.steps.items():
             own = {option: getattr(shared, option) for option in SHARED}
-            own |= {"name": name, "table": _in_folder(destination, step.options.table)}
+            several = outputs_of(step.pipeline.segmenter)
+            own["name"] = DEFAULTS.name if several else name
+            home = None if destination is None else Path(destination)
+            if home is not None and step.options.table is not None:
+                own["table"] = home / step.options.table
             given = {of: self._labels(value, known) for of, value in (step.options.given or {}).items()}
             waiting = tuple(of for of, labels in given.items() if labels is None)
             own["given"] = {of: labels for of, labels in given.items() if labels is not None} or None
@@ -234,14 +245,15 @@ class Workflow:
                 parts=step.pipeline,
                 options=replace(step.options, **own),
                 source=source,
-                destination=None if destination is None else Path(destination) / f"{name}{_suffix(step, source)}",
+                destination=home and home / f"{OUTPUT if several else name}{_suffix(step, source)}",
                 waiting=waiting,
                 unbounded=region is not None and own["within"] is None,
             )
 
     def _labels(self, value: Any, known: Mapping[str, Any]) -> Any:
         """The labels that a step is given: those of a step by its name (None if they are not there yet), or others."""
-        return known.get(value) if isinstance(value, str) and value in self.steps else value
+        names = (label for name, step in self.steps.items() for label in _labels_of(name, step))
+        return known.get(value) if isinstance(value, str) and value in names else value
 
 
 def _step(name: object, value: object) -> Step:
@@ -270,9 +282,11 @@ def _opened(source: Any, shared: RunOptions) -> tuple[RunOptions, Any]:
     return replace(shared, axes=None), open_source(source, axes=shared.axes).whole
 
 
-def _kept(stage: Stage, results: dict[str, Result]) -> Result:
-    results[stage.name] = stage.run()
-    return results[stage.name]
+def _kept(stage: Stage, labels: dict[str, Result]) -> Result:
+    """Run a step, and keep each of its labels by its name."""
+    result = stage.run()
+    labels.update(result.outputs or {stage.name: result})
+    return result
 
 
 def _progress(report: Progress | None, where: str) -> Progress | None:
@@ -280,8 +294,9 @@ def _progress(report: Progress | None, where: str) -> Progress | None:
     return report and (lambda step, done, total: report(f"{where}: {step}", done, total))
 
 
-def _in_folder(folder: str | Path | None, table: str | Path | None) -> str | Path | None:
-    return table if folder is None or table is None else Path(folder) / table
+def _labels_of(name: str, step: Step) -> tuple[str, ...]:
+    """The names of the labels that a step makes: those of its segmenter's outputs, or the step's own."""
+    return outputs_of(step.pipeline.segmenter) or (name,)
 
 
 def _suffix(step: Step, source: Any) -> str:

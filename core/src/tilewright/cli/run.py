@@ -34,8 +34,8 @@ def run(image: str, output: str | None, **said: Any) -> None:
 
     Without OUTPUT the labels go where labels of that image belong: into an OME-Zarr's own `labels` group. Give the
     same command again to resume a run that was stopped. If the segmenter returns several label images, such as nuclei
-    and cells, {output} in OUTPUT stands for their names. With --workflow OUTPUT is a folder for the labels of all steps,
-    and steps that are done are not repeated.
+    and cells, {output} in OUTPUT stands for their names. With --workflow OUTPUT is a folder for the labels of all
+    steps, and steps that are done are not repeated.
 
     \b
     tilewright run cells.ome.zarr --segmenter threshold --set sigma=1.5

@@ -87,8 +87,11 @@ def _plain(results: Mapping[str, Result]) -> dict[str, Any]:
 
 
 def _lines(results: Mapping[str, Result]) -> list[str]:
-    width = max(map(len, results)) + 1
-    return [f"{name + ':':{width}} {_line(each)}" for name, each in results.items()]
+    labels = {
+        label: each for name, result in results.items() for label, each in (result.outputs or {name: result}).items()
+    }
+    width = max(map(len, labels)) + 1
+    return [f"{label + ':':{width}} {_line(each)}" for label, each in labels.items()]
 
 
 def _line(result: Result) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,40 +11,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..abc.traits import MeasurerTraits, Traits, WriterTraits
+from ..abc.traits import MeasurerTraits, Traits, outputs_of
 from ..components.blame import whose
 from ..components.specs import Kind
 from ..errors import AlreadyExists, CheckpointMismatch
 from ..image import Image
 from ..io.destination import Destination
 from ..io.source import Source, chosen_channels
-from ..labels.content import Content
 from ..run_options import RunOptions
 from .alignment import check_needed, check_wanted
-from .checkpoint.differences import differences
-from .checkpoint.lock import remove_idle
 from .execution import Execution
 from .given import given_labels
+from .made import RECIPE, Made
 from .planning import Parts
 from .recipe import (
     components_of,
     files_in,
-    is_as_written,
-    labels_at,
     labels_content,
     note_changes,
     recipe_of,
     region_content,
 )
 from .result import Result
-from .table import Table, table_at
 
 if TYPE_CHECKING:
     from .forecast import Forecast
 
 __all__ = ["Stage"]
-
-RECIPE = "made_from"  # in the provenance of the labels
 
 
 class _Unprepared:
@@ -94,31 +87,37 @@ class Stage:
         given_labels(options.given, image)  # they are opened
         combined = bool(self.parts.transforms)
         chosen_channels(image, traits, options.channel, options.channels, combined=combined)
-        if self._home is not None and not options.overwrite and self._is_there and not self._unfinished:
-            self._refuse(self._other)
+        there = [made for made in self._made if made.is_there]
+        if there and not options.overwrite and not self._unfinished:
+            self._refuse(there)
 
     def run(self) -> Result:
         """The result of the step, which is run unless its labels are there already."""
-        home = self._home
-        if home is None or not self._is_there:
-            return self._run(self.options)
-        if self._other:
-            if not (self.options.overwrite or self._unfinished):
-                self._refuse(self._other)
-            return self._run(self.options)
+        if not self._is_done:
+            there, options = [made for made in self._made if made.is_there], self.options
+            if there and not (options.overwrite or self._unfinished):
+                self._refuse(there)
+                options = replace(options, overwrite=True)  # of several label images one was removed
+            return self._run(options)
         if self._unfinished:  # it was killed when its labels were in their place already
             with suppress(CheckpointMismatch):  # of another run, which was to replace these labels
                 return self._run(replace(self.options, overwrite=True))
         elif not self.options.keep_checkpoint:
-            self._clear_up()
-        return Result.stored(Path(home.path), self._provenance, labels_at(Path(home.path)), self._table())
+            for made in self._made:
+                made.clear_up()
+        results = {made.name: made.result() for made in self._made}
+        return results[""] if "" in results else Result.of_outputs(results)
+
+    @property
+    def done(self) -> dict[str, Path]:
+        """The paths of the labels by their names, if all are there already; empty if not."""
+        return {made.name or self.name: made.path for made in self._made} if self._is_done else {}
 
     @cached_property
-    def done(self) -> dict[str, Path]:
-        """The labels by the name of the step, if they are there already; empty if not."""
-        if self._unknown or self._home is None or not self._is_there or self._other:
-            return {}
-        return {self.name: Path(self._home.path)}
+    def _is_done(self) -> bool:
+        if self._unknown or not self._made:
+            return False
+        return all(made.is_there and not self._other(made) for made in self._made)
 
     def forecast(self, sample: int) -> Forecast:
         """What the step would take; of given labels that are not there yet an empty image stands in."""
@@ -135,7 +134,7 @@ class Stage:
         execution = Execution(parts=parts, options=replace(self.options, given=given or None))
         foreseen = execution.forecast(self.source, 0 if self._unknown else sample)
         region = ("within",) if self.unbounded else ()
-        return replace(foreseen, done=bool(self.done), waiting=(*self.waiting, *region))
+        return replace(foreseen, done=self._is_done, waiting=(*self.waiting, *region))
 
     def _run(self, options: RunOptions) -> Result:
         recipe = self._recipe  # before anything changes
@@ -151,83 +150,45 @@ class Stage:
         kept = {path: content for path, content in self._recipe["files"].items() if now.get(path) == content}
         return {RECIPE: {**self._recipe, "files": kept}}
 
-    def _clear_up(self) -> None:
-        """Remove what a run left that was killed when its labels were in their place, and all but this was done."""
-        homes = [home for home in (self._home, self._table_home) if home is not None]
-        for folder in {folder for home in homes for folder in (home.checkpoint, home.beside) if folder.exists()}:
-            remove_idle(folder)
+    def _refuse(self, there: Sequence[Made]) -> None:
+        for made in there:
+            if other := self._other(made):
+                raise AlreadyExists(
+                    f"{made.path} exists, and is not what step {self.name!r} makes: {other}. Pass overwrite=True "
+                    "(--overwrite) to replace it, which repeats only what differs, or choose another destination"
+                )
 
-    def _refuse(self, other: str) -> None:
-        if other:
-            assert self._home is not None
-            raise AlreadyExists(
-                f"{self._home.path} exists, and is not what step {self.name!r} makes: {other}. Pass overwrite=True "
-                "(--overwrite) to replace it, which repeats only what differs, or choose another destination"
-            )
-
-    @cached_property
-    def _other(self) -> str:
-        """Why what is there is not what the step makes, in words for a user; empty if it is."""
-        assert self._home is not None
-        provenance, path = self._provenance, Path(self._home.path)
-        made, content = provenance.get(RECIPE), Content.noted(provenance)
-        if not isinstance(made, Mapping) or content is None:
-            return "it does not tell that a workflow made it"
-        left_out = ("files", *self._unknown)
-        old, new = ({name: each[name] for name in each if name not in left_out} for each in (made, self._recipe))
-        if text := differences(old, new):
-            return text
-        for file, held in made.get("files", {}).items():
-            if self._recipe["files"].get(file) != held:
-                return f"the file {file} has changed since"
-        if provenance.get("failed"):
-            return f"{len(provenance['failed'])} of its tiles failed, which overwriting does again"
-        if not is_as_written(path, content):
-            return "its labels were changed after they had been written"
-        return self._lack_of_table()
-
-    def _lack_of_table(self) -> str:
-        home, record = self._table_home, self._provenance.get("table", {})
-        if home is None:
-            return ""
-        traits = WriterTraits.of(home.writer, "table")
-        if not traits.exists(home.path):
-            return f"there is no table {home.path} of it"
-        held = traits.provenance(home.path)
-        if held is not None and held.get("fingerprint") != record.get("fingerprint"):
-            return f"the table {home.path} is another one"
-        return ""
-
-    def _table(self) -> Table | None:
-        home = self._table_home
-        if home is None:
-            return None
-        traits = WriterTraits.of(home.writer, "table")
-        data = None if traits.opened is None else traits.opened(home.path)
-        return table_at(Path(home.path), self._provenance["table"], traits.provenance(home.path) or {}, data)
+    def _other(self, made: Made) -> str:
+        return made.other_than(self._recipe, self._unknown)
 
     @cached_property
     def _source(self) -> Source:
         return Execution(parts=self.parts, options=self.options).open(self.source)
 
     @cached_property
-    def _home(self) -> Destination | None:
+    def _made(self) -> list[Made]:
+        """The labels of the step; none in a folder that a run makes, because nobody named one."""
         if self.destination is None and not (self._source.whole.source or self._source.path):
-            return None
-        return Execution(parts=self.parts, options=self.options).destination(self._source, self.destination)
+            return []
+        execution, outputs = Execution(parts=self.parts, options=self.options), outputs_of(self.parts.segmenter)
+        homes = {name: execution.destination(self._source, self.destination, name) for name in outputs or ("",)}
+        return [Made(name=name, home=home, table=self._table(home, name)) for name, home in homes.items()]
 
-    @cached_property
-    def _table_home(self) -> Destination | None:
-        if not self.parts.measure or self._home is None:
+    def _table(self, labels: Destination, output: str) -> Destination | None:
+        if not self.parts.measure:
             return None
         from .tabling import table_home  # most runs measure nothing
 
-        return table_home(self.options, self._home)
+        return table_home(self.options, labels, output or self.options.name, outputs_of(self.parts.segmenter))
 
     @property
     def _formats(self) -> Mapping[Kind, Any]:
-        formats: dict[Kind, Any] = {} if self._home is None else {"writer": self._home.writer}
-        return formats if self._table_home is None else {**formats, "table": self._table_home.writer}
+        formats: dict[Kind, Any] = {}
+        for made in self._made[:1]:  # those of all outputs are the same
+            formats["writer"] = made.home.writer
+            if made.table is not None:
+                formats["table"] = made.table.writer
+        return formats
 
     @cached_property
     def _recipe(self) -> dict[str, Any]:
@@ -247,17 +208,5 @@ class Stage:
         return (*given, *region)
 
     @property
-    def _is_there(self) -> bool:
-        assert self._home is not None
-        return WriterTraits.of(self._home.writer).exists(self._home.path)
-
-    @property
     def _unfinished(self) -> bool:
-        """Whether a run has left what it was building. One that ended has not, though it may keep its checkpoint."""
-        assert self._home is not None
-        return self.options.resume and self._home.workdir.exists()
-
-    @cached_property
-    def _provenance(self) -> Mapping[str, Any]:
-        assert self._home is not None
-        return WriterTraits.of(self._home.writer).provenance(self._home.path) or {}
+        return self.options.resume and any(made.is_unfinished for made in self._made)
