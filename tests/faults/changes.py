@@ -32,12 +32,13 @@ from stores import multiscales
 import tilewright_geojson.writer  # noqa: F401 - imported before the processes part, which saves each the time
 import tilewright_ome_zarr.writer
 import tilewright_tiff.writer  # noqa: F401 - likewise
-from tilewright import AlreadyExists, Grid, Pipeline, open_image, tile_process
+from tilewright import AlreadyExists, Grid, Pipeline, Workflow, open_image, tile_process
 from tilewright.components.registry import registry
 from tilewright.engine import execution  # noqa: F401 - likewise
 from tilewright.engine.checkpoint.log import _Pack
 
 TILE = 32
+IMAGES = ("image", "outputs", "workflow")  # the kinds that write labels of an image
 SHAPE = (32, 64)
 EVENTS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
 
@@ -47,7 +48,7 @@ class Case:
     """A run whose every change is a place to be killed at.
 
     kind: what is written: labels of an image, an array of a group, or an output of its own by a writer of that name;
-        `outputs` are two labels of an image by a segmenter that returns both.
+        `outputs` are two labels of an image by a segmenter that returns both, `workflow` is a workflow of one step.
     zarr_format, consolidated: of the image or the group. overwrite: an earlier output is there. other: the image has
     other labels already. elsewhere: the checkpoint has a folder of its own.
     """
@@ -69,6 +70,7 @@ class Case:
         names = {
             "image": "image.zarr",
             "outputs": "image.zarr",
+            "workflow": "image.zarr",
             "group": "group.zarr",
             "zarr-array": "out.zarr",
             "ome-zarr": "out.ome.zarr",
@@ -79,7 +81,7 @@ class Case:
         """The image, and what is there before."""
         image = _group(folder / "image.zarr", self.zarr_format, _attributes(self.zarr_format))
         _array(image, "0", pixels())
-        if self.kind in ("image", "outputs") and (self.other or self.overwrite):
+        if self.kind in IMAGES and (self.other or self.overwrite):
             names = ["nuclei"] * self.other + ["cells"] * self.overwrite
             names += ["bright"] * (self.kind == "outputs" and self.overwrite)
             labels = _group(folder / "image.zarr" / "labels", self.zarr_format, _listing(self.zarr_format, names))
@@ -105,18 +107,21 @@ class Case:
             tile_process(pixels(), components, tile_shape=(TILE, TILE), write_to=group, **options)
             return
         writer: Any = self.kind
-        if self.kind in ("image", "outputs"):
+        if self.kind in IMAGES:
             writer = tilewright_ome_zarr.writer.OmeZarrLabels(chunks=(16, TILE))
         several = self.kind == "outputs"
         pipeline = Pipeline(segmenter=_both if several else components, tiler=Grid(tile=TILE), writer=writer)
-        destination = None if self.kind in ("image", "outputs") else folder / self.output
+        destination = None if self.kind in IMAGES else folder / self.output
+        if self.kind == "workflow":
+            Workflow(steps={"cells": pipeline}).run(folder / "image.zarr", workers=1, **options)
+            return
         options |= {} if several else {"name": "cells"}
         pipeline.run(folder / "image.zarr", destination, workers=1, **options)
 
     def seen(self, folder: Path) -> NDArray[Any] | None:
         """The labels as a reader finds them; None if there are none."""
         path = folder / self.output
-        if self.kind in ("image", "outputs"):
+        if self.kind in IMAGES:
             return self._listed(zarr.open_group(path, mode="r"))
         if self.kind == "group":
             group = zarr.open_group(path, mode="r")
@@ -168,7 +173,7 @@ class Case:
         left |= {file.name for file in (folder / "checkpoints").glob("*")}
         if left:
             raise AssertionError(f"left behind: {left}")
-        if self.kind in ("image", "outputs", "group"):
+        if self.kind in (*IMAGES, "group"):
             metadata = zarr.open_group(folder / self.output, mode="r").metadata
             if (metadata.consolidated_metadata is not None) != self.consolidated:
                 raise AssertionError("the metadata are not consolidated as they were")
@@ -186,6 +191,7 @@ def cases() -> Iterator[Case]:
                         yield Case(**made, other=True, elsewhere=zarr_format == 3)
     for overwrite in (False, True):
         yield Case(kind="outputs", overwrite=overwrite, consolidated=overwrite, elsewhere=overwrite)
+        yield Case(kind="workflow", overwrite=overwrite, consolidated=overwrite, elsewhere=overwrite)
     for kind in ("ome-zarr", "zarr-array", "ome-tiff", "geojson"):
         for overwrite in (False, True):
             for elsewhere in (False, True):

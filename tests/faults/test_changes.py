@@ -20,7 +20,9 @@ def play(script: str, *options: str) -> None:
     assert right == of != "0", last
 
 
-@pytest.mark.parametrize("kind", ["image", "outputs", "group", "ome-zarr", "zarr-array", "ome-tiff", "geojson"])
+@pytest.mark.parametrize(
+    "kind", ["image", "outputs", "workflow", "group", "ome-zarr", "zarr-array", "ome-tiff", "geojson"]
+)
 def test_a_run_that_is_killed_at_a_change_of_a_file_ends_with_the_result(kind: str) -> None:
     play("changes.py", "--case", kind, "--every", "37")
 

@@ -587,3 +587,27 @@ def test_a_step_with_several_outputs_makes_labels_of_their_names(image: Path, tm
     assert ran(steps.run(image, tmp_path / "out")) == []
     with pytest.raises(InvalidOption, match="two steps make labels of the name 'spots'"):
         Workflow(steps={"spots": rings, "both": {"segmenter": both}})
+
+
+def test_the_region_of_a_step_may_be_the_labels_of_another_one(image: Path) -> None:
+    def steps(level: float) -> Workflow:
+        nuclei = {"segmenter": part("threshold", threshold=400.0), "channel": "DAPI"}
+        return Workflow(
+            steps={
+                "tissue": {"segmenter": part("threshold", threshold=level, sigma=4.0), "channel": "MEM"},
+                "nuclei": {**nuclei, "within": "tissue", "within_rule": "inside"},
+            }
+        )
+
+    assert steps(250.0).plan(image)["nuclei"].waiting == ("within",)
+    assert "within tissue" in repr(steps(250.0))
+    assert ran(steps(250.0).run(image)) == ["tissue", "nuclei"]
+    assert ran(steps(250.0).run(image)) == []
+    assert not labels_in(image, "nuclei")[labels_in(image, "tissue") == 0].any()
+    shutil.rmtree(image / "labels" / "tissue")
+    assert ran(steps(250.0).run(image)) == ["tissue"]
+    assert ran(steps(300.0).run(image, overwrite=True)) == ["tissue", "nuclei"]
+    whole = Pipeline(segmenter=part("threshold", threshold=400.0))
+    region = image / "labels" / "tissue"
+    alone = whole.run(image, image.with_name("a.zarr"), channel="DAPI", within=region, within_rule="inside")
+    np.testing.assert_array_equal(labels_in(image, "nuclei"), alone.labels.compute())

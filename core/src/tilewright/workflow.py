@@ -110,7 +110,7 @@ class Workflow:
             )
         for name, step in steps.items():
             later = labels[labels.index(_labels_of(name, step)[0]) :]
-            for value in (*(step.options.given or {}).values(), getattr(step.options, "within", None)):
+            for value in (*(step.options.given or {}).values(), step.options.within):
                 if isinstance(value, str) and value in later:
                     where = "itself" if value in _labels_of(name, step) else f"step {value!r}, which comes later"
                     raise InvalidOption(f"step {name!r} is given the labels of {where}; name those of an earlier step")
@@ -236,10 +236,10 @@ class Workflow:
             given = {of: self._labels(value, known) for of, value in (step.options.given or {}).items()}
             waiting = tuple(of for of, labels in given.items() if labels is None)
             own["given"] = {of: labels for of, labels in given.items() if labels is not None} or None
-            region = getattr(step.options, "within", None)
-            if region is not None:
-                labels = self._labels(region, known)
-                own["within"] = labels.path if hasattr(labels, "path") else labels
+            region = self._labels(step.options.within, known)
+            own["within"] = getattr(region, "path", region)
+            unbounded = region is None and step.options.within is not None
+            own |= {"within_rule": DEFAULTS.within_rule} if unbounded else {}
             yield Stage(
                 name=name,
                 parts=step.pipeline,
@@ -247,7 +247,7 @@ class Workflow:
                 source=source,
                 destination=home and home / f"{OUTPUT if several else name}{_suffix(step, source)}",
                 waiting=waiting,
-                unbounded=region is not None and own["within"] is None,
+                unbounded=unbounded,
             )
 
     def _labels(self, value: Any, known: Mapping[str, Any]) -> Any:
@@ -319,7 +319,7 @@ def _inputs(step: Step) -> list[str]:
     pixels = getattr(step.pipeline.segmenter, "pixels", True)
     image = [f"image[{channels}]" if channels else "image"] if pixels else []
     given = [value if isinstance(value, str) else name for name, value in (options.given or {}).items()]
-    region = getattr(options, "within", None)
+    region = options.within
     return image + given + ([] if region is None else [f"within {region}" if isinstance(region, str) else "a region"])
 
 

@@ -86,7 +86,15 @@ def test_a_changed_step_is_refused_or_with_overwrite_repeated_alone(
 
 OPTIONS = [each.name for each in dataclasses.fields(RunOptions) if each.name not in SHARED]
 PARTS = ("segmenter", "set", "transform", "tile", "halo", "tiler", "merger", "reader", "writer", "measure", "pipeline")
-VALUES = {"set": "a=1", "given": "nuclei=a.tif", "transform": "gaussian", "level": "1", "spacing": "1.5", "empty": "1"}
+VALUES = {
+    "set": "a=1",
+    "given": "nuclei=a.tif",
+    "transform": "gaussian",
+    "level": "1",
+    "spacing": "1.5",
+    "empty": "1",
+    "within_rule": "clip",
+}
 
 
 @pytest.mark.parametrize("name", [*OPTIONS, *PARTS, "save_pipeline"])

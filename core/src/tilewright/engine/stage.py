@@ -197,14 +197,12 @@ class Stage:
         inputs: dict[str, Any] = {"given": {name: labels_content(each) for name, each in given.items()}}
         if laid := {name: each.lattice for name, each in given.items() if each.lattice is not None}:
             inputs["laid"] = {name: [lattice.starts, lattice.steps] for name, lattice in laid.items()}
-        within = getattr(self.options, "within", None)
-        if within is not None:
-            inputs["within"] = region_content(within)
+        inputs["region"] = None if self.options.within is None else region_content(self.options.within)
         return recipe_of(self.parts, self.options, self._source, self._formats, inputs)
 
     @property
     def _unknown(self) -> tuple[str, ...]:
-        given, region = ("given", "laid") if self.waiting else (), ("within",) if self.unbounded else ()
+        given, region = ("given", "laid") if self.waiting else (), ("region", "within_rule") if self.unbounded else ()
         return (*given, *region)
 
     @property
