@@ -383,7 +383,9 @@ def test_a_run_measures_its_own_labels_in_all_channels(merger: str, tmp_path: Pa
     check_same_labels(table.provenance, result.provenance)
     again = measure(Image(labels, "tyx"), image, measure=Sums())
     check_same_labels(again.provenance, result.provenance)
-    assert result.provenance["table"] == {"path": str(table.path), "fingerprint": table.provenance["fingerprint"]}
+    held = result.provenance["table"]
+    assert (held["path"], held["fingerprint"]) == (str(table.path), table.provenance["fingerprint"])
+    assert held["columns"] == {name: [column.dtype, column.unit] for name, column in table.columns.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

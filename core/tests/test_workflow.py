@@ -117,6 +117,8 @@ def test_what_a_file_cannot_hold_is_not_saved(tmp_path: Path) -> None:
     path = tmp_path / "cells.toml"
     with pytest.raises(InvalidOption, match="cannot hold the options of step 'cells'"):
         Workflow(steps={"cells": {"segmenter": Same(), "given": {"nuclei": np.zeros((2, 2), int)}}}).save(path)
+    with pytest.raises(InvalidOption, match="cannot hold the options of step 'cells'"):
+        Workflow(steps={"cells": {"segmenter": Above(), "within": np.ones((2, 2), bool)}}).save(path)
     with pytest.raises(InvalidOption, match=r"segmenter .* does not come from a plugin"):
         Workflow(steps={"cells": {"segmenter": lambda pixels: pixels}}).save(path)
     with pytest.raises(InvalidOption, match=r"must end in \.json or \.toml"):

@@ -71,7 +71,10 @@ class Step:
 
     def to_dict(self) -> dict[str, Any]:
         """The step as plain values: the parts of its pipeline, and the options that are not the defaults."""
-        chosen = {name: value for name in OWN if (value := getattr(self.options, name)) != getattr(DEFAULTS, name)}
+        values = ((name, getattr(self.options, name), getattr(DEFAULTS, name)) for name in OWN)
+        chosen = {
+            name: value for name, value, default in values if type(value) is not type(default) or value != default
+        }
         return self.pipeline.to_dict() | {name: _plain(value) for name, value in chosen.items()}
 
 
