@@ -412,6 +412,7 @@ def test_an_array_is_segmented_into_temporary_folders_or_into_one_that_is_named(
         steps.run(pixels(seed=1), tmp_path / "out", axes="cyx")
 
 
+@pytest.mark.slow
 def test_two_stages_keep_all_cells_with_the_ids_of_their_nuclei(tmp_path: Path) -> None:
     """Nuclei as seeds of cells: 209 nuclei, of which a pipeline over two channels made 202 cells."""
     chance = np.random.default_rng(1)
