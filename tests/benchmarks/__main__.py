@@ -120,7 +120,7 @@ def workflow(runs: int, folder: str) -> None:
     """Three steps as one workflow, beside their pipelines one after the other; and once they are done."""
     _once([WORKFLOW, "make", folder])
     figures = in_turn({what: [WORKFLOW, what, folder] for what in ("hand", "workflow", "done")}, runs)
-    print("\n| 2048² | wall s (min / median / max) | wall / hand | CPU / hand | peak MiB |\n|---|---|---|---|---|")
+    print("\n| 4096² | wall s (min / median / max) | wall / hand | CPU / hand | peak MiB |\n|---|---|---|---|---|")
     _compared(figures, "hand", "")
 
 

@@ -1,4 +1,4 @@
-"""Nuclei, cells and cytoplasm of an image of 2048², as one workflow or as its pipelines one after the other.
+"""Nuclei, cells and cytoplasm of an image of 4096², as one workflow or as its pipelines one after the other.
 
 python workflow.py make FOLDER · hand FOLDER · workflow FOLDER · done FOLDER
 
@@ -17,7 +17,7 @@ import zarr
 
 from tilewright import Grid, Workflow
 
-SIDE, SPOTS = 2048, 4000
+SIDE, SPOTS = 4096, 16000
 
 
 def steps() -> Workflow:

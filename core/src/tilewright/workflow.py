@@ -164,13 +164,15 @@ class Workflow:
         shared, source = _opened(source, RunOptions(**options))
         labels: dict[str, Result] = {}
         done: dict[str, Path] = {}
+        checked: dict[str, Stage] = {}
         for stage in self._stages(source, destination, shared, done):
             stage.check()
             done |= stage.done
+            checked[stage.name] = stage
         for number, stage in enumerate(self._stages(source, destination, shared, labels), 1):
             of_step = _progress(shared.progress, f"{number} of {len(self.steps)}, {stage.name}")
             reporting = replace(stage, options=replace(stage.options, progress=of_step))
-            yield stage.name, partial(_kept, reporting, labels)
+            yield stage.name, partial(_kept, reporting.opened_as(checked[stage.name]), labels)
 
     def plan(
         self,

@@ -91,6 +91,11 @@ class Stage:
         if there and not options.overwrite and not self._unfinished:
             self._refuse(there)
 
+    def opened_as(self, checked: Stage) -> Stage:
+        """This stage with the image and the places that were opened to check it."""
+        vars(self).update(_source=checked._source, _made=[replace(made) for made in checked._made])
+        return self
+
     def run(self) -> Result:
         """The result of the step, which is run unless its labels are there already."""
         if not self._is_done:
