@@ -99,7 +99,7 @@ def files_of(path: Path) -> dict[str, bytes]:
     chosen=st.sampled_from([{}, {"empty": 0.6}, {"same_ids": True}, *({"within_rule": rule} for rule in RULES)]),
     seed=st.integers(0, 5),
 )
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 def test_each_output_equals_a_run_of_a_segmenter_that_returns_only_that_one(
     tmp_path_factory: pytest.TempPathFactory,
     shape: tuple[int, ...],

@@ -32,6 +32,8 @@ from tilewright import (
 from tilewright.cli import main
 from tilewright_filters.seeded_watershed import SeededWatershed
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (96, 128)
 TILED = Grid(tile=48)
 AXES = [{"name": "c", "type": "channel"}, *({"name": axis, "type": "space", "unit": "micrometer"} for axis in "yx")]
@@ -412,7 +414,6 @@ def test_an_array_is_segmented_into_temporary_folders_or_into_one_that_is_named(
         steps.run(pixels(seed=1), tmp_path / "out", axes="cyx")
 
 
-@pytest.mark.slow
 def test_two_stages_keep_all_cells_with_the_ids_of_their_nuclei(tmp_path: Path) -> None:
     """Nuclei as seeds of cells: 209 nuclei, of which a pipeline over two channels made 202 cells."""
     chance = np.random.default_rng(1)

@@ -74,6 +74,7 @@ def run(*words: str) -> str:
     return done.stdout.decode()
 
 
+@pytest.mark.slow
 def test_nuclei_are_found_within_the_tissue_of_a_coarse_level(store: Path) -> None:
     run(str(store), "--segmenter", "tissue", "--level", "3", "--name", "tissue", "--set", "fill_holes=0")
     tissue = open_image(store / "labels" / "tissue")
