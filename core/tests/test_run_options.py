@@ -95,6 +95,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("within_rule", "outside", '"clip", "inside", "touching" or "centroid"'),
     ("measure_memory", 0, "a whole number of at least 1"),
     ("measure_pixels", 0.5, "a whole number"),
+    ("storage", "endpoint=x", "a mapping or None"),
+    ("keep_old", None, "text or a number"),
+    ("keep_old", "soon", "a time such as '1h', or seconds"),
     ("progress", True, "a function or None"),
 ]
 

@@ -99,14 +99,17 @@ class Pipeline:
         within_rule: Literal["clip", "inside", "touching", "centroid"] = "clip",
         measure_memory: int = 2**28,
         measure_pixels: int = 2**22,
+        storage: Mapping[str, Any] | None = None,
+        keep_old: str | float = "1h",
         progress: Progress | None = None,
     ) -> Result:
         """Segment an image, write its labels, and the table of what the pipeline measures of them.
 
-        source: a path that a reader reads, an `Image`, or any array (numpy, dask, zarr).
-        destination: a path in a folder that exists, or is made with `make_parents`; None puts the labels where the
-            writer puts labels called `name` of that image (an OME-Zarr's own `labels/NAME`), or, for an array, into a
-            temporary folder. The table is put beside the labels if `table` names no other place.
+        source: a path or URL that a reader reads, a zarr, fsspec or obstore store, an `Image`, or any array (numpy,
+            dask, zarr).
+        destination: a path in a folder that exists, or is made with `make_parents`, or the URL of a bucket; None puts
+            the labels where the writer puts labels called `name` of that image (an OME-Zarr's own `labels/NAME`), or,
+            for an array, into a temporary folder. The table is put beside the labels if `table` names no other place.
             For a segmenter that declares several `outputs`, `{output}` in the path, and in `table`, stands for the
             name of each, which is also the name of its labels: leave `name` out.
 
@@ -131,6 +134,7 @@ class Pipeline:
         given: Mapping[str, Any] | None = None,
         within: str | Path | Any = None,
         within_rule: Literal["clip", "inside", "touching", "centroid"] = "clip",
+        storage: Mapping[str, Any] | None = None,
         sample: int = 8,
     ) -> Forecast:
         """What a run would take, from its tiles and from segmenting `sample` of them; the rest as for `run`.

@@ -15,7 +15,7 @@ from .components.options import converted, types_of
 from .components.quantities import is_name, real_number, whole_number
 from .errors import InvalidOption
 
-__all__ = ["HOW", "MEASURED", "PLANNED", "RENAMED", "SHARED", "Progress", "RunOptions"]
+__all__ = ["HOW", "MEASURED", "PLANNED", "RENAMED", "SHARED", "STORAGE", "Progress", "RunOptions", "checked_storage"]
 
 Progress = Callable[[str, int, int], None]
 """Called with the step's name, how much of it is done, and how much there is."""
@@ -24,18 +24,8 @@ RENAMED = {"stage_dir": "checkpoint_dir", "keep_stage": "keep_checkpoint"}
 """Old names of options that `Pipeline.run` and the command line still take."""
 
 PLANNED = (
-    "channel",
-    "channels",
-    "level",
-    "spacing",
-    "axes",
-    "workers",
-    "empty",
-    "same_ids",
-    "join_z",
-    "given",
-    "within",
-    "within_rule",
+    *("channel", "channels", "level", "spacing", "axes", "workers", "empty", "same_ids", "join_z", "given"),
+    *("within", "within_rule", "storage"),
 )
 """The options that `Pipeline.plan` takes too: they decide what a run takes."""
 
@@ -51,6 +41,7 @@ MEASURED = (
     "processes",
     "checkpoint_dir",
     "keep_checkpoint",
+    "storage",
 )
 """The options that `measure` takes too, and the command of that name."""
 
@@ -65,12 +56,25 @@ SHARED = (
     "keep_checkpoint",
     "on_error",
     "retries",
+    "storage",
+    "keep_old",
     "progress",
 )
 """The options that a run of a workflow has for all of its steps; each step has the others for itself."""
 
 HOW = {*SHARED, "name", "table", "keep_predictions", "measure_pixels"} - {"axes"}
 """The options that decide nothing about the labels or the table, but how and where they are made."""
+
+SECRET = re.compile(r"secret|token|passw|key|credential|signature|sas|pwd", re.IGNORECASE)
+STORAGE: Mapping[str, str] = {
+    "endpoint": "the URL of the service",
+    "anonymous": "true for public data, for which requests are not signed",
+    "region": "the bucket's region",
+    "profile": "a profile of ~/.aws",
+    "account": "the storage account of az://",
+    "retries": "how often a request is tried again, 8 by default",
+    "timeout": "seconds that a request may take, 30 by default",
+}
 
 LEAST = {"level": 0, "workers": 1, "retries": 0, "measure_memory": 1, "measure_pixels": 1}
 
@@ -228,6 +232,20 @@ class RunOptions:
         default=2**22,
         metadata={"help": "Pixels of a block that is measured at a time, about. The table does not depend on it."},
     )
+    storage: Mapping[str, Any] | None = field(
+        default=None,
+        metadata={
+            "help": "How buckets are opened: endpoint, anonymous, region, profile, account, retries, timeout. Never "
+            "secrets, which the environment gives."
+        },
+    )
+    keep_old: str | float = field(
+        default="1h",
+        metadata={
+            "help": "How long labels in a bucket stay after they were replaced, for whoever still reads them: seconds, "
+            "or a time such as 30m, 1h or 2d. The next run that writes these labels then removes them."
+        },
+    )
     progress: Progress | None = field(
         default=None,
         metadata={"help": "Called with (step, done, total) as the run proceeds; it ends the run if it raises."},
@@ -256,6 +274,10 @@ class RunOptions:
             raise InvalidOption(
                 f"keep_predictions must be True, False or a size such as '50GB', not {self.keep_predictions!r}"
             )
+        if self.storage is not None:
+            object.__setattr__(self, "storage", checked_storage(self.storage))
+        if self.old_seconds is None:
+            raise InvalidOption(f"keep_old must be a time such as '1h', or seconds, not {self.keep_old!r}")
         if self.channel is not None and self.channels is not None:
             raise InvalidOption(f"give channel or channels, not both ({self.channel!r} and {list(self.channels)})")
         if not _may_be_region(self.within):
@@ -266,6 +288,12 @@ class RunOptions:
             )
         if not is_name(self.name):
             raise InvalidOption(f"name {self.name!r} is not a name for labels; use letters, digits, '-', '_' and '.'")
+
+    @property
+    def old_seconds(self) -> float | None:
+        """How long replaced labels stay, in seconds; None for what is not a time."""
+        time = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(self.keep_old).strip())
+        return float(time[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}[time[2]] if time else None
 
     @property
     def most_kept(self) -> int | None:
@@ -280,3 +308,24 @@ def _may_be_region(value: Any) -> bool:
     """Whether a value is None, a path, or polygons, or has what an array, a result or a geometry has."""
     known = isinstance(value, str | os.PathLike | Mapping | list | tuple | None)
     return known or any(hasattr(value, name) for name in ("shape", "provenance", "__geo_interface__"))
+
+
+def checked_storage(storage: Mapping[str, Any]) -> dict[str, str]:
+    """The storage options as text. InvalidOption for one that is not known, and for a secret."""
+    for name in storage:
+        if name in STORAGE:
+            continue
+        if SECRET.search(name):
+            raise InvalidOption(
+                f"the storage option {name!r} looks like a secret, which would be recorded with the labels; leave it "
+                "out, and give credentials by the environment: AWS_PROFILE, AWS_ACCESS_KEY_ID or ~/.aws for s3, "
+                "GOOGLE_APPLICATION_CREDENTIALS or gcloud for gs, AZURE_STORAGE_ACCOUNT_KEY or az login for az"
+            )
+        raise InvalidOption(f"there is no storage option {name!r}; there are {', '.join(STORAGE)}")
+    texts = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in storage.items()}
+    for name in ("retries", "timeout"):
+        if not texts.get(name, "0").isdecimal():
+            raise InvalidOption(f"the storage option {name} must be a whole number, not {texts[name]!r}")
+    if texts.get("anonymous", "true") not in ("true", "false"):
+        raise InvalidOption(f"the storage option anonymous must be true or false, not {texts['anonymous']!r}")
+    return texts

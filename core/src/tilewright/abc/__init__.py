@@ -29,7 +29,14 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from ..storage.hierarchy import check_node as check_node
     from ..storage.hierarchy import is_node as is_node
     from ..storage.hierarchy import root_of as root_of
+    from ..storage.location import Location as Location
     from ..storage.machine import cpus as cpus
+    from ..storage.object_store import Conflict as Conflict
+    from ..storage.object_store import Objects as Objects
+    from ..storage.object_store import location_objects as location_objects
+    from ..storage.object_store import updated as updated
+    from ..storage.remote_errors import explained as explained
+    from ..storage.remote_errors import remote as remote
     from ..storage.replace import check_replaceable as check_replaceable
     from ..storage.replace import place_folder as place_folder
     from ..storage.replace import recover as recover
@@ -103,7 +110,10 @@ _HOMES = {
     "..storage.arrays": ("direct",),
     "..storage.disk": ("check_metadata",),
     "..storage.hierarchy": ("changed_hierarchy", "check_node", "is_node", "root_of"),
+    "..storage.location": ("Location",),
     "..storage.machine": ("cpus",),
+    "..storage.object_store": ("Conflict", "Objects", "location_objects", "updated"),
+    "..storage.remote_errors": ("explained", "remote"),
     "..storage.replace": ("check_replaceable", "place_folder", "recover", "replace_folder"),
     "..tiling.grid": ("Tile", "TileGrid"),
     "..tiling.placement": ("Placement",),

@@ -277,6 +277,7 @@ class WriterTraits:
     destination: where the output goes that belongs to an image; None if there is no such method.
     provenance: what an output at a path holds of how it was made; nothing without such a method.
     opened: the columns of a table that is at a path; None if there is no such method.
+    remote: whether it writes to buckets.
     """
 
     destination: Callable[[str, str], str] | None
@@ -284,6 +285,7 @@ class WriterTraits:
     opened: Callable[[str], Any] | None
     exists: Callable[[str], bool]
     beside: Callable[[str], Path]
+    remote: bool = False
 
     @classmethod
     def of(cls, writer: object, kind: Kind = "writer") -> WriterTraits:
@@ -294,6 +296,7 @@ class WriterTraits:
             opened=asked.guarded("opened") if kind == "table" else None,
             exists=asked.guarded("exists") or (lambda path: Path(path).exists()),
             beside=asked.guarded("beside") or Path,
+            remote=getattr(writer, "remote", False) is True,
         )
 
 

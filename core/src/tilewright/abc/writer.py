@@ -38,6 +38,7 @@ class LabelSpec:
     levels: the image's pyramid from the segmented resolution down, without `c`; empty if it has none.
     tile: the shape of the largest tile core. Chunks that divide it are written without being read again.
     image, image_format: where the image lies, and its format; empty for an array in memory.
+    keep_old: seconds for which labels that are replaced in a bucket stay for their readers.
     source: the path that the run's reader was given: not `image`, where an option of the reader chose one of several.
     workdir: a folder for this run alone, on the destination's file system. A writer builds its output in it, and moves
         the output into place in `finish`. The folder survives a kill, and the resumed run finds in it what had been
@@ -56,6 +57,7 @@ class LabelSpec:
     image: str = ""
     image_format: str = ""
     source: str = ""
+    keep_old: float = 3600.0
 
 
 class Sink(Protocol):
@@ -126,6 +128,8 @@ class Writer(Protocol):
 
     A writer may also have `destination` (`LabelsWriter`), `provenance` (`RecordedWriter`), and `exists` and `beside`
     (`PlacedWriter`, each also alone).
+    One with `remote = True` also takes URLs of buckets: a path that it is handed is then a `Location`, `workdir` is in
+    the checkpoint of this machine, and what is written stays unseen until `finish`. One run at a time has the output.
     """
 
     def __call__(self, path: str, spec: LabelSpec, /) -> Sink:

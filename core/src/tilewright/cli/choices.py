@@ -17,7 +17,7 @@ from ..run_options import MEASURED, PLANNED, RENAMED, RunOptions
 from .parts import Texts
 from .terminal import echo
 
-__all__ = ["choices", "component_texts", "measuring", "option_texts", "planning", "run_options", "settings"]
+__all__ = ["choices", "component_texts", "measuring", "opening", "option_texts", "planning", "run_options", "settings"]
 
 IN_PYTHON = {"progress"}  # what no text can be
 
@@ -60,6 +60,11 @@ def choices(command: F) -> F:
 def planning(command: F) -> F:
     """Give the command `plan` the options of `run` that decide what a run takes."""
     return _with(command, [*_PARTS, *_options(PLANNED)])
+
+
+def opening(command: F) -> F:
+    """Give the command `info` the options of `run` that say how a path is opened."""
+    return _with(command, [*_options(["storage"])])
 
 
 def run_options(said: Mapping[str, Any], names: Collection[str] | None = None) -> dict[str, Any]:
@@ -107,7 +112,8 @@ def _option(option: dataclasses.Field[Any], wanted: Any) -> Callable[[Any], Any]
     if kinds <= {int, float}:
         return click.option(flag, type=kinds.pop(), **given)
     if str not in kinds and any(get_origin(kind) is Mapping for kind in kinds):
-        return click.option(flag, multiple=True, metavar="NAME=PATH", callback=_paths, **given)
+        metavar = "NAME=PATH" if option.name == "given" else "NAME=VALUE"
+        return click.option(flag, multiple=True, metavar=metavar, callback=_paths, **given)
     if any(get_origin(kind) is Sequence for kind in kinds):
         return click.option(flag, metavar="A,B", callback=_separated, **given)
     place = "DIR" if flag.endswith("-dir") else "PATH"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import NotReadable
-from .choices import settings
+from .choices import opening, settings
 from .errors import debuggable
 from .parts import Texts, reader_for
 from .terminal import echo
@@ -30,16 +30,29 @@ LISTED = 100  # images that a person is shown
 @settings("reader")
 @click.option("--level", type=int, help="The resolution level, 0 the finest.")
 @click.option("--axes", help="The axes, for a format that does not say them: zyx.")
+@opening
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @debuggable
-def info(path: str, reader: str | None, reader_set: Texts, level: int | None, axes: str | None, as_json: bool) -> None:
+def info(
+    path: str,
+    reader: str | None,
+    reader_set: Texts,
+    level: int | None,
+    axes: str | None,
+    storage: Texts | None,
+    as_json: bool,
+) -> None:
     """Show what IMAGE holds: axes, shape, spacing, channels, resolutions, labels. Reads no pixels."""
     from ..abc.traits import ReaderTraits
     from ..components.blame import blamed
     from ..components.resolve import component
     from ..io.formats import choose_reader, image_in, read
+    from ..run_options import checked_storage
+    from ..storage.location import Location
 
-    path, chosen = image_in(path)
+    location = Location.of(path, checked_storage(storage or {}))
+    place, chosen = image_in(location)
+    path = location.at(place)
     record = reader_for(path, reader, reader_set)
     found = choose_reader(path) if record is None else component("reader", record)
     opener = ReaderTraits.with_options(found, level=level, axes=axes, image=chosen)

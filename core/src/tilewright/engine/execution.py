@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,9 @@ from ..io.source import Source, open_source
 from ..run_options import RunOptions
 from ..storage.disk import discard, writing_to
 from ..storage.identity import Identity
+from ..storage.location import Location
 from ..storage.machine import cpus, gpus, open_standard_streams
+from ..storage.remote_lock import RemoteHold, held_object
 from .checkpoint.lock import Claim, claimed, empty, has_record, is_placing, keep, note_placing, record_of
 from .checkpoint.predictions import PREDICTIONS
 from .fingerprint import fingerprint, identity, noting_changes, of_predictions, with_windows_of
@@ -83,13 +86,14 @@ class Execution:
             predictions = partial(of_predictions, decode_options=plan.decode_options)
             plan = self._keeping(plan, home, predictions(record))
             with (
-                writing_to(plan.checkpoint_path, Path(_paths(homes))),
+                writing_to(plan.checkpoint_path, _paths(homes)),
+                _held(homes) as far,
                 claimed(
                     (*(each.beside for each in homes), *_table_folders(outputs), home.checkpoint),
                     record,
                     resume=options.resume,
                     lasting=predictions if plan.keep_predictions else None,
-                ) as claim,
+                ) as taken,
                 noting_changes(plan, record),
             ):
                 if not (options.overwrite or is_placing(home.beside)):
@@ -97,6 +101,7 @@ class Execution:
                         each.check_free()
                 if plan.keep_predictions:
                     keep(home.predictions, predictions(record))
+                claim = replace(taken, holds=(*taken.holds, *far))
                 for each in homes if claim.new else ():
                     discard(each.workdir)  # of a checkpoint that is gone, if it lay outside it
                 return self._claimed(plan, outputs, claim)
@@ -120,7 +125,7 @@ class Execution:
             return {}
         from .given import given_labels  # most runs are given none
 
-        return given_labels(self.options.given, source.opened)
+        return given_labels(self.options.given, source.opened, self.options.storage)
 
     def _area(self, source: Source) -> Area | None:
         """The region to which the run is restricted, opened lazily."""
@@ -128,7 +133,8 @@ class Execution:
             return None
         from .region import area_of  # most runs have none
 
-        return area_of(self.options.within, source)
+        within, storage = self.options.within, self.options.storage
+        return area_of(Location.of(within, storage) if isinstance(within, str | Path) else within, source)
 
     def _plan(
         self, source: Source, given: Mapping[str, Source], area: Area | None, checkpoint: Path, workdir: Path
@@ -174,7 +180,12 @@ class Execution:
         """The source of the run, opened lazily."""
         options = self.options
         return open_source(
-            source, reader=self.parts.reader, level=options.level, spacing=options.spacing, axes=options.axes
+            source,
+            reader=self.parts.reader,
+            level=options.level,
+            spacing=options.spacing,
+            axes=options.axes,
+            storage=options.storage,
         )
 
     def destination(self, source: Source, said: str | Path | None, output: str) -> Destination:
@@ -186,11 +197,12 @@ class Execution:
             name=output or self.options.name,
             writer=self.parts.writer,
             checkpoint_dir=self.options.checkpoint_dir,
+            storage=self.options.storage,
         )
 
     def _recorded(self, plan: Plan, homes: Sequence[Destination]) -> tuple[Plan, dict[str, Any]]:
         """The plan, with the windows of an earlier run that it can go on from, and its record."""
-        home, paths = homes[0], _paths(homes)
+        home, paths = homes[0], ", ".join(Location.of(each.path).named for each in homes)
         record = fingerprint(plan, paths)
         if not plan.windows:
             return plan, record
@@ -282,7 +294,7 @@ class Execution:
             home = output.home
             provenance = {**provenance_of(watchers.pipeline, run, outcome, started), **noted.noted, **more}
             run.finish(home.writer, home.path, sink, provenance)
-            results[output.name] = result = Result.of(run, outcome, Path(home.path), sink, provenance, table)
+            results[output.name] = result = Result.of(run, outcome, home.place, sink, provenance, table)
             if home.temporary:
                 remove_with(result, home.temporary)
         return Result.of_outputs(results) if runs[0].output else result
@@ -291,10 +303,20 @@ class Execution:
         """The sink of an output, filled."""
         home = output.home
         run.prepare(identity("writer", home.writer))
-        spec = label_spec(run.plan, run.source, outcome.dtype, output.name or self.options.name)
+        spec = label_spec(
+            run.plan, run.source, outcome.dtype, output.name or self.options.name, self.options.old_seconds or 0.0
+        )
         sink = opened(home.writer, home.path, spec)
         run.write(home.writer, sink, outcome)
         return sink
+
+
+@contextmanager
+def _held(homes: Sequence[Destination]) -> Iterator[tuple[RemoteHold, ...]]:
+    """Hold the outputs that are in buckets, of which no folder of this machine can tell who writes them."""
+    with ExitStack() as stack:
+        far = [each.place for each in homes if isinstance(each.place, Location)]
+        yield tuple(stack.enter_context(held_object(place)) for place in far)
 
 
 def _check_distinct(places: Sequence[Destination]) -> None:

@@ -13,6 +13,7 @@ from ..abc.traits import SinkTraits
 from ..abc.writer import Sink
 from ..errors import InvalidOption
 from ..storage.arrays import Array, unit_of
+from ..storage.location import Location
 from .run import Outcome, Run
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Result:
     Labels of a run without destination lie in a temporary folder, which goes away with the result.
     """
 
-    path: Path
+    path: Path | Location
     n_objects: int
     n_tiles: int
     n_skipped: int
@@ -59,7 +60,7 @@ class Result:
         cls,
         run: Run,
         outcome: Outcome,
-        path: Path,
+        path: Path | Location,
         sink: Sink,
         provenance: Mapping[str, Any],
         table: Table | None = None,

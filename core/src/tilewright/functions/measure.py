@@ -42,6 +42,7 @@ def measure(
     processes: bool = False,
     checkpoint_dir: str | Path | None = None,
     keep_checkpoint: bool = False,
+    storage: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Table:
     """Measure the objects of a label image, block by block, and return the table that the whole image would give.
@@ -61,16 +62,20 @@ def measure(
     measurers = components("measurer", measure)
     if not measurers:
         raise InvalidOption("no measurer is given; give one or several (measure, --measure)")
-    source = label_source(open_source(labels, axes=axes), "the label image")
-    wanted = Wanted(
-        measurers=measurers, channels=channels, given=given_labels(given, source.opened), memory=options.measure_memory
-    )
+    source = label_source(open_source(labels, axes=axes, storage=options.storage), "the label image")
+    others = given_labels(given, source.opened, options.storage)
+    wanted = Wanted(measurers=measurers, channels=channels, given=others, memory=options.measure_memory)
     return LabelsMeasured(
-        labels=source, image=_image(labels, image, source, measurers, level), wanted=wanted, options=options
+        labels=source,
+        image=_image(labels, image, source, measurers, level, options.storage),
+        wanted=wanted,
+        options=options,
     ).run()
 
 
-def _image(labels: Any, image: Any, source: Source, measurers: Sequence[Any], level: int | None) -> Source | None:
+def _image(
+    labels: Any, image: Any, source: Source, measurers: Sequence[Any], level: int | None, storage: Any
+) -> Source | None:
     """The image that is measured; that in whose store the labels lie if none is given and a measurer needs one."""
     if image is None:
         if not any(MeasurerTraits.of(each).pixels for each in measurers):
@@ -78,8 +83,9 @@ def _image(labels: Any, image: Any, source: Source, measurers: Sequence[Any], le
         image = _above(labels)
         if image is None:
             return None
-    opened = open_source(image, level=level)
-    reopened = partial(_reopened, image) if level is None and isinstance(image, str | os.PathLike) else None
+    opening = partial(open_source, image, storage=storage)
+    opened = opening(level=level)
+    reopened = partial(_reopened, opening) if level is None and isinstance(image, str | os.PathLike) else None
     return image_of(opened, source.opened, reopened)
 
 
@@ -91,5 +97,5 @@ def _above(labels: Any) -> Path | None:
     return group.parent if group.name == "labels" and is_node(group.parent) else None
 
 
-def _reopened(image: Any, level: int) -> Source:
-    return open_source(image, level=level)
+def _reopened(opening: Callable[..., Source], level: int) -> Source:
+    return opening(level=level)

@@ -6,7 +6,8 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ..errors import AlreadyExists, InvalidOption
 from ..storage.disk import LONGEST_NAME, LONGEST_PATH, fitting
 from ..storage.hierarchy import is_node
 from ..storage.identity import Identity
+from ..storage.location import Location
 from .formats import choose_table, choose_writer
 
 __all__ = ["OUTPUT", "Destination", "check_local", "for_output"]
@@ -26,6 +28,7 @@ __all__ = ["OUTPUT", "Destination", "check_local", "for_output"]
 OUTPUT = "{output}"  # in a path: the name of one of several outputs
 
 URL = re.compile(r"[a-z][a-z0-9+.-]+:[/:]|file:", re.IGNORECASE)  # as fsspec has them; a drive has one letter
+FILE = re.compile("file:", re.IGNORECASE)
 ROOM = 512  # bytes of a path that an output and the files that it is built from take at most
 
 
@@ -47,6 +50,12 @@ class Destination:
     kind: Kind = "writer"
 
     @property
+    def place(self) -> Path | Location:
+        """The path as a `Path`, or the URL."""
+        location = Location.of(self.path)
+        return location if location.local is None else location.local
+
+    @property
     def workdir(self) -> Path:
         """Where the writer builds its output before it is moved to the path, on the same file system."""
         return self.beside / "output"
@@ -66,11 +75,12 @@ class Destination:
         writer: Any = None,
         checkpoint_dir: str | Path | None = None,
         kind: Kind = "writer",
+        storage: Mapping[str, Any] | None = None,
     ) -> Destination:
         """The destination that a user gives, or the one that belongs to the source if that is None.
 
         writer: a name, an instance, a function or a mapping; the one that fits the path if None.
-        kind: of the writer, which may be a table's format.
+        kind: of the writer, which may be a table's format. storage: how a bucket is opened.
 
         None puts labels where the writer puts labels of the source image (an OME-Zarr's own `labels` group), or, for an
         image in memory, into a temporary folder. InvalidOption if the writer has no such place.
@@ -79,7 +89,7 @@ class Destination:
             default = "zarr-array" if kind == "writer" else "zarr-table"
             return cls._temporary(name, component(kind, writer or default), checkpoint_dir, kind)
         if said is not None:
-            check_local(said)
+            said = _located(said, storage)
         chosen = writer
         if chosen is None and kind == "table":
             chosen = choose_table(str(said))
@@ -93,9 +103,9 @@ class Destination:
                     f"no output was given, and {whose(kind, chosen)} has no place for labels beside an image; give "
                     "an output path"
                 )
-            said = place(source, name)
-            check_local(said)
-        path = str(Path(said).absolute())
+            said = Location.of(place(source, name), storage)
+        path = Location.of(said).absolute
+        _check_writable(path, chosen, kind)
         checkpoint, beside = _folders(path, chosen, checkpoint_dir, kind)
         return cls(path=path, writer=chosen, checkpoint=checkpoint, beside=beside, kind=kind)
 
@@ -113,16 +123,17 @@ class Destination:
 
         make_parents: whether the run makes folders above the output and the checkpoint that do not exist.
         """
+        remote = not Location.of(self.path).local
         _check_parents(self.beside, f"the output {self.path}", made=make_parents)
         if self.checkpoint != self.beside:  # it is in a folder that the user named, which is made
             named = self.checkpoint if self.checkpoint.parent.exists() else self.checkpoint.parent
             _check_parents(named, f"the checkpoint {named}", made=make_parents)
-        destroyed = source.destroyed_by(Path(self.path))
+        destroyed = source.destroyed_at(Location.of(self.path)) if remote else source.destroyed_by(Path(self.path))
         if destroyed is not None:
             raise InvalidOption(
                 f"the destination {self.path} would overwrite the image {destroyed}; choose another one"
             )
-        if _device(self.beside) != _device(Path(self.path).resolve().parent):
+        if not remote and _device(self.beside) != _device(Path(self.path).resolve().parent):
             raise InvalidOption(
                 f"{self.path} leads to another file system than {self.beside.parent}, where its labels would be built; "
                 "give the path that it leads to"
@@ -141,6 +152,9 @@ def _folders(path: str, writer: Callable[..., Any], checkpoint_dir: str | Path |
 
     In a folder that the user chose, a digest of the path keeps apart outputs of one name from several folders.
     """
+    location = Location.of(path)
+    if location.local is None:
+        return _far_folders(location, checkpoint_dir)
     home = Path(WriterTraits.of(writer, kind).beside(path))
     # a link may lead to another file system, and nothing can be moved there from here
     real, whole = home.resolve(), Path(path).resolve()
@@ -173,6 +187,45 @@ def for_output(path: str | Path | None, output: str, outputs: Sequence[str], wha
             f"the {what} {text} has {OUTPUT} in it, but the segmenter does not name any outputs; give a path without it"
         )
     return text.replace(OUTPUT, output)
+
+
+def _far_folders(where: Location, checkpoint_dir: str | Path | None) -> tuple[Path, Path]:
+    """The checkpoint of labels in a bucket: in the folder that the user names, else in the working folder."""
+    if checkpoint_dir is not None:
+        check_local(checkpoint_dir)
+    digest = hashlib.blake2b(where.named.encode(), digest_size=6).hexdigest()
+    name = ".".join(where.partition("://")[2].strip("/").split("/")[-3:])
+    folder = Path(checkpoint_dir or ".").absolute() / fitting(name, f".{digest}.tilewright")
+    if checkpoint_dir is None:
+        warnings.warn(
+            f"the checkpoint of {where} is {folder} until the run has ended; choose its place with checkpoint_dir "
+            "(--checkpoint-dir)",
+            UserWarning,
+            stacklevel=2,
+        )
+    return folder, folder
+
+
+def _located(path: Any, storage: Mapping[str, Any] | None) -> Location:
+    """The place that a user gives. InvalidOption for what is not a path or URL, and for the URL of a local file."""
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
+    if Location(text).scheme == "file" or FILE.match(text):
+        check_local(path)
+    return Location.of(path, storage)
+
+
+def _check_writable(where: Location, writer: Callable[..., Any], kind: Kind) -> None:
+    """InvalidOption for a URL, and for an archive, to which a writer cannot write."""
+    if where.scheme == "zip":
+        raise InvalidOption(f"{where} lies in an archive, which is only read; write to a folder, and zip it after")
+    if where.local is None and not WriterTraits.of(writer, kind).remote:
+        raise InvalidOption(
+            f"{where} is a URL, but {whose(kind, writer)} writes to local folders only; copy the output there after"
+        )
+    if where.scheme in ("http", "https"):
+        raise InvalidOption(f"{where} is on a web server, which is only read; write to a bucket or a folder")
+    if where.local is not None:
+        _check_length(where.local.absolute())
 
 
 def check_local(path: str | Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,25 @@ from ..components.resolve import component
 from ..components.specs import FormatSpec
 from ..errors import InvalidOption, NotReadable, UnknownComponent
 from ..image import Image
+from ..run_options import checked_storage
 from ..storage.disk import check_kind
+from ..storage.location import Location, is_url
 
 __all__ = ["choose_reader", "choose_table", "choose_writer", "image_in", "open_image", "read", "suffix_of"]
 
 SNIFFED = 4096  # bytes
 
 
-def open_image(path: str | Path, *, reader: Any = None) -> Image:
+def open_image(path: str | Path, *, reader: Any = None, storage: Mapping[str, Any] | None = None) -> Image:
     """Open an image lazily, with the reader given (a name, instance, function or mapping) or the one that fits.
+
+    storage: how a bucket is opened, as in `RunOptions`.
 
     NotReadable if nothing is at the path or no installed reader reads it; UnknownComponent if two readers would.
     """
-    place, image = image_in(str(path))
+    location = Location.of(path, checked_storage(storage or {}))
+    place, image = image_in(location)
+    place = location.at(place)
     opener = component("reader", reader) if reader is not None else choose_reader(place)
     return read(ReaderTraits.with_options(opener, image=image), place)
 
@@ -40,7 +46,7 @@ def image_in(path: str) -> tuple[str, str | None]:
     A `#` in the name of a file that exists is part of the name.
     """
     place, _, image = path.partition("#")
-    exists = "://" not in path and (Path(path).exists() or not Path(place).exists())
+    exists = not is_url(place) and (Path(path).exists() or not Path(place).exists())
     return (path, None) if exists or not image else (place, image)
 
 
@@ -49,7 +55,7 @@ def read(reader: Callable[[str], Image], path: str) -> Image:
 
     NotReadable for a pipe or a device, which no reader is to wait for.
     """
-    if "://" not in path and Path(path).exists():
+    if not is_url(path) and Path(path).exists():
         check_kind(Path(path))
     with blamed("reader", reader, f"opening {path!r}", NotReadable):
         image: object = reader(path)
@@ -68,7 +74,7 @@ def choose_reader(path: str) -> Callable[[str], Image]:
     priority wins; UnknownComponent, which names them, if two have it. Of a pattern that matches files, such as
     `scan/*.tif`, no bytes are looked at.
     """
-    elsewhere = "://" in path or _is_pattern(path)
+    elsewhere = is_url(path) or _is_pattern(path)
     if not elsewhere and not Path(path).exists():
         raise NotReadable(f"{path!r} does not exist; check the path")
     if not elsewhere:

@@ -6,11 +6,10 @@ import dataclasses
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..abc.traits import ReaderTraits, Traits, TransformTraits
@@ -19,6 +18,7 @@ from ..errors import InvalidOption, NotReadable
 from ..image import Image
 from ..image.arrays import as_image
 from ..storage.identity import Identity
+from ..storage.location import Location, as_store
 from .formats import choose_reader, image_in, read
 from .resolution import nearest_level
 
@@ -125,11 +125,17 @@ def open_source(
     level: int | None = None,
     spacing: float | None = None,
     axes: str | None = None,
+    storage: Mapping[str, Any] | None = None,
 ) -> Source:
-    """The source of a run. InvalidOption for anything but a path or an array, or an array whose axes are not known."""
-    if isinstance(source, str | os.PathLike):
-        path, image = image_in(os.fspath(source))
-        path = path if "://" in path else str(Path(path).absolute())
+    """The source of a run: a path, a store, an image or an array.
+
+    storage: how a bucket is opened. InvalidOption for anything else, or an array whose axes are not known.
+    """
+    store = as_store(source)
+    if store is not None or isinstance(source, str | os.PathLike):
+        location = Location.of(source, storage) if store is None else Location.of_store(store)
+        place, image = image_in(location)
+        path = location.at(place).absolute
         chosen = component("reader", reader) if reader is not None else choose_reader(path)
         opener = ReaderTraits.with_options(chosen, level=level, axes=axes, image=image)
         if spacing is not None:

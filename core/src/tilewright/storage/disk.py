@@ -65,7 +65,7 @@ ADVICE = {
 
 
 @contextmanager
-def writing_to(checkpoint: Path, path: Path) -> Iterator[None]:
+def writing_to(checkpoint: Path, path: Path | str) -> Iterator[None]:
     """Turn the system's errors into NotWritable, with what is wrong, with which file, and what to do."""
     try:
         yield
@@ -81,7 +81,7 @@ def advice(error: OSError) -> str:
     return ADVICE.get(error.errno or 0, ELSEWHERE)
 
 
-def _described(error: OSError, checkpoint: Path, path: Path) -> NotWritable:
+def _described(error: OSError, checkpoint: Path, path: Path | str) -> NotWritable:
     reason = os.strerror(error.errno or 0)
     if error.errno not in MACHINE:
         file = Path(os.fsdecode(error.filename2 or error.filename or checkpoint))

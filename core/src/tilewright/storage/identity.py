@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Array, beneath, chunk_files, in_memory, is_zarr, local_folder, unit_of
+from .arrays import Array, ChunkFiles, beneath, chunk_files, in_memory, is_zarr, local_folder, unit_of
 from .disk import file_state
+from .location import Location, is_url
+from .object_store import ChunkObjects, chunk_objects
 
 __all__ = ["SMALL", "Identity", "pieces"]
 
@@ -45,16 +47,20 @@ class Identity:
 
     data: the array, possibly a view; None for a path that is not opened. path: where it was read from; empty for an
         array that was handed over.
-    chunks: the files that tell of each region by itself; None if nothing does.
+    chunks: the files or objects that tell of each region by itself; None if nothing does.
 
     For a dask array all arrays in its graph are looked at, in a time that grows with the graph.
     """
 
     def __init__(self, data: Array | None, path: str = "") -> None:
-        whole, self._selection = beneath(data)
-        self._path = path
-        self._behind = _behind(whole)
-        self.chunks = chunk_files(whole)
+        self._whole, self._selection = beneath(data)
+        # a store that was handed over is known as its array is: its text may be that of another one tomorrow
+        self._path = "" if getattr(path, "store", None) is not None else path
+        self._behind, self._files = _behind(self._whole), chunk_files(self._whole)
+
+    @cached_property
+    def chunks(self) -> ChunkFiles | ChunkObjects | None:
+        return self._files or chunk_objects(self._whole, self._path)
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
@@ -65,7 +71,7 @@ class Identity:
     @cached_property
     def text(self) -> str:
         """A text that names the pixels: the path, else a text of the array; in memory, a digest of the pixels."""
-        return (self._path or self._behind.text()) + self._selection
+        return (getattr(self._path, "named", self._path) or self._behind.text()) + self._selection
 
     def state(self) -> int:
         """A number that changes with the size or time of any of the files."""
@@ -73,6 +79,8 @@ class Identity:
 
     def snapshot(self) -> Snapshot | None:
         """What is known of the files as they are now; None if there are none, or if regions have guards."""
+        if isinstance(self.chunks, ChunkObjects):
+            self.chunks.refresh()
         if not self.files or self.chunks is not None:
             return None
         stats = _stats(self.files)  # before the content is read: files that change meanwhile are in another state then
@@ -83,8 +91,9 @@ class Identity:
     def known(self) -> bool:
         """Whether a change of the pixels is noticed without reading them.
 
-        It is not for remote stores, and for arrays of unknown classes without `files`. For these a run keeps a digest
-        of every tile's pixels, and reads the pixels again before it resumes.
+        It is not for stores that tell no ETag or the like of their objects, such as many web servers, and for arrays of
+        unknown classes without `files`. For these a run keeps a digest of every tile's pixels, and reads the pixels
+        again before it resumes.
         """
         return self.chunks is not None or bool(self.files) or (self._behind.told and not self._path)
 
@@ -105,6 +114,11 @@ class Identity:
         What lies in an image's `labels` and `tables` does not belong to the image.
         """
         return next((file for file in self.files if _would_destroy(path.resolve(), file.resolve())), None)
+
+    def destroyed_at(self, where: Location) -> str | None:
+        """Likewise for what would be written to a bucket: the URL of the pixels, if they were read from one."""
+        own = self._path if self._path and is_url(self._path) else ""
+        return own if own and _would_destroy(Path(where), Path(own)) else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 from typing import cast
 
-from tilewright.abc import Image, LabelSpec, check_node, is_node, root_of
-from tilewright.errors import InvalidImage, InvalidOption, TilewrightError
+from tilewright.abc import Image, LabelSpec, Location, check_node, is_node, root_of
+from tilewright.errors import InvalidImage, InvalidOption, NotReadable, TilewrightError
 
 from .reader import OmeZarrReader
 from .registration import FORMATS
 from .store import AnyArray, inside, is_remote, open_node
 
-__all__ = ["check_apart", "check_name", "image_of", "local_path", "target_of", "version_in", "way_to"]
+__all__ = ["check_apart", "check_name", "image_at", "image_of", "local_path", "target_of", "version_in", "way_to"]
 
 
 def local_path(path: str) -> Path:
@@ -61,6 +61,37 @@ def image_of(target: Path) -> Image | None:
             f"{str(target)!r} lies inside the zarr store {str(root)!r}; write to <image>/labels/<name> or outside of it"
         )
     return None
+
+
+def image_at(target: Location) -> Image | None:
+    """Likewise for a path in a bucket."""
+    above = target.parent
+    image = above.parent if above is not None else None
+    if above is not None and image is not None and above.endswith("/labels") and _is_node(image):
+        check_name(target.rpartition("/")[2])
+        try:
+            opened = OmeZarrReader(multiscale=0)(image)
+        except TilewrightError as error:
+            raise InvalidOption(f"labels cannot be written to {target!r}: {error}; give another path") from error
+        if not opened.levels:
+            raise InvalidOption(
+                f"{image!r} is a plain zarr array, which cannot hold labels; give an output path outside of it"
+            )
+        return opened
+    for group in (above, image):
+        if group is not None and _is_node(group):
+            raise InvalidOption(
+                f"{target!r} lies inside the zarr store {group!r}; write to <image>/labels/<name> or outside of it"
+            )
+    return None
+
+
+def _is_node(where: Location) -> bool:
+    try:
+        open_node(where)
+    except NotReadable:
+        return False
+    return True
 
 
 def check_name(name: str) -> None:

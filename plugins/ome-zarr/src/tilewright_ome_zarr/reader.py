@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import cast
 
 import zarr
 
-from tilewright.abc import AXES, Array, Image, Level, is_node
+from tilewright.abc import AXES, Array, Image, Level, Location, is_node
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 
 from .codecs import codec_names
@@ -62,10 +61,10 @@ class OmeZarrReader:
         """The names of the label images that belong to the image."""
         return label_names(self._where(path))
 
-    def _where(self, path: str) -> str:
+    def _where(self, path: str) -> Location:
         """Where the image lies: at the path, at the image chosen in it, or at the only image of a collection."""
-        where = re.sub("^(file|local)://", "", path)
-        where = where if where == "/" else where.rstrip("/")
+        location = Location.of(path)
+        where = location if location == "/" else location.at(location.rstrip("/"))
         if self.image:
             where = inside(where, element(where, self.image))
         only = only_image(where)

@@ -19,23 +19,16 @@ from .registration import register
 from .sampling import downsample, project
 from .store import AnyArray
 
-__all__ = ["OmeZarrSink"]
+__all__ = ["OmeZarrSink", "PyramidSink"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class OmeZarrSink:
-    """A label image under way.
+class PyramidSink:
+    """The levels of a label image under way, wherever their arrays are."""
 
-    path, aside: where it goes, and where it is until then.
-    image: the group of the image that it belongs to, whose labels group lists it; None for a store of its own.
-    """
-
-    path: Path
-    aside: Path
     layout: PyramidLayout
     method: str
     version: str
-    image: Path | None
 
     @property
     def block(self) -> tuple[int, ...]:
@@ -58,26 +51,10 @@ class OmeZarrSink:
             if all(part.start < part.stop for part in coarse):
                 self._chunks[number][coarse] = downsample(labels, region, coarse, samplings, self.method)
 
-    def finish(self, provenance: Mapping[str, Any]) -> None:
-        """Build the levels that are left, put the label image into its place, and list it among the image's labels.
-
-        At every instant readers find what was there before, or the whole new label image.
-        """
-        self._build_rest()
-        group = zarr.open_group(self.aside, mode="r+", use_consolidated=False)
-        group.attrs["tilewright"] = dict(provenance)
-        if self.image is None:
-            replace_folder(self.aside, self.path)
-        else:
-            register(self.aside, self.path, self.version)
-
-    def read(self) -> Array:
-        """The finest level, once it is in its place."""
-        return cast("Array", zarr.open_array(self.path / self.layout.levels[0].level.path, mode="r"))
-
     @cached_property
     def _arrays(self) -> tuple[AnyArray, ...]:
-        return tuple(zarr.open_array(self.aside / laid.level.path, mode="r+") for laid in self.layout.levels)
+        """The arrays of the levels, opened for writing once in each process."""
+        raise NotImplementedError
 
     @cached_property
     def _chunks(self) -> tuple[Any, ...]:
@@ -108,3 +85,37 @@ class OmeZarrSink:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OmeZarrSink(PyramidSink):
+    """A label image in a folder.
+
+    path, aside: where it goes, and where it is until then.
+    image: the group of the image that it belongs to, whose labels group lists it; None for a store of its own.
+    """
+
+    path: Path
+    aside: Path
+    image: Path | None
+
+    def finish(self, provenance: Mapping[str, Any]) -> None:
+        """Build the levels that are left, put the label image into its place, and list it among the image's labels.
+
+        At every instant readers find what was there before, or the whole new label image.
+        """
+        self._build_rest()
+        group = zarr.open_group(self.aside, mode="r+", use_consolidated=False)
+        group.attrs["tilewright"] = dict(provenance)
+        if self.image is None:
+            replace_folder(self.aside, self.path)
+        else:
+            register(self.aside, self.path, self.version)
+
+    def read(self) -> Array:
+        """The finest level, once it is in its place."""
+        return cast("Array", zarr.open_array(self.path / self.layout.levels[0].level.path, mode="r"))
+
+    @cached_property
+    def _arrays(self) -> tuple[AnyArray, ...]:
+        return tuple(zarr.open_array(self.aside / laid.level.path, mode="r+") for laid in self.layout.levels)

@@ -8,8 +8,8 @@ from typing import Any
 import zarr
 from zarr.errors import ContainsArrayError, GroupNotFoundError
 
-from tilewright.abc import check_node, root_of
-from tilewright.errors import InvalidImage, NotReadable
+from tilewright.abc import Location, check_node, explained, root_of
+from tilewright.errors import InvalidImage, NotReadable, TilewrightError
 
 from .codecs import advice, check_registered
 
@@ -25,19 +25,19 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, Arithmet
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path is a URL, which fsspec opens."""
-    return "://" in path
+    """Whether a path is not that of a folder or file: a URL, a place in an archive, or a store that was handed over."""
+    return Location.of(path).local is None
 
 
-def inside(path: str, relative: str) -> str:
+def inside(path: str, relative: str) -> Location:
     """The path of a part of a store, said relative to `path`.
 
     InvalidImage for an absolute path, one with `..`, and one whose symbolic links end outside the store: metadata from
     elsewhere must not make a run read other files of this machine.
     """
     parts = PurePosixPath(relative).parts
-    target = f"{path.rstrip('/')}/{relative.strip('/')}"
-    if relative.startswith("/") or ".." in parts or is_remote(relative) or not _contains(path, target):
+    target = Location.of(path).joined(relative)
+    if relative.startswith("/") or ".." in parts or "://" in relative or not _contains(path, target):
         raise InvalidImage(
             f"{relative!r} in {path!r} leads out of the store; name a folder inside it, relative to {path!r}"
         )
@@ -56,23 +56,30 @@ def open_node(path: str) -> Node:
 
     NotReadable, in one line, if there is none, or its metadata cannot be understood or is not in files of some size.
     """
-    if not is_remote(path):
-        check_node(Path(path))
+    location = Location.of(path)
+    if location.local is not None:
+        check_node(location.local)
     try:
+        store, place = location.opened()
         try:
-            return zarr.open_group(path, mode="r", use_consolidated=False)
+            return zarr.open_group(store, path=place, mode="r", use_consolidated=False)
         except (ContainsArrayError, GroupNotFoundError):
-            array = zarr.open_array(path, mode="r")
+            array = zarr.open_array(store, path=place, mode="r")
             check_registered(array)
             return array
     except FileNotFoundError as error:
+        location.check()
         raise NotReadable(f"there is no zarr group or array at {path!r}; check the path") from error
+    except TilewrightError:
+        raise
     except Exception as error:
-        if not isinstance(error, UNREADABLE) and not is_remote(path):  # drivers of far stores have errors of their own
+        if not isinstance(error, UNREADABLE) and location.local is not None:
             raise
         hint = advice(str(error)) if type(error).__name__ == "UnknownCodecError" else None  # zarr's or numcodecs'
         if hint:
             raise NotReadable(f"{path!r} cannot be read: {one_line(hint)}") from error
+        if not isinstance(error, UNREADABLE) or (isinstance(error, OSError) and location.local is None):
+            raise NotReadable(explained(error, path)) from error  # drivers of far stores have errors of their own
         raise NotReadable(
             f"the zarr metadata at {path!r} cannot be read ({type(error).__name__}: {one_line(error)}); "
             "repair or export it again"

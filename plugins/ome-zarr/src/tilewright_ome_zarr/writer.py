@@ -6,21 +6,22 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import zarr
 
-from tilewright.abc import Image, LabelSpec, Level, check_replaceable, recover, root_of
+from tilewright.abc import Image, LabelSpec, Level, Location, check_replaceable, recover, root_of
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 
 from .attributes import label_attributes
+from .bucket import BucketSink, below_run, check_earlier, is_there, run_folder
 from .layout import LevelLayout, halved, plan, spaced
-from .places import check_apart, check_name, image_of, local_path, target_of, version_in, way_to
+from .places import check_apart, check_name, image_at, image_of, local_path, target_of, version_in, way_to
 from .registration import FORMATS
-from .sink import OmeZarrSink
-from .store import open_node
+from .sink import OmeZarrSink, PyramidSink
+from .store import is_remote, open_node
 
 __all__ = ["OmeZarrLabels"]
 
@@ -40,6 +41,8 @@ class OmeZarrLabels:
     where it is as large) down to 512 pixels. InvalidOption for a path or an option that makes no valid OME-Zarr.
     """
 
+    remote: ClassVar[bool] = True
+
     chunks: int | tuple[int, ...] | None = field(
         default=None,
         metadata={"help": "Chunk length along z y x; by default about 256, in 3-D 64 and 128, fitted to the tiles."},
@@ -55,7 +58,10 @@ class OmeZarrLabels:
         default="auto", metadata={"help": "OME-Zarr version; auto is the image's, or 0.5."}
     )
 
-    def __call__(self, path: str, spec: LabelSpec) -> OmeZarrSink:
+    def __call__(self, path: str, spec: LabelSpec) -> PyramidSink:
+        location = Location.of(path)
+        if location.local is None:
+            return self._in_bucket(location, spec)
         target = target_of(path)
         check_apart(target, spec.image)
         recover(spec.workdir / ASIDE, target)
@@ -72,17 +78,42 @@ class OmeZarrLabels:
             version=version,
             image=None if image is None else Path(image.source),
         )
-        attributes = label_attributes(
+        listed = target.name if image else None
+        _open_aside(sink, spec, self._attributes(spec, version, levels, listed, way_to(spec, target)))
+        return sink
+
+    def _in_bucket(self, target: Location, spec: LabelSpec) -> PyramidSink:
+        image = image_at(target)
+        check_earlier(target)
+        version, run = self._version(spec, image), run_folder(spec)
+        levels = below_run(self._levels(spec, image), run)
+        return BucketSink(
+            layout=plan(levels, spec.axes, spec.tile, self.chunks, self.shards),
+            method=self.downsampling,
             version=version,
-            name=target.name if image else spec.name,
+            path=target,
+            run=run,
+            attributes=self._attributes(spec, version, levels, PurePosixPath(target).name if image else None, None),
+            axes=spec.axes,
+            dtype=spec.dtype,
+            create=_create,
+            keep_old=spec.keep_old,
+            image=image is not None,
+        )
+
+    def _attributes(
+        self, spec: LabelSpec, version: str, levels: tuple[Level, ...], listed: str | None, source: str | None
+    ) -> dict[str, Any]:
+        """The attributes of the label image's group. listed: its name in the image that it lies in."""
+        return label_attributes(
+            version=version,
+            name=listed or spec.name,
             axes=spec.axes,
             units=spec.units,
             levels=levels,
             method=self.downsampling,
-            source="../../" if image else way_to(spec, target),
+            source="../../" if listed else source,
         )
-        _open_aside(sink, spec, attributes)
-        return sink
 
     def destination(self, image: str, name: str) -> str:
         """Where labels of that name go that belong to the image at that path.
@@ -90,8 +121,8 @@ class OmeZarrLabels:
         InvalidOption if the image is no local OME-Zarr image or the name cannot be a folder's.
         """
         check_name(name)
-        target = f"{image.rstrip('/')}/labels/{name}"
-        if image_of(target_of(target)) is None:
+        target = Location.of(image).joined(f"labels/{name}")
+        if (image_at(target) if is_remote(target) else image_of(target_of(target))) is None:
             raise InvalidOption(
                 f"no output was given, and {image!r} is not an OME-Zarr image, which holds its labels; give an output "
                 "path"
@@ -100,12 +131,14 @@ class OmeZarrLabels:
 
     def exists(self, path: str) -> bool:
         """Whether something is at the path."""
-        return local_path(path).exists()
+        location = Location.of(path)
+        return is_there(location) if location.local is None else location.local.exists()
 
     def provenance(self, path: str) -> Mapping[str, Any] | None:
         """What the group at the path holds of how its labels were made."""
         try:
-            record = open_node(str(target_of(path))).attrs.get("tilewright")
+            where = Location.of(path) if is_remote(path) else str(target_of(path))
+            record = open_node(where).attrs.get("tilewright")
         except NotReadable:
             return None
         return record if isinstance(record, Mapping) else None

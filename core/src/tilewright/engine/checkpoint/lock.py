@@ -14,6 +14,7 @@ from typing import Any
 from ...errors import AlreadyExists, CheckpointMismatch, OutputBusy
 from ...storage.disk import discard, read_whole, write_whole
 from ...storage.lock import LOCK, Hold, hold, released
+from ...storage.remote_lock import RemoteHold
 from .differences import differences, same
 from .log import Checkpoint
 from .predictions import PREDICTIONS
@@ -43,7 +44,7 @@ class Claim:
     """The folders that a run holds. new: whether no earlier run left a checkpoint that this one resumes from."""
 
     new: bool
-    holds: tuple[Hold, ...]
+    holds: tuple[Hold | RemoteHold, ...]
 
     def check(self) -> None:
         """OutputBusy if another run has taken over one of the folders."""

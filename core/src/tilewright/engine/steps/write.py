@@ -28,7 +28,9 @@ from .facts import spread_inside
 __all__ = ["Writing", "assembled", "blocks_of", "label_spec", "opened", "opened_sink", "try_writer", "write"]
 
 
-def label_spec(plan: Plan, source: Source, dtype: np.dtype[np.unsignedinteger[Any]], name: str) -> LabelSpec:
+def label_spec(
+    plan: Plan, source: Source, dtype: np.dtype[np.unsignedinteger[Any]], name: str, keep_old: float = 3600.0
+) -> LabelSpec:
     """What a writer is told of the labels of a plan."""
     image, grid = source.opened, plan.grid
     levels = image.levels
@@ -47,6 +49,7 @@ def label_spec(plan: Plan, source: Source, dtype: np.dtype[np.unsignedinteger[An
         image=image.source,
         image_format=image.format,
         source=source.path,
+        keep_old=keep_old,
     )
 
 

@@ -1,0 +1,294 @@
+"""A path or URL together with how it is opened: a folder, an archive, an object store, or a store handed over."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import zipfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import InvalidOption, NotReadable
+from .arrays import local_folder
+from .remote_errors import explained, is_bucket_missing, missing_package
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
+
+__all__ = ["Location", "as_store", "is_url"]
+
+URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)  # a drive has one letter
+ZIP, ARCHIVES = "zip::", (".zip", ".ozx")
+RETRIES, TIMEOUT = 8, 30
+# How obstore names what the options say, by the service.
+SERVICES = {"s3": "S3Store", "s3a": "S3Store", "gs": "GCSStore", "gcs": "GCSStore", "az": "AzureStore"}
+SERVICES |= {"abfs": "AzureStore", "abfss": "AzureStore", "http": "HTTPStore", "https": "HTTPStore"}
+EXTRAS = {"S3Store": "s3", "GCSStore": "gs", "AzureStore": "az", "HTTPStore": "http"}
+
+
+class Location(str):
+    """A path, a URL, or an image in a `.zip`, as text that also knows how it is opened.
+
+    Readers and writers are handed one in place of a path; whoever wants text only has text. Secrets are never part of
+    it, because it is recorded with the labels.
+
+    storage: the options of `run_options.STORAGE`.
+    store: a zarr store that a user handed over, of which the text is a name.
+    """
+
+    storage: Mapping[str, str]
+    store: Any
+
+    def __new__(cls, text: str, storage: Mapping[str, str] | None = None, store: Any = None) -> Location:
+        made = super().__new__(cls, text)
+        made.storage, made.store = dict(storage or {}), store
+        return made
+
+    @classmethod
+    def of_store(cls, store: Any) -> Location:
+        """The top of a zarr store; one in folders is its folder."""
+        folder = local_folder(store)
+        return cls(f"{type(store).__name__}:", store=store) if folder is None else cls(str(folder))
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str], storage: Mapping[str, str] | None = None) -> Location:
+        """The location at a path or URL; `file:` URLs become paths. InvalidOption for a URL that holds a secret."""
+        if isinstance(path, Location):
+            return path
+        text = re.sub("^(file|local)://(localhost(?=/))?", "", os.fspath(path), flags=re.IGNORECASE)
+        if (found := URL.match(text)) and ("@" in text[found.end() :].split("/")[0] or "?" in text):
+            public = re.sub("(?<=://)[^/@]*@|[?].*", "…", text)
+            raise InvalidOption(
+                f"the URL {public!r} holds credentials or a signature, which would "
+                "be recorded with the labels; leave them out, and give credentials by the environment (docs: Buckets "
+                "and archives)"
+            )
+        return cls(text, storage)
+
+    @property
+    def scheme(self) -> str:
+        """`s3`, `https`, … of a URL, `zip` for what lies in an archive, `store` for a store, else `file`."""
+        if self.store is not None:
+            return "store"
+        if found := URL.match(self):
+            return found[1].lower()
+        return "file" if self.archive is None else "zip"
+
+    @property
+    def local(self) -> Path | None:
+        """The path, if it is that of a folder or file of this machine."""
+        return Path(self) if self.scheme == "file" else None
+
+    @property
+    def archive(self) -> tuple[str, str] | None:
+        """The file of an archive and the place inside it; None for what lies in none."""
+        if not self.startswith(ZIP) and not any(suffix in self.lower() for suffix in ARCHIVES):
+            return None
+        text = self.removeprefix(ZIP)
+        for file in (Path(text), *Path(text).parents):
+            if (self.startswith(ZIP) or file.suffix.lower() in ARCHIVES) and file.is_file():
+                return str(file), Path(text).relative_to(file).as_posix().removeprefix(".")
+        return (text, "") if self.startswith(ZIP) else None
+
+    @property
+    def named(self) -> str:
+        """A text that tells the location from others of the same URL: with its endpoint, if it has one."""
+        endpoint = self.storage.get("endpoint")
+        return f"{self} at {endpoint}" if endpoint else str(self)
+
+    @property
+    def absolute(self) -> Location:
+        """The same location, whatever the working folder becomes."""
+        if self.scheme == "file":
+            return self.at(str(Path(self).absolute()))
+        if self.scheme == "zip" and self.startswith(ZIP):
+            return self.at(ZIP + str(Path(self.removeprefix(ZIP)).absolute()))
+        return self.at(str(Path(self).absolute())) if self.scheme == "zip" else self
+
+    def at(self, text: str) -> Location:
+        """Another path, opened in the same way."""
+        return Location(text, self.storage, self.store)
+
+    def joined(self, relative: str) -> Location:
+        """What lies below, by a path with `/`."""
+        return self.at(f"{self.rstrip('/')}/{relative.strip('/')}")
+
+    @property
+    def parent(self) -> Location | None:
+        """The folder above; None for the top of a bucket or store."""
+        top, _, _ = self._parts()
+        above = self.rstrip("/").rpartition("/")[0]
+        return self.at(above) if len(above) >= len(top) and above != self else None
+
+    def opened(self, *, read_only: bool = True) -> tuple[Store, str]:
+        """The zarr store, and the place of the location in it. Clients are shared by the locations of one bucket.
+
+        NotReadable if a package is missing, or for an archive that cannot be read.
+        """
+        _, root, place = self._parts()
+        if self.store is not None:
+            return self.store, place
+        if self.scheme == "zip":
+            return _archived(*_state(root)), "/".join(filter(None, (_top(*_state(root)), place)))
+        if self.scheme == "file":
+            from zarr.storage import LocalStore
+
+            return LocalStore(root, read_only=read_only), place
+        return _client(root, tuple(sorted(self.storage.items())), read_only), place
+
+    def rooted(self) -> Store:
+        """A store for writing with the location at its top: what zarr makes in it makes no groups above."""
+        return _client(str(self), tuple(sorted(self.storage.items())), read_only=False)
+
+    def check(self) -> None:
+        """NotReadable if the bucket is not there: an object in it then looks like one that is missing."""
+        store, place = self.opened()
+        if type(store).__name__ == "ObjectStore":
+            import obstore
+
+            try:
+                obstore.list_with_delimiter(cast("Any", store).store, f"{place}/nothing")
+            except Exception as error:  # few services list for everybody, and web servers never do
+                if is_bucket_missing(error):
+                    raise NotReadable(explained(error, self)) from error
+
+    def _parts(self) -> tuple[str, str, str]:
+        """The text of the top, what is opened for it, and the place below it."""
+        if self.store is not None:
+            top, _, place = self.partition(":")
+            return f"{top}:", top, place.strip("/")
+        if (archive := self.archive) is not None:
+            return self.removesuffix(archive[1]), archive[0], archive[1].strip("/")
+        if found := URL.match(self):
+            host, _, place = self[found.end() :].partition("/")
+            return found[0] + host, found[0] + host, place.strip("/")
+        return "", str(self), ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Location, (str(self), self.storage, self.store)
+
+
+def is_url(path: str) -> bool:
+    """Whether a path is looked up by a library and not in folders: a URL, or what lies in an archive."""
+    return "://" in path or Location(path).scheme not in ("file",)
+
+
+def as_store(thing: object) -> Store | None:
+    """The zarr store that a user handed over as one of zarr's, fsspec's or obstore's; None for anything else.
+
+    None of these libraries is imported: whoever hands over a store of theirs has imported it.
+    """
+    kind = type(thing)
+    if kind.__module__.startswith("obstore.") and kind.__name__.endswith("Store"):
+        from zarr.storage import ObjectStore
+
+        return ObjectStore(thing, read_only=True)  # type: ignore[type-var]  # it is one of obstore's
+    if kind.__module__ == "fsspec.mapping":
+        from zarr.storage import FsspecStore
+
+        return FsspecStore.from_mapper(thing, read_only=True)
+    stores = sys.modules.get("zarr.abc.store")
+    return thing if stores is not None and isinstance(thing, stores.Store) else None
+
+
+def _state(file: str) -> tuple[str, int, int]:
+    """An archive as it is now: one that was replaced is opened anew."""
+    try:
+        found = Path(file).stat()
+    except OSError as error:
+        raise NotReadable(f"there is no archive at {file!r}; check the path") from error
+    return file, found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=16)
+def _archived(file: str, size: int, time: int) -> Store:  # noqa: ARG001 - the state is a part of the cache's key
+    from zarr.storage import ZipStore
+
+    return ZipStore(file, mode="r", read_only=True)
+
+
+@lru_cache(maxsize=16)
+def _top(file: str, size: int, time: int) -> str:  # noqa: ARG001 - as above
+    """The folder of an archive that holds all of it: of a zipped folder, beside one zipped from within (RFC-9)."""
+    try:
+        with zipfile.ZipFile(file) as opened:
+            names = opened.namelist()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise NotReadable(f"{file!r} cannot be read as a zip archive: {error}; copy or export it again") from error
+    tops = {name.partition("/")[0] for name in names if not name.startswith("__MACOSX")}
+    bare = {"zarr.json", ".zgroup", ".zarray", ".zattrs"} & tops
+    return tops.pop() if len(tops) == 1 and not bare else ""
+
+
+@lru_cache(maxsize=64)
+def _client(root: str, storage: tuple[tuple[str, str], ...], read_only: bool) -> Store:
+    """The store at the top of a URL: obstore's where it serves the scheme and is installed, else fsspec's."""
+    scheme, options = root.partition("://")[0].lower(), dict(storage)
+    if kind := SERVICES.get(scheme):
+        try:
+            import obstore.store
+        except ImportError:
+            pass
+        else:
+            from zarr.storage import ObjectStore
+
+            return ObjectStore(_obstore(getattr(obstore.store, kind), root, options), read_only=read_only)
+    from zarr.storage import FsspecStore
+
+    try:
+        store = FsspecStore.from_url(root, storage_options=_of_fsspec(scheme, options), read_only=read_only)
+    except (ImportError, ValueError) as error:
+        raise missing_package(root, EXTRAS.get(kind or ""), error) from error
+    return store
+
+
+def _obstore(kind: Any, root: str, options: Mapping[str, str]) -> Any:
+    import datetime
+
+    service, seconds = kind.__name__, int(options.get("timeout", TIMEOUT))
+    given: dict[str, Any] = {
+        "retry_config": {
+            "max_retries": int(options.get("retries", RETRIES)),
+            "retry_timeout": datetime.timedelta(minutes=3),
+        },
+        "client_options": {"timeout": f"{seconds} seconds", "connect_timeout": "5 seconds", "allow_http": True},
+    }
+    if service == "HTTPStore":
+        return kind.from_url(root, **given)
+    if options.get("anonymous") == "true":
+        given["skip_signature"] = True
+    names = {"endpoint": "endpoint", "region": "region", "account": "account_name"}
+    taken = {"S3Store": ("endpoint", "region"), "AzureStore": ("endpoint", "account"), "GCSStore": ()}[service]
+    given |= {names[name]: options[name] for name in taken if name in options}
+    if "profile" in options:
+        given["credential_provider"] = _profile(options["profile"], root)
+    return kind.from_url(root, **given)
+
+
+def _profile(name: str, root: str) -> Any:
+    try:
+        import boto3  # type: ignore[import-untyped,unused-ignore]  # it has no types
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ImportError as error:
+        raise missing_package(f"the profile {name!r} of {root}", "profiles", error) from error
+    try:
+        return Boto3CredentialProvider(boto3.Session(profile_name=name))
+    except Exception as error:
+        raise InvalidOption(f"the profile {name!r} for {root} cannot be used: {error}; see `aws configure`") from error
+
+
+def _of_fsspec(scheme: str, options: Mapping[str, str]) -> dict[str, Any]:
+    """The options as fsspec's file systems name them."""
+    given: dict[str, Any] = {}
+    if options.get("anonymous") == "true":
+        given |= {"token": "anon"} if scheme in ("gs", "gcs") else {"anon": True}
+    if "endpoint" in options:
+        given["endpoint_url"] = options["endpoint"]
+    if "region" in options:
+        given["client_kwargs"] = {"region_name": options["region"]}
+    if "account" in options:
+        given["account_name"] = options["account"]
+    return given | ({"profile": options["profile"]} if "profile" in options else {})

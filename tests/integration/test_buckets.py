@@ -1,0 +1,419 @@
+"""Images and labels in buckets, against a real service on this machine that also fails."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from buckets import Proxy, keys, pixels, put_image, service
+from scipy import ndimage
+
+from tilewright import Grid, Pipeline, open_image
+from tilewright.abc import Location
+from tilewright.errors import AlreadyExists, InvalidOption, NotReadable, NotWritable, OutputBusy, TilewrightError
+from tilewright_ome_zarr.reader import OmeZarrReader
+from tilewright_ome_zarr.writer import OmeZarrLabels
+
+IMAGE = "s3://bucket/image.ome.zarr"
+LABELS = f"{IMAGE}/labels/cells"
+
+pytestmark = pytest.mark.filterwarnings("ignore:the checkpoint of s3:UserWarning")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, int]]:
+    with service() as address:
+        yield address
+
+
+@pytest.fixture
+def proxy(server: tuple[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    monkeypatch.chdir(tmp_path)  # where the checkpoint lies
+    made = Proxy(*server)
+    for key in keys("s3://bucket", made.endpoint):
+        Location("s3://bucket", {"endpoint": made.endpoint})
+        _objects(made).delete([key])
+    yield made
+    made.close()
+
+
+def _objects(proxy: Proxy) -> Any:
+    from tilewright.abc import location_objects
+
+    return location_objects(Location("s3://bucket", {"endpoint": proxy.endpoint}))[0]
+
+
+def bright(tile: Any) -> Any:
+    return ndimage.label(tile > 150)[0]
+
+
+def pipeline(**options: Any) -> Pipeline:
+    return Pipeline(segmenter=bright, tiler=Grid(tile=32), writer=OmeZarrLabels(**options))
+
+
+def run(proxy: Proxy, *, by: Pipeline | None = None, source: Any = IMAGE, **options: Any) -> Any:
+    storage = {"endpoint": proxy.endpoint, **options.pop("storage", {})}
+    options = {"name": "cells", "workers": 2, **options} if source == IMAGE else options
+    return (by or pipeline()).run(source, storage=storage, **options)
+
+
+def labels_at(proxy: Proxy, url: str = LABELS) -> Any:
+    return open_image(url, storage={"endpoint": proxy.endpoint}).data[:]
+
+
+# Reading
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_an_image_in_a_bucket_is_read(proxy: Proxy, version: str) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels(), version=version)
+    image = open_image(IMAGE, storage={"endpoint": proxy.endpoint})
+    assert (image.axes, image.spacing, image.source) == ("yx", {"y": 0.5, "x": 0.5}, IMAGE)
+    assert np.array_equal(image.data[:], pixels())
+    assert image.identity.known
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop_after(tiles: int) -> Any:
+    def progress(step: str, done: int, _: int) -> None:
+        if step == "segment" and done >= tiles:
+            raise Stopped
+
+    return progress
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_tile_whose_chunk_changed_after_a_kill_is_done_again_and_no_other(proxy: Proxy, version: str) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels(), version=version)
+    with pytest.raises(Stopped):
+        run(proxy, workers=1, progress=stop_after(6))
+    store, place = Location(f"{IMAGE}/0", {"endpoint": proxy.endpoint}).opened(read_only=False)
+    array, new = zarr.open_array(store, path=place, mode="r+"), pixels().copy()
+    new[:32, 32:64] = array[:32, 32:64] = pixels(2, 32)
+    done = []
+    run(proxy, workers=1, progress=lambda step, n, _: done.append(n) if step == "segment" else None)
+    assert min(done) >= 5
+    assert np.array_equal(labels_at(proxy), bright(new))
+
+
+def test_an_image_that_is_removed_during_a_run_is_no_background(proxy: Proxy) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+
+    def remove(step: str, done: int, _: int) -> None:
+        if step == "segment" and done == 3:
+            _objects(proxy).delete([f"image.ome.zarr/{key}" for key in keys(IMAGE, proxy.endpoint)])
+
+    with pytest.raises(NotReadable, match="has been removed; put it back"):
+        run(proxy, workers=1, progress=remove)
+
+
+def test_a_web_server_without_etags_is_read_and_its_tiles_are_known_by_their_pixels(tmp_path: Path) -> None:
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    array = zarr.create_array(tmp_path / "a.zarr", data=pixels(), chunks=(32, 32), dimension_names=["y", "x"])
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        image = open_image(f"http://127.0.0.1:{web.server_port}/a.zarr")
+        assert np.array_equal(image.data[:], array[:])
+        assert not image.identity.known
+        with pytest.raises(NotReadable, match="no zarr group or array"):
+            open_image(f"http://127.0.0.1:{web.server_port}/b.zarr")
+        web.shutdown()
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.ozx", "a.ome.zarr.zip"])
+@pytest.mark.parametrize("within", [False, True], ids=["the folder", "from within"])
+def test_an_archive_is_an_image(tmp_path: Path, name: str, within: bool) -> None:
+    import shutil
+
+    folder = tmp_path / "x" / "image.ome.zarr"
+    zarr.create_array(folder, data=pixels(), chunks=(32, 32), dimension_names=["y", "x"])
+    made = shutil.make_archive(str(tmp_path / "made"), "zip", folder if within else folder.parent)
+    path = Path(made).rename(tmp_path / name)
+    for text in (str(path), f"zip::{path}"):
+        assert np.array_equal(open_image(text).data[:], pixels())
+    result = pipeline().run(path, tmp_path / "labels.ome.zarr")
+    assert np.array_equal(result.labels.compute(), bright(pixels()))
+    with pytest.raises(InvalidOption, match="lies in an archive, which is only read"):
+        pipeline().run(path, f"{path}/labels.ome.zarr")
+
+
+def test_an_archive_of_something_else_is_not_an_image(tmp_path: Path) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("notes.txt", "nothing")
+    with pytest.raises(NotReadable, match=r"no installed reader reads|has the suffix"):
+        open_image(tmp_path / "a.zip")
+    (tmp_path / "b.ozx").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(NotReadable):
+        open_image(tmp_path / "b.ozx")
+
+
+def test_stores_are_images(proxy: Proxy, tmp_path: Path) -> None:
+    import fsspec
+    import obstore.store
+    from zarr.storage import LocalStore, MemoryStore, ZipStore
+
+    folder = tmp_path / "a.zarr"
+    zarr.create_array(folder, data=pixels(), chunks=(32, 32), dimension_names=["y", "x"])
+    memory, archive = MemoryStore(), ZipStore(tmp_path / "made.zip", mode="w")
+    for store in (memory, archive):
+        zarr.create_array(store, data=pixels(), chunks=(32, 32), dimension_names=["y", "x"])
+    archive.close()
+    mapper = fsspec.filesystem("memory").get_mapper("mapped.zarr")
+    zarr.create_array(
+        zarr.storage.FsspecStore.from_mapper(mapper), data=pixels(), chunks=(32, 32), dimension_names=["y", "x"]
+    )
+    put_image(IMAGE, proxy.endpoint, pixels())
+    bucket = obstore.store.S3Store(
+        "bucket", prefix="image.ome.zarr", endpoint=proxy.endpoint, client_options={"allow_http": True}
+    )
+    zipped = ZipStore(tmp_path / "made.zip", mode="r")
+    for number, store in enumerate((LocalStore(folder), memory, zipped, mapper, bucket)):
+        result = pipeline().run(store, tmp_path / f"{number}.ome.zarr")
+        assert np.array_equal(result.labels.compute(), bright(pixels())), store
+
+
+# Writing
+
+
+@pytest.mark.parametrize(
+    ("version", "options"), [("0.4", {}), ("0.5", {}), ("0.5", {"chunks": 16, "shards": 32})], ids=str
+)
+def test_labels_go_into_their_image_and_are_listed(proxy: Proxy, version: str, options: dict[str, Any]) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels(), version=version, consolidated=True)
+    result = run(proxy, by=pipeline(**options))
+    assert str(result.path) == LABELS
+    assert np.array_equal(result.labels.compute(), bright(pixels()))
+    assert run(proxy, by=pipeline(**options), name="others").n_objects == result.n_objects
+    where = Location(IMAGE, {"endpoint": proxy.endpoint})
+    assert OmeZarrReader().labels(where) == ("cells", "others")
+    consolidated = zarr.open_group(where.rooted(), mode="r")
+    assert consolidated["labels/cells"].attrs == zarr.open_group(where.rooted(), path="labels/cells", mode="r").attrs
+    ome = consolidated["labels"].attrs.asdict()
+    assert ome.get("ome", ome)["labels"] == ["cells", "others"]
+    assert [key for key in keys("s3://bucket", proxy.endpoint) if not key.startswith("image.ome.zarr/")] == []
+
+
+def test_labels_go_into_a_store_of_their_own(proxy: Proxy) -> None:
+    result = run(proxy, source=pixels(), destination="s3://bucket/deep/er/labels.ome.zarr")
+    assert np.array_equal(result.labels.compute(), bright(pixels()))
+    assert {key.split("/")[2] for key in keys("s3://bucket", proxy.endpoint)} == {"labels.ome.zarr"}
+
+
+def test_replaced_labels_stay_for_their_readers_and_go_after_a_time(proxy: Proxy) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    old = run(proxy)
+    with pytest.raises(AlreadyExists, match="pass overwrite=True"):
+        run(proxy)
+    for _ in range(2):
+        run(proxy, by=Pipeline(segmenter=dim, tiler=Grid(tile=32)), overwrite=True)
+    assert np.array_equal(old.labels.compute(), bright(pixels()))  # opened before, read now
+    assert np.array_equal(labels_at(proxy), dim(pixels()))
+    assert len(versions(proxy)) == 3
+    run(proxy, overwrite=True, keep_old=0)
+    assert len(versions(proxy)) == 1
+    assert np.array_equal(labels_at(proxy), bright(pixels()))
+
+
+def dim(tile: Any) -> Any:
+    return ndimage.label(tile < 20)[0]
+
+
+def versions(proxy: Proxy) -> set[str]:
+    return {key.split("/")[0] for key in keys(LABELS, proxy.endpoint) if "/" in key}
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_readers_during_a_replacement_see_old_or_new_labels_whole(proxy: Proxy, version: str) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels(), version=version, consolidated=True)
+    run(proxy)
+    wrong, ended = [], threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            group = zarr.open_group(Location(IMAGE, {"endpoint": proxy.endpoint}).rooted(), mode="r")["labels/cells"]
+            attributes = group.attrs.asdict()
+            path = attributes.get("ome", attributes)["multiscales"][0]["datasets"][0]["path"]
+            seen = group[path][:]
+            if not any(np.array_equal(seen, each(pixels())) for each in (bright, dim)):
+                wrong.append(path)
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for number in range(4):
+        run(proxy, by=Pipeline(segmenter=(dim, bright)[number % 2], tiler=Grid(tile=32)), overwrite=True)
+    ended.set()
+    reader.join()
+    assert wrong == []
+
+
+def test_two_runs_do_not_write_the_same_labels(proxy: Proxy, tmp_path: Path) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    refused = []
+
+    def again(step: str, done: int, _: int) -> None:
+        if step == "segment" and done == 3:
+            with pytest.raises(OutputBusy, match="another run writes s3://bucket/image") as caught:
+                run(proxy, checkpoint_dir=tmp_path / "elsewhere")
+            refused.append(caught.value)
+
+    run(proxy, workers=1, progress=again)
+    assert len(refused) == 1
+    assert np.array_equal(labels_at(proxy), bright(pixels()))
+
+
+def test_what_is_not_a_label_image_is_not_replaced(proxy: Proxy) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    with pytest.raises(AlreadyExists, match="is not a label image"):
+        run(proxy, source=pixels(), destination=IMAGE, overwrite=True)
+    with pytest.raises(InvalidOption, match="would overwrite the image"):
+        run(proxy, destination=IMAGE, overwrite=True)
+    with pytest.raises(InvalidOption, match="lies inside the zarr store"):
+        run(proxy, source=pixels(), destination=f"{IMAGE}/other.zarr")
+    assert np.array_equal(labels_at(proxy, IMAGE), pixels())
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_resumes(server: tuple[str, int], tmp_path: Path) -> None:
+    from bucket_kill import killed_and_resumed
+
+    killed_and_resumed(server, tmp_path, rounds=3)
+
+
+# What fails
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [{"answer": 503, "times": 5}, {"answer": 500, "times": 3}, {"cut": 100, "times": 5}, {"slow": 0.05, "times": 60}],
+    ids=str,
+)
+@pytest.mark.parametrize("step", ["segment", "write", "finish"])
+def test_failures_that_pass_are_outlasted(proxy: Proxy, failing: dict[str, Any], step: str) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+
+    def fail(now: str, done: int, _: int) -> None:
+        if now == step and not proxy.times:
+            proxy.fail(**failing)
+
+    run(proxy, progress=fail)
+    assert np.array_equal(labels_at(proxy), bright(pixels()))
+    assert proxy.failed > 0
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "error", "message"),
+    [
+        ("segment", 403, NotReadable, "access is denied; give credentials by the environment"),
+        ("write", 403, NotWritable, "access is denied; give credentials by the environment"),
+        ("segment", 503, NotReadable, "the service does not answer requests at the moment; re-run the same command"),
+        ("write", 503, NotWritable, "the service does not answer requests at the moment; re-run the same command"),
+    ],
+)
+def test_failures_that_stay_end_the_run_in_one_line_and_it_resumes(
+    proxy: Proxy, step: str, status: int, error: type[Exception], message: str
+) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+
+    def fail(now: str, done: int, _: int) -> None:
+        if now == step and done == 1:
+            proxy.fail(10_000, answer=status)
+
+    storage = {"retries": 1}
+    with pytest.raises(error, match=message) as caught:
+        run(proxy, progress=fail, workers=1, storage=storage)
+    assert "\n" not in str(caught.value)
+    proxy.fail(0)
+    done: list[int] = []
+    run(proxy, progress=lambda now, n, _: done.append(n) if now == "segment" else None, storage=storage)
+    assert min(done) > 0
+    assert np.array_equal(labels_at(proxy), bright(pixels()))
+
+
+def _expected(proxy: Proxy) -> list[tuple[str, dict[str, Any], str]]:
+    return [
+        ("s3://nobody/a.ome.zarr", {"endpoint": proxy.endpoint}, "there is no such bucket; check its name"),
+        ("s3://bucket/none.ome.zarr", {"endpoint": proxy.endpoint}, "there is no zarr group or array at"),
+        ("s3://bucket/a.ome.zarr", {"endpoint": "http://127.0.0.1:9", "retries": 1}, "the host cannot be reached"),
+        ("foo://bucket/a.ome.zarr", {}, "check the part before ://"),
+        ("az://bucket/a.ome.zarr", {}, "give the storage option account"),
+        ("s3://bucket/b.ome.zarr", {"profile": "nobody"}, "the profile 'nobody' for s3://bucket cannot be used"),
+        ("s3://me:secret@bucket/a.ome.zarr", {}, "holds credentials or a signature"),
+        ("https://host/a.ome.zarr?sig=secret", {}, "holds credentials or a signature"),
+    ]
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_each_error_is_one_line_with_its_own_next_step(proxy: Proxy, number: int) -> None:
+    url, storage, message = _expected(proxy)[number]
+    with pytest.raises(TilewrightError, match=message) as caught:
+        open_image(url, storage=storage)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_the_command_line_says_what_is_wrong_in_one_line(proxy: Proxy) -> None:
+    command = [sys.executable, "-m", "tilewright", "run", "s3://nobody/a.ome.zarr", "--segmenter", "threshold"]
+    ended = subprocess.run(
+        [*command, "--storage", f"endpoint={proxy.endpoint}"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    (line,) = ended.stderr.strip().splitlines()
+    assert "there is no such bucket" in line
+
+
+def test_the_command_line_opens_buckets(proxy: Proxy) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    command = [sys.executable, "-m", "tilewright", "info", IMAGE, "--json", "--storage", f"endpoint={proxy.endpoint}"]
+    facts = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert (facts["path"], facts["shape"], facts["labels"]) == (IMAGE, [96, 96], [])
+
+
+@pytest.mark.parametrize("name", ["secret_access_key", "token", "password", "aws_access_key_id", "sas"])
+def test_secrets_are_no_storage_options(name: str) -> None:
+    with pytest.raises(InvalidOption, match=f"{name!r} looks like a secret.* give credentials by the environment"):
+        pipeline().run(np.eye(9), storage={name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("storage", "message"),
+    [
+        ({"endpont": "x"}, "there is no storage option 'endpont'; there are endpoint, anonymous"),
+        ({"retries": "many"}, "retries must be a whole number, not 'many'"),
+        ({"anonymous": "perhaps"}, "anonymous must be true or false, not 'perhaps'"),
+    ],
+)
+def test_storage_options_are_checked(storage: dict[str, str], message: str) -> None:
+    with pytest.raises(InvalidOption, match=message):
+        pipeline().run(np.eye(9), storage=storage)
+
+
+def test_the_place_of_the_checkpoint_is_named(proxy: Proxy, tmp_path: Path) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with pytest.raises(Stopped):
+            run(proxy, progress=stop_after(3))
+    (folder,) = tmp_path.glob("*.tilewright")
+    assert any(str(folder) in str(each.message) for each in caught)
+    run(proxy)
+    assert list(tmp_path.glob("*.tilewright")) == []
