@@ -330,7 +330,7 @@ def test_a_destination_that_is_no_local_path_is_refused(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InvalidOption, match="is a URL, but writer .* writes to local folders only"):
+    with pytest.raises(InvalidOption, match=r"is a URL, but writer .* writes to local folders only"):
         to_array().run(mask(), url)
     assert list(tmp_path.iterdir()) == []
 

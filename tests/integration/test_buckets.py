@@ -28,7 +28,10 @@ from tilewright_ome_zarr.writer import OmeZarrLabels
 IMAGE = "s3://bucket/image.ome.zarr"
 LABELS = f"{IMAGE}/labels/cells"
 
-pytestmark = pytest.mark.filterwarnings("ignore:the checkpoint of s3:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:the checkpoint of s3:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part:UserWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,6 @@ def proxy(server: tuple[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)  # where the checkpoint lies
     made = Proxy(*server)
     for key in keys("s3://bucket", made.endpoint):
-        Location("s3://bucket", {"endpoint": made.endpoint})
         _objects(made).delete([key])
     yield made
     made.close()
@@ -64,7 +66,7 @@ def pipeline(**options: Any) -> Pipeline:
 
 def run(proxy: Proxy, *, by: Pipeline | None = None, source: Any = IMAGE, **options: Any) -> Any:
     storage = {"endpoint": proxy.endpoint, **options.pop("storage", {})}
-    options = {"name": "cells", "workers": 2, **options} if source == IMAGE else options
+    options = {"name": "cells", "workers": 2, **options} if isinstance(source, str) else options
     return (by or pipeline()).run(source, storage=storage, **options)
 
 
@@ -372,7 +374,7 @@ def test_each_error_is_one_line_with_its_own_next_step(proxy: Proxy, number: int
 
 
 def test_the_command_line_says_what_is_wrong_in_one_line(proxy: Proxy) -> None:
-    command = [sys.executable, "-m", "tilewright", "run", "s3://nobody/a.ome.zarr", "--segmenter", "threshold"]
+    command = [sys.executable, "-m", "tilewright.cli", "run", "s3://nobody/a.ome.zarr", "--segmenter", "threshold"]
     ended = subprocess.run(
         [*command, "--storage", f"endpoint={proxy.endpoint}"], capture_output=True, text=True, check=False
     )
@@ -383,7 +385,16 @@ def test_the_command_line_says_what_is_wrong_in_one_line(proxy: Proxy) -> None:
 
 def test_the_command_line_opens_buckets(proxy: Proxy) -> None:
     put_image(IMAGE, proxy.endpoint, pixels())
-    command = [sys.executable, "-m", "tilewright", "info", IMAGE, "--json", "--storage", f"endpoint={proxy.endpoint}"]
+    command = [
+        sys.executable,
+        "-m",
+        "tilewright.cli",
+        "info",
+        IMAGE,
+        "--json",
+        "--storage",
+        f"endpoint={proxy.endpoint}",
+    ]
     facts = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert (facts["path"], facts["shape"], facts["labels"]) == (IMAGE, [96, 96], [])
 

@@ -124,8 +124,9 @@ class Destination:
         make_parents: whether the run makes folders above the output and the checkpoint that do not exist.
         """
         remote = not Location.of(self.path).local
-        _check_parents(self.beside, f"the output {self.path}", made=make_parents)
-        if self.checkpoint != self.beside:  # it is in a folder that the user named, which is made
+        if not remote:
+            _check_parents(self.beside, f"the output {self.path}", made=make_parents)
+        if remote or self.checkpoint != self.beside:  # it is in a folder that the user named, which is made
             named = self.checkpoint if self.checkpoint.parent.exists() else self.checkpoint.parent
             _check_parents(named, f"the checkpoint {named}", made=make_parents)
         destroyed = source.destroyed_at(Location.of(self.path)) if remote else source.destroyed_by(Path(self.path))

@@ -173,7 +173,7 @@ class Location(str):
 
 def is_url(path: str) -> bool:
     """Whether a path is looked up by a library and not in folders: a URL, or what lies in an archive."""
-    return "://" in path or Location(path).scheme not in ("file",)
+    return (path if isinstance(path, Location) else Location(path)).scheme != "file"
 
 
 def as_store(thing: object) -> Store | None:

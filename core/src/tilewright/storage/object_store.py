@@ -134,7 +134,7 @@ class _Fsspec:
 
     def __init__(self, store: Any) -> None:
         fs = getattr(store.fs, "sync_fs", store.fs)
-        if fs.asynchronous:  # it answers to zarr's own loop alone
+        if getattr(fs, "asynchronous", False):  # it answers to zarr's own loop alone
             fs = type(fs)(*fs.storage_args, **{**fs.storage_options, "asynchronous": False, "loop": None})
         self._root, self._fs = str(store.path).rstrip("/"), fs
 

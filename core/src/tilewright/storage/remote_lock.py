@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import secrets
 import threading
 import warnings
@@ -20,6 +21,9 @@ __all__ = ["RemoteHold", "held_object"]
 
 BEAT, LEASE = 60.0, 600.0  # seconds: a run of another machine that did not renew its object for LEASE is dead
 
+_HELD: set[str] = set()
+"""The tokens of what runs of this process hold."""
+
 
 class RemoteHold:
     """The object of an output, held until `release`."""
@@ -28,6 +32,7 @@ class RemoteHold:
         self._objects, self._key, self._where = objects, key, where
         self._token, self._ended = secrets.token_hex(8), threading.Event()
         self._put(self._free_state())
+        _HELD.add(self._token)
         threading.Thread(target=self._renew, daemon=True, name="tilewright-remote-lock").start()
 
     def check(self) -> None:
@@ -39,6 +44,7 @@ class RemoteHold:
 
     def release(self) -> None:
         self._ended.set()
+        _HELD.discard(self._token)
         with suppress(Exception):  # a run that ends is not made to fail by a service that has gone
             self.check()
             self._objects.delete([self._key])
@@ -50,6 +56,8 @@ class RemoteHold:
             return NEW
         holder = json.loads(found[0])
         living = is_alive(holder)
+        if living and holder["process"] == os.getpid():  # an earlier run of this process could not let go
+            living = holder["token"] in _HELD
         seen = datetime.datetime.fromisoformat(holder["seen"])
         if living is None:  # of another machine
             living = (datetime.datetime.now(datetime.UTC) - seen).total_seconds() < LEASE
