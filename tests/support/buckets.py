@@ -107,9 +107,9 @@ def pixels(seed: int = 1, size: int = 96) -> NDArray[np.uint16]:
 
 
 def put_image(
-    url: str, endpoint: str, values: NDArray[Any], *, version: str = "0.5", consolidated: bool = False
+    url: str, endpoint: str, values: NDArray[Any], *, version: str = "0.5", consolidated: bool = False, chunk: int = 32
 ) -> None:
-    """An OME-Zarr image of one level in chunks of 32²."""
+    """An OME-Zarr image of one level in square chunks."""
     store = Location(url, {"endpoint": endpoint}).rooted()
     group = zarr.open_group(store, mode="w", zarr_format=2 if version == "0.4" else 3)
     scale = [{"type": "scale", "scale": [0.5, 0.5]}]
@@ -119,10 +119,10 @@ def put_image(
     }
     if version == "0.4":
         group.attrs["multiscales"] = [multiscale | {"version": version}]
-        group.create_array("0", data=values, chunks=(32, 32), chunk_key_encoding={"name": "v2", "separator": "/"})
+        group.create_array("0", data=values, chunks=(chunk, chunk), chunk_key_encoding={"name": "v2", "separator": "/"})
     else:
         group.attrs["ome"] = {"version": version, "multiscales": [multiscale]}
-        group.create_array("0", data=values, chunks=(32, 32), dimension_names=["y", "x"])
+        group.create_array("0", data=values, chunks=(chunk, chunk), dimension_names=["y", "x"])
     if consolidated:
         zarr.consolidate_metadata(store)
 
