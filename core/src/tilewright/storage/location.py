@@ -270,7 +270,7 @@ def _obstore(kind: Any, root: str, options: Mapping[str, str]) -> Any:
 
 def _profile(name: str, root: str) -> Any:
     try:
-        import boto3  # type: ignore[import-untyped,unused-ignore]  # it has no types
+        import boto3
         from obstore.auth.boto3 import Boto3CredentialProvider
     except ImportError as error:
         raise missing_package(f"the profile {name!r} of {root}", "profiles", error) from error
