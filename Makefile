@@ -49,7 +49,7 @@ faults: $(VENV)/dev.stamp
 	$(BIN)/python tests/faults/kill.py --rounds 50
 	$(BIN)/python tests/faults/kill.py --rounds 50 --merger overlap --writer zarr-array
 	$(BIN)/python tests/faults/kill.py --rounds 20 --segmenter network
-	$(BIN)/python tests/faults/bucket_kill.py --rounds 20
+	$(BIN)/python tests/faults/bucket_kill.py --rounds $(or $(ROUNDS),20)
 	$(BIN)/python tests/faults/measured.py --rounds 20
 	$(BIN)/python tests/faults/measured.py --rounds 20 --kind run
 	$(BIN)/python tests/faults/workflow.py --kills 20

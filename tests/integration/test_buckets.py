@@ -19,7 +19,7 @@ import zarr
 from buckets import Proxy, keys, pixels, put_image, service
 from scipy import ndimage
 
-from tilewright import Grid, Pipeline, open_image
+from tilewright import Grid, Pipeline, measure, open_image
 from tilewright.abc import Location
 from tilewright.errors import AlreadyExists, InvalidOption, NotReadable, NotWritable, OutputBusy, TilewrightError
 from tilewright_ome_zarr.reader import OmeZarrReader
@@ -244,6 +244,7 @@ def versions(proxy: Proxy) -> set[str]:
     return {key.split("/")[0] for key in keys(LABELS, proxy.endpoint) if "/" in key}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_readers_during_a_replacement_see_old_or_new_labels_whole(proxy: Proxy, version: str) -> None:
     put_image(IMAGE, proxy.endpoint, pixels(), version=version, consolidated=True)
@@ -301,9 +302,55 @@ def test_a_run_that_is_killed_resumes(server: tuple[str, int], tmp_path: Path) -
     killed_and_resumed(server, tmp_path, rounds=3)
 
 
+@pytest.mark.slow
+def test_processes_write_to_a_bucket(proxy: Proxy) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    by = Pipeline(segmenter="threshold", tiler=Grid(tile=32))
+    assert run(proxy, by=by, processes=True).n_objects == by.run(pixels()).n_objects
+
+
+@pytest.mark.filterwarnings("ignore:the checkpoint of memory:UserWarning")
+def test_a_store_without_conditional_writes_is_written_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for each in (bright, dim):
+        with pytest.warns(UserWarning, match="cannot make a write depend on what is there"):
+            Pipeline(segmenter=each, tiler=Grid(tile=32)).run(
+                pixels(), "memory://written.ome.zarr", overwrite=True, keep_old=0
+            )
+        image = open_image("memory://written.ome.zarr")
+        assert np.array_equal(image.data[:], each(pixels()))
+        assert image.identity.known
+
+
+def test_a_table_of_labels_in_a_bucket_needs_a_path(proxy: Proxy, tmp_path: Path) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    by = Pipeline(segmenter=bright, tiler=Grid(tile=32), measure=["size", "intensity"])
+    with pytest.raises(InvalidOption, match=r"tables are written to local folders; give a path \(--table\)"):
+        run(proxy, by=by)
+    result = run(proxy, by=by, table=tmp_path / "cells.csv")
+    assert result.table is not None
+    table = measure(
+        LABELS, table=tmp_path / "again.csv", measure=["size", "intensity"], storage={"endpoint": proxy.endpoint}
+    )
+    assert table.n_rows == result.n_objects
+    assert (tmp_path / "again.csv").read_text() == (tmp_path / "cells.csv").read_text()
+
+
+def test_places_that_are_only_read_are_named(tmp_path: Path) -> None:
+    store = zarr.storage.MemoryStore()
+    zarr.create_array(store, data=pixels(), chunks=(32, 32), dimension_names=["y", "x"])
+    with pytest.raises(InvalidOption, match="give an output path"):
+        pipeline().run(store)
+    with pytest.raises(InvalidOption, match="is on a web server, which is only read"):
+        pipeline().run(pixels(), "https://host/labels.ome.zarr")
+
+
 # What fails
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "failing",
     [{"answer": 503, "times": 5}, {"answer": 500, "times": 3}, {"cut": 100, "times": 5}, {"slow": 0.05, "times": 60}],
@@ -397,6 +444,19 @@ def test_the_command_line_opens_buckets(proxy: Proxy) -> None:
     ]
     facts = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert (facts["path"], facts["shape"], facts["labels"]) == (IMAGE, [96, 96], [])
+
+
+def test_a_package_that_is_missing_is_named() -> None:
+    code = (
+        "import sys; sys.modules.update({name: None for name in ('obstore', 'obstore.store', 's3fs', 'gcsfs')})\n"
+        "from tilewright.cli import main; main(['info', sys.argv[1]])"
+    )
+    for scheme in ("s3", "gs"):
+        command = [sys.executable, "-c", code, f"{scheme}://bucket/a.ome.zarr"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        (line,) = ended.stderr.strip().splitlines()
+        assert ended.returncode == 2
+        assert f"needs a package that is not installed; pip install 'tilewright[{scheme}]'" in line
 
 
 @pytest.mark.parametrize("name", ["secret_access_key", "token", "password", "aws_access_key_id", "sas"])

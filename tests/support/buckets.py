@@ -7,7 +7,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from tilewright.abc import Location
 
 BUCKET = "bucket"
+WRITES = (b"PUT ", b"POST ", b"DELETE ")
 ANSWER = b"HTTP/1.1 %d Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -54,10 +56,13 @@ class Proxy:
 
     answer: the status that each request gets at once. cut: after how many bytes an answer is cut off. slow: seconds
     that each piece of an answer takes. times: how often it fails; then all is well again.
+    writes: how many requests there were that change something. before_write: is called with that number before each.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self.answer, self.cut, self.slow, self.times, self.failed = 0, 0, 0.0, 0, 0
+        self.writes = 0
+        self.before_write: Callable[[int], object] = lambda _: None
         self._target, self._lock = (host, port), threading.Lock()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.endpoint = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -80,6 +85,10 @@ class Proxy:
     def _pass(self, source: socket.socket, sink: socket.socket, requests: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                if requests and data.startswith(WRITES):
+                    with self._lock:
+                        self.writes += 1
+                    self.before_write(self.writes)
                 if requests and self.answer and self._fails():
                     source.sendall(ANSWER % self.answer)
                     break
@@ -107,10 +116,20 @@ def pixels(seed: int = 1, size: int = 96) -> NDArray[np.uint16]:
 
 
 def put_image(
-    url: str, endpoint: str, values: NDArray[Any], *, version: str = "0.5", consolidated: bool = False, chunk: int = 32
+    url: str,
+    endpoint: str,
+    values: NDArray[Any],
+    *,
+    version: str = "0.5",
+    consolidated: bool = False,
+    chunk: int = 32,
+    chunks_only: bool = False,
 ) -> None:
-    """An OME-Zarr image of one level in square chunks."""
+    """An OME-Zarr image of one level in square chunks. chunks_only: other pixels of one that is there."""
     store = Location(url, {"endpoint": endpoint}).rooted()
+    if chunks_only:
+        zarr.open_array(store, path="0", mode="r+")[:] = values
+        return
     group = zarr.open_group(store, mode="w", zarr_format=2 if version == "0.4" else 3)
     scale = [{"type": "scale", "scale": [0.5, 0.5]}]
     multiscale: dict[str, Any] = {
@@ -124,7 +143,9 @@ def put_image(
         group.attrs["ome"] = {"version": version, "multiscales": [multiscale]}
         group.create_array("0", data=values, chunks=(chunk, chunk), dimension_names=["y", "x"])
     if consolidated:
-        zarr.consolidate_metadata(store)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # zarr says that others may not understand it
+            zarr.consolidate_metadata(store)
 
 
 def keys(url: str, endpoint: str) -> list[str]:

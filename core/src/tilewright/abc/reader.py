@@ -21,6 +21,8 @@ class Reader(Protocol):
     def __call__(self, path: str, /) -> Image:
         """The image at a path or URL.
 
+        A run hands over a `tilewright.abc.Location`: text that also knows the storage options, for URLs.
+
         Its `data` is lazy: it has `shape`, `dtype` and slicing, and reads nothing before it is sliced. Slices start
         and stop within its shape and have no step. If pixels come from other files than the one at the path,
         `data.files` names them all, as a tuple of paths. When one of them changes, the tiles that were made from it

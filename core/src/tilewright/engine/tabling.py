@@ -17,6 +17,7 @@ from ..io.destination import Destination, for_output
 from ..io.source import Source
 from ..run_options import RunOptions
 from ..storage.disk import discard
+from ..storage.location import Location
 from .measures import Wanted, basis_of, blocks_over, measuring_of, record_of
 from .measuring import Measurement
 from .no_table import Filled, Finals, Tabling
@@ -131,6 +132,8 @@ def _drawn(plan: Plan) -> DrawnLabels:
 def table_home(options: RunOptions, labels: Destination, name: str, outputs: Sequence[str]) -> Destination:
     """Where the table goes: beside the labels, if the user names no place."""
     path = for_output(options.table, name, outputs, "table")
+    if path is None and isinstance(labels.place, Location):
+        raise InvalidOption(f"{labels.path} is a URL, and tables are written to local folders; give a path (--table)")
     if path is None:
         beside = labels.beside.with_suffix(".table.zarr")
         path = beside if labels.temporary is None else labels.temporary / "cells.table.zarr"

@@ -18,6 +18,7 @@ from ..errors import InvalidOption
 from ..io.source import Source, open_source
 from ..run_options import Progress, RunOptions
 from ..storage.hierarchy import is_node
+from ..storage.location import Location
 
 __all__ = ["measure"]
 
@@ -89,10 +90,14 @@ def _image(
     return image_of(opened, source.opened, reopened)
 
 
-def _above(labels: Any) -> Path | None:
+def _above(labels: Any) -> Path | Location | None:
     """The image in whose group `labels` a label image lies."""
-    if not isinstance(labels, str | os.PathLike) or "://" in str(labels):
+    if not isinstance(labels, str | os.PathLike):
         return None
+    location = Location.of(labels)
+    if location.local is None:
+        above = location.parent
+        return above.parent if above is not None and above.endswith("/labels") else None
     group = Path(labels).absolute().parent
     return group.parent if group.name == "labels" and is_node(group.parent) else None
 

@@ -219,6 +219,8 @@ def _check_writable(where: Location, writer: Callable[..., Any], kind: Kind) -> 
     """InvalidOption for a URL, and for an archive, to which a writer cannot write."""
     if where.scheme == "zip":
         raise InvalidOption(f"{where} lies in an archive, which is only read; write to a folder, and zip it after")
+    if where.scheme == "store":
+        raise InvalidOption(f"{where} lies in a store that was handed over, which is only read; give an output path")
     if where.local is None and not WriterTraits.of(writer, kind).remote:
         raise InvalidOption(
             f"{where} is a URL, but {whose(kind, writer)} writes to local folders only; copy the output there after"

@@ -57,7 +57,7 @@ class Location(str):
     def of(cls, path: str | os.PathLike[str], storage: Mapping[str, str] | None = None) -> Location:
         """The location at a path or URL; `file:` URLs become paths. InvalidOption for a URL that holds a secret."""
         if isinstance(path, Location):
-            return path
+            return path if path.storage or path.store is not None or not storage else cls(str(path), storage)
         text = re.sub("^(file|local)://(localhost(?=/))?", "", os.fspath(path), flags=re.IGNORECASE)
         if (found := URL.match(text)) and ("@" in text[found.end() :].split("/")[0] or "?" in text):
             public = re.sub("(?<=://)[^/@]*@|[?].*", "…", text)
@@ -146,12 +146,12 @@ class Location(str):
     def check(self) -> None:
         """NotReadable if the bucket is not there: an object in it then looks like one that is missing."""
         store, place = self.opened()
-        if type(store).__name__ == "ObjectStore":
+        if type(store).__name__ == "ObjectStore" and self.scheme not in ("http", "https"):
             import obstore
 
             try:
                 obstore.list_with_delimiter(cast("Any", store).store, f"{place}/nothing")
-            except Exception as error:  # few services list for everybody, and web servers never do
+            except Exception as error:  # few services list for everybody
                 if is_bucket_missing(error):
                     raise NotReadable(explained(error, self)) from error
 
@@ -253,6 +253,12 @@ def _obstore(kind: Any, root: str, options: Mapping[str, str]) -> Any:
         "retry_config": {
             "max_retries": int(options.get("retries", RETRIES)),
             "retry_timeout": datetime.timedelta(minutes=3),
+            # obstore draws each pause from the shortest to `base` times the one before: with these, 8 take some 20 s
+            "backoff": {
+                "init_backoff": datetime.timedelta(seconds=0.2),
+                "max_backoff": datetime.timedelta(seconds=15),
+                "base": 3,
+            },
         },
         "client_options": {"timeout": f"{seconds} seconds", "connect_timeout": "5 seconds", "allow_http": True},
     }

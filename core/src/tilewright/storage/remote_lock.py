@@ -37,17 +37,21 @@ class RemoteHold:
 
     def check(self) -> None:
         """OutputBusy if another run has taken the object over, because this one did not renew it for too long."""
-        with remote(self._where):
-            found = self._objects.read(self._key)
-        if found is None or json.loads(found[0]).get("token") != self._token:
+        if self._own() is None:
             raise OutputBusy(f"another run has taken over {self._where}; let that run end")
 
     def release(self) -> None:
         self._ended.set()
         _HELD.discard(self._token)
         with suppress(Exception):  # a run that ends is not made to fail by a service that has gone
-            self.check()
-            self._objects.delete([self._key])
+            if self._own():
+                self._objects.delete([self._key])
+
+    def _own(self) -> str | None:
+        """The state of the object, if it is this run's."""
+        with remote(self._where):
+            found = self._objects.read(self._key)
+        return found[1] if found is not None and json.loads(found[0]).get("token") == self._token else None
 
     def _free_state(self) -> str:
         """The state of the object, once nobody lives who holds it. OutputBusy while somebody does."""
@@ -75,6 +79,8 @@ class RemoteHold:
             with remote(self._where, "written"):
                 self._objects.write(self._key, text.encode(), state if self._objects.conditional else None)
         except Conflict as error:
+            if self._own():  # the answer was lost, and the request sent again
+                return
             raise OutputBusy(f"another run has begun to write {self._where}; wait until it has ended") from error
         if not self._objects.conditional and state is not None:
             warnings.warn(
@@ -87,8 +93,7 @@ class RemoteHold:
     def _renew(self) -> None:
         while not self._ended.wait(BEAT):
             with suppress(Exception):  # the service is away for a moment; `check` tells in the end
-                self.check()
-                self._put(None)
+                self._put(self._own())
 
 
 @contextmanager
