@@ -322,6 +322,9 @@ def test_a_store_without_conditional_writes_is_written_with_a_warning(
         image = open_image("memory://written.ome.zarr")
         assert np.array_equal(image.data[:], each(pixels()))
         assert image.identity.known
+    import fsspec
+
+    assert [name for name in fsspec.filesystem("memory").ls("/", detail=False) if name.endswith(".tilewright")] == []
 
 
 def test_a_table_of_labels_in_a_bucket_needs_a_path(proxy: Proxy, tmp_path: Path) -> None:

@@ -32,6 +32,13 @@ class RemoteHold:
         self._objects, self._key, self._where = objects, key, where
         self._token, self._ended = secrets.token_hex(8), threading.Event()
         self._put(self._free_state())
+        if not objects.conditional:
+            warnings.warn(
+                f"the store of {where} cannot make a write depend on what is there, so two runs that begin at "
+                "the same time would not notice each other; start one run at a time",
+                UserWarning,
+                stacklevel=2,
+            )
         _HELD.add(self._token)
         threading.Thread(target=self._renew, daemon=True, name="tilewright-remote-lock").start()
 
@@ -44,7 +51,7 @@ class RemoteHold:
         self._ended.set()
         _HELD.discard(self._token)
         with suppress(Exception):  # a run that ends is not made to fail by a service that has gone
-            if self._own():
+            if self._own() is not None:
                 self._objects.delete([self._key])
 
     def _own(self) -> str | None:
@@ -72,28 +79,22 @@ class RemoteHold:
             )
         return found[1]
 
-    def _put(self, state: str | None) -> None:
+    def _put(self, state: str) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat()
         text = json.dumps({**this_process(), "token": self._token, "seen": now})
         try:
             with remote(self._where, "written"):
                 self._objects.write(self._key, text.encode(), state if self._objects.conditional else None)
         except Conflict as error:
-            if self._own():  # the answer was lost, and the request sent again
+            if self._own() is not None:  # the answer was lost, and the request sent again
                 return
             raise OutputBusy(f"another run has begun to write {self._where}; wait until it has ended") from error
-        if not self._objects.conditional and state is not None:
-            warnings.warn(
-                f"the store of {self._where} cannot make a write depend on what is there, so two runs that begin at "
-                "the same time would not notice each other; start one run at a time",
-                UserWarning,
-                stacklevel=2,
-            )
 
     def _renew(self) -> None:
         while not self._ended.wait(BEAT):
             with suppress(Exception):  # the service is away for a moment; `check` tells in the end
-                self._put(self._own())
+                if (state := self._own()) is not None:
+                    self._put(state)
 
 
 @contextmanager
