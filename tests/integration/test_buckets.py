@@ -215,6 +215,25 @@ def test_labels_go_into_their_image_and_are_listed(proxy: Proxy, version: str, o
     assert [key for key in keys("s3://bucket", proxy.endpoint) if not key.startswith("image.ome.zarr/")] == []
 
 
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_other_libraries_find_the_labels_valid(proxy: Proxy, version: str, tmp_path: Path) -> None:
+    import ome_zarr_models
+    import yaozarrs
+
+    put_image(IMAGE, proxy.endpoint, pixels(), version=version)
+    run(proxy, overwrite=True)
+    run(proxy, overwrite=True)  # with a version that was replaced
+    for key in keys(IMAGE, proxy.endpoint):
+        file = tmp_path / "image.ome.zarr" / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(_objects(proxy).read(f"image.ome.zarr/{key}")[0])
+    for part in ("", "labels", "labels/cells"):
+        ome_zarr_models.open_ome_zarr(str(tmp_path / "image.ome.zarr" / part))
+    yaozarrs.validate_zarr_store(str(tmp_path / "image.ome.zarr"))
+    image = open_image(tmp_path / "image.ome.zarr" / "labels" / "cells")
+    assert np.array_equal(image.data[:], bright(pixels()))
+
+
 def test_labels_go_into_a_store_of_their_own(proxy: Proxy) -> None:
     result = run(proxy, source=pixels(), destination="s3://bucket/deep/er/labels.ome.zarr")
     assert np.array_equal(result.labels.compute(), bright(pixels()))

@@ -19,17 +19,16 @@ from tilewright.abc import Array, LabelSpec, Level, Location, Objects, Region, l
 from tilewright.errors import AlreadyExists
 
 from .attributes import list_attributes
-from .layout import LevelLayout
 from .registration import FORMATS
 from .sink import PyramidSink
 from .store import AnyArray, open_node
 
-__all__ = ["BucketSink", "below_run", "check_earlier", "is_there", "run_folder"]
+__all__ = ["BucketSink", "check_earlier", "is_there", "name_of_run", "of_run"]
 
-FOLDER = "version.txt"  # in the run's own folder
+NAME = "version.txt"  # in the run's own folder
 NODE = ("zarr.json", ".zattrs", ".zarray", ".zgroup")
 CONSOLIDATED = ".zmetadata"
-REPLACED = "replaced"  # in the attribute `tilewright`: when versions were replaced, by their folders
+REPLACED = "replaced"  # in the attribute `tilewright`: when versions were replaced, by their names
 GAP = 2  # folders without metadata that may lie between a node and the group above it
 DELETED = 1000  # objects at a time
 
@@ -38,17 +37,16 @@ DELETED = 1000  # objects at a time
 class BucketSink(PyramidSink):
     """A label image in a bucket.
 
-    path: its group. run: the folder in it for this run's arrays. attributes: of the group.
-    axes, dtype, create: what makes an array. keep_old: seconds for which versions that were replaced stay.
+    path: its group. run: what the names of this run's arrays begin with. attributes: of the group.
+    arrays: what zarr needs to know to make the array of each level. keep_old: seconds for which versions that were
+        replaced stay.
     image: whether it belongs to an image, which lists it.
     """
 
     path: Location
     run: str
     attributes: Mapping[str, Any]
-    axes: str
-    dtype: Any
-    create: Callable[[zarr.Group, LevelLayout, str, Any], None]
+    arrays: tuple[Mapping[str, Any], ...]
     keep_old: float
     image: bool
 
@@ -71,7 +69,7 @@ class BucketSink(PyramidSink):
                 self._list(objects, place.rpartition("/")[0], place.rpartition("/")[2])
             for group in _groups_above(objects, place):
                 self._consolidate(objects, group, place)
-            _delete(objects, (key for key in objects.below(place) if _folder_of(key, place) not in kept))
+            _delete(objects, (key for key in objects.below(place) if _version_of(key, place) not in kept))
 
     def read(self) -> Array:
         """The finest level."""
@@ -81,19 +79,20 @@ class BucketSink(PyramidSink):
     @cached_property
     def _arrays(self) -> tuple[AnyArray, ...]:
         with remote(self.path, "written"):
-            store = self.path.joined(self.run).rooted()
-            group = zarr.open_group(store, mode="a", zarr_format=FORMATS[self.version], use_consolidated=False)
-            paths = [laid.level.path.removeprefix(f"{self.run}/") for laid in self.layout.levels]
-            for path, laid in zip(paths, self.layout.levels, strict=True):
-                with suppress(ContainsArrayError):  # an earlier run, or another worker, has made it
-                    self.create(group, replace(laid, level=replace(laid.level, path=path)), self.axes, self.dtype)
-            return tuple(zarr.open_array(store, path=path, mode="r+") for path in paths)
+            return tuple(map(self._array, range(len(self.arrays))))
 
-    def _commit(self, objects: Objects, place: str, provenance: Mapping[str, Any]) -> set[str | None]:
-        """Write the group's metadata; the folders that stay are this run's, and those that were replaced lately."""
+    def _array(self, number: int) -> AnyArray:
+        """The array of a level, which is made if no earlier run and no other worker has made it."""
+        store = self.path.joined(self.layout.levels[number].level.path).rooted()
+        with suppress(ContainsArrayError):
+            zarr.create_array(store, zarr_format=FORMATS[self.version], **self.arrays[number])
+        return zarr.open_array(store, mode="r+")
+
+    def _commit(self, objects: Objects, place: str, provenance: Mapping[str, Any]) -> set[str]:
+        """Write the group's metadata; the versions that stay are this run's, and those that were replaced lately."""
         now = datetime.datetime.now(datetime.UTC)
         since = (now - datetime.timedelta(seconds=self.keep_old)).isoformat()
-        kept: set[str | None] = {None, self.run}
+        kept = {"", self.run}
 
         def change(old: bytes | None) -> bytes:
             replaced = _replaced(_attributes(old), now.isoformat())
@@ -134,7 +133,7 @@ class BucketSink(PyramidSink):
         It is changed and not made anew, so that no reader finds it missing, and other labels' writers lose nothing.
         """
         below, old_format = place[len(group) :].strip("/"), self.version == "0.4"
-        nodes = [below, f"{below}/{self.run}", *(f"{below}/{laid.level.path}" for laid in self.layout.levels)]
+        nodes = [below, *(f"{below}/{laid.level.path}" for laid in self.layout.levels)]
         nodes += [below.rpartition("/")[0]] if self.image and "/" in below else []
         found = {(node, name): objects.read(_join(group, node, name)) for node in nodes for name in NODE}
         documents = {
@@ -155,17 +154,17 @@ class BucketSink(PyramidSink):
         updated(objects, _join(group, CONSOLIDATED if old_format else "zarr.json"), change)
 
 
-def run_folder(spec: LabelSpec) -> str:
-    """The name of the folder for a run's arrays; a run that resumes has the same."""
-    file = spec.workdir / FOLDER
+def name_of_run(spec: LabelSpec) -> str:
+    """What the names of a run's arrays begin with; a run that resumes has the same."""
+    file = spec.workdir / NAME
     if not file.exists():
         file.write_text(f"v{datetime.datetime.now(datetime.UTC):%Y%m%d}-{secrets.token_hex(4)}", encoding="utf-8")
     return file.read_text(encoding="utf-8")
 
 
-def below_run(levels: tuple[Level, ...], run: str) -> tuple[Level, ...]:
-    """The levels with paths in the folder of a run."""
-    return tuple(replace(level, path=f"{run}/{number}") for number, level in enumerate(levels))
+def of_run(levels: tuple[Level, ...], run: str) -> tuple[Level, ...]:
+    """The levels with paths of a run's own. They have no folder in common, because some libraries look for none."""
+    return tuple(replace(level, path=f"{run}.{number}") for number, level in enumerate(levels))
 
 
 def is_there(where: Location) -> bool:
@@ -210,16 +209,16 @@ def _attributes(document: bytes | None) -> dict[str, Any]:
 
 
 def _replaced(attributes: Mapping[str, Any], now: str) -> dict[str, str]:
-    """When versions of a label image were replaced, by the folders of their arrays: that in the attributes is now."""
+    """When versions of a label image were replaced, by what their arrays' names begin with: the latest one is now."""
     earlier = attributes.get("tilewright", {}).get(REPLACED, {})
     levels = attributes.get("ome", attributes).get("multiscales", [{}])[0].get("datasets", [])
-    return {**earlier, **dict.fromkeys((each["path"].split("/")[0] for each in levels), now)}
+    return {**earlier, **dict.fromkeys((_version_of(each["path"], "") for each in levels), now)}
 
 
-def _folder_of(key: str, place: str) -> str | None:
-    """The folder of a label image in which an object lies; None for its metadata."""
+def _version_of(key: str, place: str) -> str:
+    """What the name of the array begins with to which an object of a label image belongs; empty for its metadata."""
     name = key.removeprefix(f"{place}/").split("/")[0]
-    return None if name in (*NODE, CONSOLIDATED) else name
+    return "" if name in (*NODE, CONSOLIDATED) else name.split(".")[0]
 
 
 def _delete(objects: Objects, keys: Iterator[str]) -> None:

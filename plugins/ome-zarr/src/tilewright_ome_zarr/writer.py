@@ -16,7 +16,7 @@ from tilewright.abc import Image, LabelSpec, Level, Location, check_replaceable,
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 
 from .attributes import label_attributes
-from .bucket import BucketSink, below_run, check_earlier, is_there, run_folder
+from .bucket import BucketSink, check_earlier, is_there, name_of_run, of_run
 from .layout import LevelLayout, halved, plan, spaced
 from .places import check_apart, check_name, image_at, image_of, local_path, target_of, version_in, way_to
 from .registration import FORMATS
@@ -85,18 +85,17 @@ class OmeZarrLabels:
     def _in_bucket(self, target: Location, spec: LabelSpec) -> PyramidSink:
         image = image_at(target)
         check_earlier(target)
-        version, run = self._version(spec, image), run_folder(spec)
-        levels = below_run(self._levels(spec, image), run)
+        version, run = self._version(spec, image), name_of_run(spec)
+        levels = of_run(self._levels(spec, image), run)
+        laid = plan(levels, spec.axes, spec.tile, self.chunks, self.shards)
         return BucketSink(
-            layout=plan(levels, spec.axes, spec.tile, self.chunks, self.shards),
+            layout=laid,
             method=self.downsampling,
             version=version,
             path=target,
             run=run,
             attributes=self._attributes(spec, version, levels, PurePosixPath(target).name if image else None, None),
-            axes=spec.axes,
-            dtype=spec.dtype,
-            create=_create,
+            arrays=tuple(_array(FORMATS[version], each, spec.axes, spec.dtype) for each in laid.levels),
             keep_old=spec.keep_old,
             image=image is not None,
         )
@@ -230,10 +229,15 @@ def _open_aside(sink: OmeZarrSink, spec: LabelSpec, attributes: dict[str, Any]) 
 def _create(group: zarr.Group, laid: LevelLayout, axes: str, dtype: np.dtype[Any]) -> None:
     parent, _, name = laid.level.path.rpartition("/")
     place = group.require_group(parent) if parent else group
+    place.create_array(name, **_array(group.metadata.zarr_format, laid, axes, dtype))
+
+
+def _array(zarr_format: int, laid: LevelLayout, axes: str, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """What zarr needs to know to make the array of a level."""
     options: dict[str, Any] = {"dimension_names": list(axes), "shards": laid.shards}
-    if group.metadata.zarr_format == 2:
+    if zarr_format == 2:
         options = {
             "chunk_key_encoding": {"name": "v2", "separator": "/"},
             "compressors": V2_COMPRESSOR,
         }
-    place.create_array(name, shape=laid.level.shape, dtype=dtype, chunks=laid.chunks, fill_value=0, **options)
+    return {"shape": laid.level.shape, "dtype": dtype, "chunks": laid.chunks, "fill_value": 0, **options}
