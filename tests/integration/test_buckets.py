@@ -234,6 +234,15 @@ def test_other_libraries_find_the_labels_valid(proxy: Proxy, version: str, tmp_p
     assert np.array_equal(image.data[:], bright(pixels()))
 
 
+@pytest.mark.parametrize("name", ["my image", "Zürich", "50%25", "a+b", "a=b", "k.zip.v2"])
+def test_names_of_all_kinds_are_the_same_for_whoever_opens_them(proxy: Proxy, name: str) -> None:
+    url = f"s3://bucket/{name}/{name}.ome.zarr"
+    put_image(url, proxy.endpoint, pixels())
+    result = run(proxy, source=url, name=f"cells-{name.encode().hex()}")
+    assert np.array_equal(result.labels.compute(), bright(pixels()))
+    assert {key.split("/")[0] for key in keys("s3://bucket", proxy.endpoint)} == {name}
+
+
 def test_labels_go_into_a_store_of_their_own(proxy: Proxy) -> None:
     result = run(proxy, source=pixels(), destination="s3://bucket/deep/er/labels.ome.zarr")
     assert np.array_equal(result.labels.compute(), bright(pixels()))

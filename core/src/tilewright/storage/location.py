@@ -59,12 +59,13 @@ class Location(str):
         if isinstance(path, Location):
             return path if path.storage or path.store is not None or not storage else cls(str(path), storage)
         text = re.sub("^(file|local)://(localhost(?=/))?", "", os.fspath(path), flags=re.IGNORECASE)
-        if (found := URL.match(text)) and ("@" in text[found.end() :].split("/")[0] or "?" in text):
+        found = URL.match(text)
+        scheme, host = (found[1].lower(), text[found.end() :].split("/")[0]) if found else ("", "")
+        if ("@" in host and not scheme.startswith("abfs")) or (scheme.startswith("http") and "?" in text):
             public = re.sub("(?<=://)[^/@]*@|[?].*", "…", text)
             raise InvalidOption(
-                f"the URL {public!r} holds credentials or a signature, which would "
-                "be recorded with the labels; leave them out, and give credentials by the environment (docs: Buckets "
-                "and archives)"
+                f"the URL {public!r} holds credentials or a signature, which would be recorded with the labels; leave "
+                "them out, and give credentials by the environment (docs: Buckets and archives)"
             )
         return cls(text, storage)
 
@@ -141,7 +142,8 @@ class Location(str):
 
     def rooted(self) -> Store:
         """A store for writing with the location at its top: what zarr makes in it makes no groups above."""
-        return _client(str(self), tuple(sorted(self.storage.items())), read_only=False)
+        _, root, place = self._parts()
+        return _client(root, tuple(sorted(self.storage.items())), read_only=False, prefix=place)
 
     def check(self) -> None:
         """NotReadable if the bucket is not there: an object in it then looks like one that is missing."""
@@ -224,7 +226,7 @@ def _top(file: str, size: int, time: int) -> str:  # noqa: ARG001 - as above
 
 
 @lru_cache(maxsize=64)
-def _client(root: str, storage: tuple[tuple[str, str], ...], read_only: bool) -> Store:
+def _client(root: str, storage: tuple[tuple[str, str], ...], read_only: bool, prefix: str = "") -> Store:
     """The store at the top of a URL: obstore's where it serves the scheme and is installed, else fsspec's."""
     scheme, options = root.partition("://")[0].lower(), dict(storage)
     if kind := SERVICES.get(scheme):
@@ -235,17 +237,18 @@ def _client(root: str, storage: tuple[tuple[str, str], ...], read_only: bool) ->
         else:
             from zarr.storage import ObjectStore
 
-            return ObjectStore(_obstore(getattr(obstore.store, kind), root, options), read_only=read_only)
+            return ObjectStore(_obstore(getattr(obstore.store, kind), root, options, prefix), read_only=read_only)
     from zarr.storage import FsspecStore
 
     try:
-        store = FsspecStore.from_url(root, storage_options=_of_fsspec(scheme, options), read_only=read_only)
+        url = f"{root}/{prefix}" if prefix else root
+        store = FsspecStore.from_url(url, storage_options=_of_fsspec(scheme, options), read_only=read_only)
     except (ImportError, ValueError) as error:
         raise missing_package(root, EXTRAS.get(kind or ""), error) from error
     return store
 
 
-def _obstore(kind: Any, root: str, options: Mapping[str, str]) -> Any:
+def _obstore(kind: Any, root: str, options: Mapping[str, str], prefix: str) -> Any:
     import datetime
 
     service, seconds = kind.__name__, int(options.get("timeout", TIMEOUT))
@@ -271,7 +274,8 @@ def _obstore(kind: Any, root: str, options: Mapping[str, str]) -> Any:
     given |= {names[name]: options[name] for name in taken if name in options}
     if "profile" in options:
         given["credential_provider"] = _profile(options["profile"], root)
-    return kind.from_url(root, **given)
+    # a URL is percent-decoded by some libraries and not by others, and a prefix by none
+    return kind(root.partition("://")[2], prefix=prefix, **given) if prefix else kind.from_url(root, **given)
 
 
 def _profile(name: str, root: str) -> Any:
