@@ -174,6 +174,8 @@ def test_the_options_of_the_whole_run_are_not_those_of_a_step(option: str) -> No
         "checkpoint_dir": "a",
         "on_error": "skip",
         "retries": 1,
+        "storage": {"retries": 2},
+        "keep_old": "2h",
         "progress": print,
     }
     with pytest.raises(InvalidOption, match=f"{option} is "):

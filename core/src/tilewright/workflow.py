@@ -138,6 +138,8 @@ class Workflow:
         keep_checkpoint: bool = False,
         on_error: Literal["raise", "skip"] = "raise",
         retries: int = 0,
+        storage: Mapping[str, Any] | None = None,
+        keep_old: str | float = "1h",
         progress: Progress | None = None,
     ) -> dict[str, Result]:
         """Run the steps that are not done yet; the result of each by its name.
@@ -145,6 +147,7 @@ class Workflow:
         source: as for `Pipeline.run`.
         destination: a folder, in which each step's labels have the step's name, and tables with relative paths lie;
             None puts them where the writer puts labels of that name of the image (an OME-Zarr's own `labels/NAME`).
+            The image may lie in a bucket, but the labels are written to a folder.
 
         A step is done if its labels are there and hold that they were made from the same: image and given labels by
         their content, components, options and versions. It is run if they are not there. AlreadyExists, before the
@@ -161,6 +164,7 @@ class Workflow:
         self, source: Any, destination: str | Path | None = None, **options: Any
     ) -> Iterator[tuple[str, Callable[[], Result]]]:
         """The steps of a run in their order, each to be called before the next one is asked for. Arguments as `run`."""
+        _check_folder(source, destination)
         shared, source = _opened(source, RunOptions(**options))
         labels: dict[str, Result] = {}
         done: dict[str, Path] = {}
@@ -181,6 +185,7 @@ class Workflow:
         *,
         axes: str | None = None,
         workers: int | None = None,
+        storage: Mapping[str, Any] | None = None,
         sample: int = 8,
     ) -> dict[str, Forecast]:
         """What the steps would take, by name; arguments as for `run`, and `sample` as for `Pipeline.plan`.
@@ -189,7 +194,7 @@ class Workflow:
         there yet: its tiles and memory are known, but no tile is segmented, and its time is not.
         """
         whole_number("sample", sample, least=0)
-        shared, source = _opened(source, RunOptions(axes=axes, workers=workers))
+        shared, source = _opened(source, RunOptions(axes=axes, workers=workers, storage=storage))
         done: dict[str, Path] = {}
         forecasts = {}
         for stage in self._stages(source, destination, shared, done):
@@ -275,6 +280,15 @@ def _step(name: object, value: object) -> Step:
         return Step.from_dict(value)
     except InvalidOption as error:
         raise InvalidOption(f"step {name!r}: {error}") from error
+
+
+def _check_folder(source: Any, destination: str | Path | None) -> None:
+    """InvalidOption for labels in a bucket, of which a step cannot tell yet whether they are its own."""
+    from .storage.location import is_url
+
+    place = source if destination is None else destination
+    if isinstance(place, str | os.PathLike) and is_url(os.fspath(place)):
+        raise InvalidOption(f"a workflow writes to local folders, and {place} is not one; give an output folder")
 
 
 def _opened(source: Any, shared: RunOptions) -> tuple[RunOptions, Any]:

@@ -84,7 +84,7 @@ class Stage:
             needed |= dict.fromkeys(MeasurerTraits.of(each).given, whose("measurer", each))
         check_needed(given, needed)
         check_wanted(given, needed)
-        given_labels(options.given, image)  # they are opened
+        given_labels(options.given, image, options.storage)  # they are opened
         combined = bool(self.parts.transforms)
         chosen_channels(image, traits, options.channel, options.channels, combined=combined)
         there = [made for made in self._made if made.is_there]
@@ -198,7 +198,7 @@ class Stage:
     @cached_property
     def _recipe(self) -> dict[str, Any]:
         """What the labels are made from; given labels that are not there yet are left out."""
-        given = given_labels(self.options.given, self._source.whole)
+        given = given_labels(self.options.given, self._source.whole, self.options.storage)
         inputs: dict[str, Any] = {"given": {name: labels_content(each) for name, each in given.items()}}
         if laid := {name: each.lattice for name, each in given.items() if each.lattice is not None}:
             inputs["laid"] = {name: [lattice.starts, lattice.steps] for name, lattice in laid.items()}
