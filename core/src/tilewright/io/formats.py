@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import stat
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..components.specs import FormatSpec
 from ..errors import InvalidOption, NotReadable, UnknownComponent
 from ..image import Image
 from ..run_options import checked_storage
-from ..storage.disk import check_kind
+from ..storage.disk import KINDS
 from ..storage.location import Location, is_url
 
 __all__ = ["choose_reader", "choose_table", "choose_writer", "image_in", "open_image", "read", "suffix_of"]
@@ -56,7 +57,7 @@ def read(reader: Callable[[str], Image], path: str) -> Image:
     NotReadable for a pipe or a device, which no reader is to wait for.
     """
     if not is_url(path) and Path(path).exists():
-        check_kind(Path(path))
+        _check_kind(Path(path))
     with blamed("reader", reader, f"opening {path!r}", NotReadable):
         image: object = reader(path)
     if not isinstance(image, Image):
@@ -64,6 +65,13 @@ def read(reader: Callable[[str], Image], path: str) -> Image:
             f"{whose('reader', reader)} must return an Image, not {type(image).__name__} (for {path!r})"
         )
     return image
+
+
+def _check_kind(path: Path) -> None:
+    """NotReadable for what is there but is neither a file nor a folder: a pipe or a device may be read for ever."""
+    kind = stat.S_IFMT(path.stat().st_mode)
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):
+        raise NotReadable(f"{str(path)!r} is {KINDS.get(kind, 'a special file')}, not a file; give a file or a folder")
 
 
 def choose_reader(path: str) -> Callable[[str], Image]:
@@ -78,7 +86,7 @@ def choose_reader(path: str) -> Callable[[str], Image]:
     if not elsewhere and not Path(path).exists():
         raise NotReadable(f"{path!r} does not exist; check the path")
     if not elsewhere:
-        check_kind(Path(path))
+        _check_kind(Path(path))
     first = b"" if elsewhere else _first_bytes(Path(path))
     known = registry().components("reader")
     groups = _by_suffix(known, path)

@@ -15,12 +15,12 @@ from pathlib import Path
 from ..errors import NotReadable, NotWritable, TilewrightError
 
 __all__ = [
+    "KINDS",
     "LONGEST_NAME",
     "LONGEST_PATH",
     "MACHINE",
     "advice",
     "check_file",
-    "check_kind",
     "check_metadata",
     "discard",
     "file_state",
@@ -142,13 +142,6 @@ def read_whole(file: Path) -> str:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(file))
         return text.read()
-
-
-def check_kind(path: Path) -> None:
-    """NotReadable for what is there but is neither a file nor a folder: a pipe or a device may be read for ever."""
-    kind = stat.S_IFMT(path.stat().st_mode)
-    if kind not in (stat.S_IFREG, stat.S_IFDIR):
-        raise NotReadable(f"{str(path)!r} is {KINDS.get(kind, 'a special file')}, not a file; give a file or a folder")
 
 
 def check_file(file: str | Path, state: os.stat_result, what: str = "a file") -> None:

@@ -10,13 +10,13 @@ from typing import Any
 
 import zarr
 
-from tilewright.abc import is_node
+from tilewright.abc import Location, is_node
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable, TilewrightError
 
 from .metadata import Ome, read_ome
-from .store import inside, is_remote, one_line, open_node
+from .store import Node, inside, is_remote, one_line, open_node
 
-__all__ = ["element", "listed_labels", "not_one_image", "only_image"]
+__all__ = ["element", "listed_labels", "not_one_image", "open_image_node"]
 
 LISTED = 10  # images named in a message; a plate may have thousands
 WELLS = 100  # in which they are looked for
@@ -41,19 +41,22 @@ def not_one_image(path: str, ome: Ome | None) -> TilewrightError:
     )
 
 
-def only_image(path: str) -> str | None:
-    """The one image of a bioformats2raw series or of a SpatialData store, relative to it; None if it is not one."""
+def open_image_node(path: Location) -> tuple[Location, Node]:
+    """The place of an image and its node: the path, or the only image of a bioformats2raw or SpatialData store."""
     node = open_node(path)
     ome = read_ome(node, path) if isinstance(node, zarr.Group) else None
     if ome is None or {"multiscales", "plate"} & ome.attributes.keys():
-        return None
+        return path, node
     if "spatialdata_attrs" in ome.attributes:
         images = list(islice(_elements(path, "images"), 2))
     elif "bioformats2raw.layout" in ome.attributes:
         images = list(islice(_series(path), 2))
     else:
-        return None
-    return images[0] if len(images) == 1 else None
+        return path, node
+    if len(images) != 1:
+        return path, node
+    where = inside(path, images[0])
+    return where, open_node(where)
 
 
 def element(path: str, name: str) -> str:

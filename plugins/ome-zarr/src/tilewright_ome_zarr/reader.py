@@ -14,9 +14,9 @@ from tilewright.abc import AXES, Array, Image, Level, Location, is_node
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 
 from .codecs import codec_names
-from .collection import element, listed_labels, not_one_image, only_image
+from .collection import element, listed_labels, not_one_image, open_image_node
 from .metadata import Dataset, Multiscale, Ome, read_multiscale, read_ome
-from .store import AnyArray, inside, is_remote, one_line, open_node
+from .store import AnyArray, Node, inside, is_remote, one_line, open_node
 
 __all__ = ["OmeZarrReader", "label_names"]
 
@@ -48,8 +48,7 @@ class OmeZarrReader:
     )
 
     def __call__(self, path: str) -> Image:
-        where = self._where(path)
-        node = open_node(where)
+        where, node = self._opened(path)
         if not isinstance(node, zarr.Group):
             return self._plain(node, where)
         ome = read_ome(node, where)
@@ -59,16 +58,15 @@ class OmeZarrReader:
 
     def labels(self, path: str) -> tuple[str, ...]:
         """The names of the label images that belong to the image."""
-        return label_names(self._where(path))
+        return label_names(self._opened(path)[0])
 
-    def _where(self, path: str) -> Location:
-        """Where the image lies: at the path, at the image chosen in it, or at the only image of a collection."""
+    def _opened(self, path: str) -> tuple[Location, Node]:
+        """Where the image lies, and its node: at the path, at the image chosen in it, or at the only one of several."""
         location = Location.of(path)
         where = location if location == "/" else location.at(location.rstrip("/"))
         if self.image:
             where = inside(where, element(where, self.image))
-        only = only_image(where)
-        return where if only is None else inside(where, only)
+        return open_image_node(where)
 
     def _plain(self, array: AnyArray, where: str) -> Image:
         if self.level:
