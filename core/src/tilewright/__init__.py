@@ -80,6 +80,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .tiling.placement import Placement as Placement
     from .workflow import Step as Step
     from .workflow import Workflow as Workflow
+    from .workflow.collection import Collection as Collection
 
 _HOMES = {
     "errors": (
@@ -128,6 +129,7 @@ _HOMES = {
     "builtin.tilers": ("Auto", "Grid"),
     "abc.tiler": ("Needs",),
     "tiling.grid": ("Tile", "TileGrid"),
+    "workflow.collection": ("Collection",),
     "workflow": ("Step", "Workflow"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

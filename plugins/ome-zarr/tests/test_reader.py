@@ -117,14 +117,14 @@ def test_an_image_inside_a_store_is_named_by_path_or_option(make, version: str) 
 def test_a_plate_lists_some_of_its_images(make, version: str) -> None:
     path = make.plate(version, wells=6)
     with pytest.raises(
-        InvalidOption, match=r"is a plate of 6 wells; choose .* image: A/1/0, A/1/1, A/2/0, .*A/5/1, …$"
+        InvalidOption, match=r"is a plate of 6 wells; .*choose .* image: A/1/0, A/1/1, A/2/0, .*A/5/1, …$"
     ):
         OmeZarrReader()(path)
 
 
 @VERSIONS
 def test_a_well_lists_its_fields(make, version: str) -> None:
-    with pytest.raises(InvalidOption, match=r"is a well of 2 fields; choose .* image: 0, 1$"):
+    with pytest.raises(InvalidOption, match=r"is a well of 2 fields; .*choose .* image: 0, 1$"):
         OmeZarrReader()(make.plate(version) + "/A/1")
 
 

@@ -278,7 +278,7 @@ def test_paths_inside_a_store_that_are_no_place_for_labels_are_refused(make, spe
 def test_labels_of_a_plate_and_of_the_image_itself_are_refused(make, spec_of) -> None:
     path = make.image()
     spec = spec_of(path)
-    with pytest.raises(InvalidOption, match="is a plate of 2 wells; choose one of its images"):
+    with pytest.raises(InvalidOption, match=r"is a plate of 2 wells; .*choose one of its images"):
         OmeZarrLabels()(make.plate() + "/labels/cells", spec)
     for whole in (path, str(Path(path).parent)):
         with pytest.raises(InvalidOption, match="would replace the image"):

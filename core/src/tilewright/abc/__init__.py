@@ -72,8 +72,10 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .network import Network as Network
     from .network import Prediction as Prediction
     from .network import Window as Window
+    from .reader import CollectionReader as CollectionReader
     from .reader import LabelsReader as LabelsReader
     from .reader import Reader as Reader
+    from .reader import files_by_name as files_by_name
     from .segmenter import GivenSegmenter as GivenSegmenter
     from .segmenter import LocatedSegmenter as LocatedSegmenter
     from .segmenter import MeasuredSegmenter as MeasuredSegmenter
@@ -124,7 +126,7 @@ _HOMES = {
     ".merger": ("BatchMerger", "Copies", "Decision", "Evidence", "Merger", "NOTHING", "OwningMerger", "Seam", "upheld"),
     ".merges": ("merged", "unsplit"),
     ".network": ("Maps", "Network", "Prediction", "Window"),
-    ".reader": ("LabelsReader", "Reader"),
+    ".reader": ("CollectionReader", "LabelsReader", "Reader", "files_by_name"),
     ".segmenter": (
         "GivenSegmenter",
         "LocatedSegmenter",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from ..image import Image
 
-__all__ = ["LabelsReader", "Reader"]
+__all__ = ["CollectionReader", "LabelsReader", "Reader", "files_by_name"]
 
 
 class Reader(Protocol):
@@ -37,3 +40,33 @@ class LabelsReader(Reader, Protocol):
 
     def labels(self, path: str, /) -> Sequence[str]:
         """The names of the label images in the file; empty if it has none."""
+
+
+class CollectionReader(Reader, Protocol):
+    """A reader of a format that holds several images: a plate, a slide with scenes."""
+
+    def images(self, path: str, /) -> Mapping[str, str]:
+        """The paths of the images at a path by their names, in their order; empty if the path is one image.
+
+        A name tells the images apart and becomes part of output paths: `A/1/0`. Slashes part folders. A path is one
+        that the reader opens: `plate.zarr/A/1/0`, or `slide.czi#1` for a reader with an option `image`, which is then
+        `"1"`. No pixels are read. Small pictures that belong to an image, such as the label of a slide, are left out.
+        """
+
+
+def files_by_name(files: Iterable[str]) -> dict[str, str]:
+    """Files as images of a collection: named by their paths in the folder that holds all of them, without suffixes.
+
+    Numbers in names are sorted by value. Names keep their suffixes if two files differ in nothing else.
+
+    >>> files_by_name(["scan/b10.tif", "scan/b9.tif"])
+    {'b9': 'scan/b9.tif', 'b10': 'scan/b10.tif'}
+    """
+    order = sorted(files, key=lambda file: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", file)])
+    if not order:
+        return {}
+    home = os.path.commonpath([Path(file).parent for file in order])
+    names = [PurePath(file).relative_to(home) if home else PurePath(file) for file in order]
+    stems = [name.with_name(re.sub(r"(?<=.)(\.ome)?\.[^.]+$", "", name.name)) for name in names]
+    chosen = stems if len(set(stems)) == len(stems) else names
+    return {name.as_posix(): file for name, file in zip(chosen, order, strict=True)}

@@ -248,13 +248,23 @@ class MergerTraits:
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderTraits:
-    """What a reader declares. labels: the names of the label images at a path; None if it has no such method."""
+    """What a reader declares.
 
-    labels: Callable[[str], Sequence[str]] | None = None
+    labels: the names of the label images at a path; None if it has no such method.
+    images: the paths of the images at a path by name, checked; empty if the path is one image.
+    """
+
+    labels: Callable[[str], Sequence[str]] | None
+    images: Callable[[str], Mapping[str, str]]
 
     @classmethod
     def of(cls, reader: object) -> ReaderTraits:
-        return cls(labels=_Asked("reader", reader).guarded("labels"))
+        asked = _Asked("reader", reader)
+        images = asked.guarded("images")
+        return cls(
+            labels=asked.guarded("labels"),
+            images=lambda path: {} if images is None else _image_paths(asked, images(path)),
+        )
 
     @staticmethod
     def with_options(reader: Callable[[str], Image], **options: Any) -> Callable[[str], Image]:
@@ -268,6 +278,20 @@ class ReaderTraits:
                 raise InvalidOption(f"{whose('reader', reader)} has no option {name!r}; leave {name} out (--{name})")
         with blamed("reader", reader, f"making it with {shown(given)}"):
             return dataclasses.replace(reader, **given)  # type: ignore[type-var]  # it is a dataclass: it has fields
+
+
+def _image_paths(asked: _Asked, images: object) -> dict[str, str]:
+    """What a reader returned from `images`, if the names can be parts of paths: none leads out of a folder."""
+    texts = [text for each in images.items() for text in each] if isinstance(images, Mapping) else [None]
+    good = all(isinstance(text, str) and text for text in texts)
+    for name in images if good else ():  # type: ignore[attr-defined]  # it is a mapping
+        good = good and name.isprintable() and not {"", ".", ".."} & set(name.split("/"))
+    if not good:
+        raise InvalidOption(
+            f"{asked.who} must return paths by name from images(path), and names without '..', without an empty part "
+            f"and without control characters, not {images!r}"
+        )
+    return dict(images)  # type: ignore[call-overload,no-any-return]  # it is a mapping
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import click
 
 from ..progress.report import watching
 from .choices import choices, run_options
+from .collection import collection_of, run_collection
 from .errors import debuggable
 from .parts import pipeline_of
 from .plan import foretold
@@ -28,6 +29,8 @@ __all__ = ["run"]
 @click.argument("image")
 @click.argument("output", required=False)
 @choices
+@click.option("--only", metavar="PATTERN", help="Of several images in IMAGE those whose names match, such as 'A/*'.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Images at once, of several.")
 @debuggable
 def run(image: str, output: str | None, **said: Any) -> None:
     """Segment IMAGE and write its labels to OUTPUT.
@@ -37,15 +40,24 @@ def run(image: str, output: str | None, **said: Any) -> None:
     and cells, {output} in OUTPUT stands for their names. With --workflow OUTPUT is a folder for the labels of all
     steps, and steps that are done are not repeated.
 
+    If IMAGE holds several, such as a plate, a file of scenes, or a folder or pattern of files, all of them are done,
+    each with labels of its own: in OUTPUT, a folder, or with the images. One that fails is listed and does not end the
+    others; the same command does just what is missing. --table PATH.csv is one table, with a column `image`.
+
     \b
     tilewright run cells.ome.zarr --segmenter threshold --set sigma=1.5
     tilewright run cells.ome.zarr nuclei.ome.zarr --segmenter threshold --channel DAPI --tile 1024 --halo 32
     tilewright run cells.ome.zarr --workflow cells.toml
+    tilewright run plate.ome.zarr --only "A/*" --segmenter threshold
     """
     if said["scheduler"] and (said["workers"] or said["processes"]):
         raise click.UsageError(
             "--workers and --processes are for this machine, and --scheduler has its own workers; leave them out"
         )
+    collection = collection_of(image, output, said)
+    if collection is not None:
+        run_collection(collection, image, output, said)
+        return
     if said["workflow"]:
         run_workflow(image, output, said)
         return

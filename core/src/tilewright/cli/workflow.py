@@ -24,15 +24,16 @@ if TYPE_CHECKING:
     from ..engine.result import Result
     from ..workflow import Workflow
 
-__all__ = ["run_workflow", "workflow_foretold"]
+__all__ = ["loaded", "run_workflow", "workflow_foretold"]
 
-WITH = {*SHARED, *RENAMED, "image", "output", "workflow", "scheduler", "dry_run", "as_json", "quiet", "sample"}
+WITH = {*SHARED, *RENAMED, "image", "output", "only", "jobs", "workflow", "scheduler", "dry_run", "as_json", "quiet"}
+WITH |= {"sample"}
 """The parameters of commands that go with a workflow; what the steps hold is in its file."""
 
 
 def run_workflow(image: str, output: str | None, said: Mapping[str, Any]) -> None:
     """Run the workflow of a command, and print a line for each of its steps."""
-    workflow, options = _loaded(said["workflow"]), run_options(said, SHARED)
+    workflow, options = loaded(said["workflow"]), run_options(said, SHARED)
     if said["dry_run"]:
         echo(workflow_foretold(image, output, said, as_json=said["as_json"]))
         return
@@ -53,7 +54,7 @@ def workflow_foretold(
     image: str, output: str | None, said: Mapping[str, Any], sample: int = 8, *, as_json: bool
 ) -> str:
     """What the steps of the workflow of a command would take, in lines or as one JSON object."""
-    workflow = _loaded(said["workflow"])
+    workflow = loaded(said["workflow"])
     with contextlib.redirect_stdout(sys.stderr):  # what models print
         told = workflow.plan(image, output, axes=said["axes"], workers=said["workers"], sample=sample)
     if as_json:
@@ -67,7 +68,7 @@ def workflow_foretold(
     return "\n".join(lines)
 
 
-def _loaded(file: str) -> Workflow:
+def loaded(file: str) -> Workflow:
     """The workflow of a file. UsageError for an option beside it that its steps hold."""
     from ..workflow import Workflow
 

@@ -46,9 +46,11 @@ def image_in(path: str) -> tuple[str, str | None]:
 
     A `#` in the name of a file that exists is part of the name.
     """
-    place, _, image = path.partition("#")
-    exists = not is_url(place) and (Path(path).exists() or not Path(place).exists())
-    return (path, None) if exists or not image else (place, image)
+    if is_url(path):
+        place, _, image = path.partition("#")
+        return (place, image) if image else (path, None)
+    ends = [] if Path(path).exists() else [at for at, letter in enumerate(path[:-1]) if letter == "#"]
+    return next(((path[:at], path[at + 1 :]) for at in ends if Path(path[:at]).exists()), (path, None))
 
 
 def read(reader: Callable[[str], Image], path: str) -> Image:

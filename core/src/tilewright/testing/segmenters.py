@@ -116,7 +116,7 @@ class SegmenterTests(Kit):
         pixels, axes = image.read(everything(image)), spatial(image.axes)
         place = Placement.whole(axes, [image.size(axis) for axis in axes])
         alone = self._labels(made, pixels, image.axes)
-        assert np.array_equal(self._called(made, pixels, image.axes, place), alone), (
+        assert np.array_equal(self._labels(made, pixels, image.axes, place), alone), (
             "the labels of the whole image differ with its place from those without one; let the second argument be "
             "None by default, which stands for the whole"
         )
@@ -216,11 +216,13 @@ class SegmenterTests(Kit):
             return made(seen) if place is None else made(seen, place)
         return made(seen, given=given, **({} if place is None else {"place": place}))
 
-    def _labels(self, made: Callable[..., Any], pixels: NDArray[Any], axes: str) -> NDArray[Any]:
+    def _labels(
+        self, made: Callable[..., Any], pixels: NDArray[Any], axes: str, place: Placement | None = None
+    ) -> NDArray[Any]:
         """The labels of some pixels: (outputs, *spatial shape), of one output if the segmenter names none."""
         shape = tuple(n for n, axis in zip(pixels.shape, axes, strict=True) if axis in SPATIAL)
         try:
-            return np.stack(checked_outputs(self._called(made, pixels, axes), shape, outputs_of(made)))
+            return np.stack(checked_outputs(self._called(made, pixels, axes, place), shape, outputs_of(made)))
         except InvalidLabels as error:
             raise AssertionError(f"it {error}; return whole numbers, 0 for background, for each pixel") from error
         except Exception as error:

@@ -66,11 +66,21 @@ class BioioReader:
         if image.images and self.image is None:
             warnings.warn(
                 f"{path!r} holds {len(scenes):,} images, and the first ({image.images[0]}) is read; choose another "
-                "with the reader's option image (--reader-set image=1)",
+                "with the reader's option image (--reader-set image=1), or do all with `tilewright run` or "
+                "tilewright.Collection",
                 UserWarning,
                 stacklevel=2,
             )
         return image
+
+    def images(self, path: str) -> dict[str, str]:
+        """The scenes of a file by their names, or by number if these are not plain; empty if one is chosen."""
+        if self.image is not None:
+            return {}
+        with _readable(path):
+            scenes = all_scenes(_reader_of(path), path)
+        plain = len(set(scenes)) == len(scenes) and all(map(_is_name, scenes))
+        return {name if plain else str(i): f"{path}#{i}" for i, name in enumerate(scenes)} if len(scenes) > 1 else {}
 
     def _number(self, scenes: tuple[str, ...], path: str) -> int:
         chosen = self.image
@@ -82,6 +92,11 @@ class BioioReader:
             return int(chosen)
         listed = ", ".join(f"{i}: {name}" for i, name in enumerate(scenes[:10]))
         raise InvalidOption(f"image {chosen!r} does not exist; {path!r} has {listed}{', …' * (len(scenes) > 10)}")
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text can be the name of a file."""
+    return bool(text) and text.isprintable() and "/" not in text and text not in (".", "..")
 
 
 @contextmanager

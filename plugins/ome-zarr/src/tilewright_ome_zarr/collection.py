@@ -16,10 +16,9 @@ from tilewright.errors import InvalidImage, InvalidOption, NotReadable, Tilewrig
 from .metadata import Ome, read_ome
 from .store import Node, inside, is_remote, one_line, open_node
 
-__all__ = ["element", "listed_labels", "not_one_image", "open_image_node"]
+__all__ = ["element", "images_of", "listed_labels", "not_one_image", "open_image_node"]
 
 LISTED = 10  # images named in a message; a plate may have thousands
-WELLS = 100  # in which they are looked for
 SPATIAL_ELEMENTS = ("images", "labels")  # folders of a SpatialData store; those of points, shapes and tables hold none
 
 
@@ -35,10 +34,26 @@ def not_one_image(path: str, ome: Ome | None) -> TilewrightError:
     if not listed:
         return NotReadable(f"{path!r} is a zarr group without OME-Zarr image metadata; give the path of an image")
     more = ", …" if len(listed) > LISTED else ""
+    every = "" if kind.startswith("a group") else "`tilewright run` and tilewright.Collection do all of its images; "
     return InvalidOption(
-        f"{path!r} is {kind}; choose one of its images by its path, as in `tilewright info "
+        f"{path!r} is {kind}; {every}choose one of its images by its path, as in `tilewright info "
         f"{shlex.quote(f'{path}/{listed[0]}')}`, or with the option image: {', '.join(listed[:LISTED])}{more}"
     )
+
+
+def images_of(path: str) -> dict[str, str]:
+    """The images of a plate, a well, a series or a SpatialData store, by their paths in it; empty for anything else."""
+    node = open_node(path)
+    ome = read_ome(node, path) if isinstance(node, zarr.Group) else None
+    if ome is None or "multiscales" in ome.attributes:
+        return {}
+    if "spatialdata_attrs" in ome.attributes:
+        images = _elements(path, "images")
+    elif {"plate", "well", "bioformats2raw.layout"} & ome.attributes.keys():
+        _, images = _contents(path, ome)
+    else:
+        return {}
+    return {name: inside(path, name) for name in images}
 
 
 def open_image_node(path: Location) -> tuple[Location, Node]:
@@ -78,7 +93,7 @@ def _contents(path: str, ome: Ome | None) -> tuple[str, Iterator[str]]:
     attributes: Mapping[str, object] = ome.attributes if ome else {}
     if "plate" in attributes:
         wells = _paths(attributes["plate"], "wells")
-        return f"a plate of {len(wells):,} wells", _fields_of_wells(path, wells)
+        return f"a plate of {len(wells):,} wells", chain.from_iterable(_fields(path, well) for well in wells)
     if "well" in attributes:
         fields = _paths(attributes["well"], "images")
         return f"a well of {len(fields):,} fields", iter(fields)
@@ -100,15 +115,17 @@ def _paths(owner: Any, key: str) -> list[str]:
     return [each["path"] for each in entries if isinstance(each, Mapping) and isinstance(each.get("path"), str)]
 
 
-def _fields_of_wells(path: str, wells: list[str]) -> Iterator[str]:
-    for well in wells[:WELLS]:
-        where = inside(path, well)
-        try:
-            node = open_node(where)
-        except NotReadable:  # a well that is listed and was not imaged
-            continue
+def _fields(path: str, well: str) -> Iterator[str]:
+    """The fields of a well; the well itself if it is there and cannot be read, so that its error is met."""
+    where = inside(path, well)
+    try:
+        node = open_node(where)
         ome = read_ome(node, where) if isinstance(node, zarr.Group) else None
-        yield from (f"{well}/{field}" for field in _paths(ome.attributes.get("well") if ome else None, "images"))
+    except (InvalidImage, NotReadable):
+        if is_remote(where) or Path(where).exists():
+            yield well
+        return  # a well that is listed and was not imaged
+    yield from (f"{well}/{field}" for field in _paths(ome.attributes.get("well") if ome else None, "images"))
 
 
 def _series(path: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from tilewright.abc import AXES, Array, Image, Level, Location, is_node
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 
 from .codecs import codec_names
-from .collection import element, listed_labels, not_one_image, open_image_node
+from .collection import element, images_of, listed_labels, not_one_image, open_image_node
 from .metadata import Dataset, Multiscale, Ome, read_multiscale, read_ome
 from .store import AnyArray, Node, inside, is_remote, one_line, open_node
 
@@ -59,6 +59,10 @@ class OmeZarrReader:
     def labels(self, path: str) -> tuple[str, ...]:
         """The names of the label images that belong to the image."""
         return label_names(self._opened(path)[0])
+
+    def images(self, path: str) -> dict[str, str]:
+        """The images of a plate, a well, a series of bioformats2raw or a SpatialData store; empty if one is chosen."""
+        return {} if self.image else images_of(self._opened(path)[0])
 
     def _opened(self, path: str) -> tuple[Location, Node]:
         """Where the image lies, and its node: at the path, at the image chosen in it, or at the only one of several."""

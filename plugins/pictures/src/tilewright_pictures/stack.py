@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright import open_image
-from tilewright.abc import AXES, Image, Region
+from tilewright.abc import AXES, Image, Region, files_by_name
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 
 from . import STACKED
@@ -65,6 +65,12 @@ class StackReader:
             format=f"stack of {first.format}",
         )
 
+    def images(self, path: str) -> dict[str, str]:
+        """The images by name, unless they are one stack: by `axes`, or by a number along t, c or z in all names."""
+        files = [] if self.image is not None or self.axes else _files(path)
+        numbered = [{letter.lower() for letter, _ in NUMBERED.findall(Path(file).stem)} for file in files]
+        return files_by_name(files) if len(files) > 1 and not set.intersection(*numbered) else {}
+
     def _order(self, first: Image, files: Sequence[str], path: str) -> tuple[dict[str, list[int]], list[int]]:
         """The values along each outer axis, and the files in the order of their combinations."""
         placed = [{letter.lower(): int(number) for letter, number in NUMBERED.findall(Path(f).stem)} for f in files]
@@ -90,7 +96,8 @@ class StackReader:
         raise InvalidOption(
             f"{path!r} has {len(files):,} images, the first of axes {first.axes!r} and shape {first.shape}, and "
             f"{problem}; "
-            f"pass axes such as {_suggested(first.axes)} for one stack (--axes), or choose one with the option image: "
+            f"pass axes such as {_suggested(first.axes)} for one stack (--axes), do all as images of their own with "
+            f"`tilewright run --only '*'` or tilewright.Collection, or choose one with the option image: "
             f"{_listed([Path(file).name for file in files])}"
         )
 

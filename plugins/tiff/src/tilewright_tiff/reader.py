@@ -49,9 +49,32 @@ class TiffReader:
 
     series: int | None = field(default=None, metadata={"help": "Image of the file to read, 0 the first; or the first."})
     level: int = field(default=0, metadata={"help": "Resolution level to read, 0 the finest."})
+    image: str | None = field(
+        default=None, metadata={"help": "Likewise, as the text after # in a path: positions.tif#1."}
+    )
     axes: str | None = field(
         default=None, metadata={"help": "Axes that overrule the file's, a letter of tczyx for each of its dimensions."}
     )
+
+    def __post_init__(self) -> None:
+        if self.image is None:
+            return
+        if self.series is not None or not self.image.isdecimal():
+            raise InvalidOption(
+                f"image {self.image!r} must be the number of a series, and series left out, not {self.series!r}"
+            )
+        object.__setattr__(self, "series", int(self.image))
+        object.__setattr__(self, "image", None)
+
+    def images(self, path: str) -> dict[str, str]:
+        """The series of a file by their names, or by number if not all have one; empty if one is chosen."""
+        if self.series is not None:
+            return {}
+        with complaints(), open_tiff(path).tif as tif:
+            found = series_of(tif)
+            kept = {i: one_line(each.name) for i, each in enumerate(found) if not i or not belongs_to(each, found[0])}
+        plain = len(set(kept.values())) == len(kept) and all(map(_is_name, kept.values()))
+        return {name if plain else str(i): f"{path}#{i}" for i, name in kept.items()} if len(kept) > 1 else {}
 
     def __call__(self, path: str) -> Image:
         with complaints() as said:
@@ -141,11 +164,16 @@ class TiffReader:
         return found[self.series or 0]
 
 
+def _is_name(text: str) -> bool:
+    """Whether a text can be the name of a file."""
+    return bool(text) and "/" not in text and text not in (".", "..")
+
+
 def _tell_of_choice(found: Sequence[tifffile.TiffPageSeries], images: Sequence[str], path: str) -> None:
     """Say that the first of several images is read: a warning, or only in the log where the others belong to it."""
     text = (
         f"{path!r} holds {len(images):,} images, and the first ({images[0]}) is read; choose another with the reader's "
-        "option series (--reader-set series=1)"
+        "option series (--reader-set series=1), or do all with `tilewright run` or tilewright.Collection"
     )
     if all(belongs_to(each, found[0]) for each in found[1:]):
         logger.info(text)

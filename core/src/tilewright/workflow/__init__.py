@@ -12,19 +12,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from .abc.traits import outputs_of
-from .components.blame import name_of
-from .components.files import read_record, record_of, text_of, write_text
-from .components.quantities import whole_number
-from .errors import InvalidOption, UnknownComponent
-from .io.destination import OUTPUT
-from .pipeline import PARTS, SEVERAL, Pipeline
-from .run_options import SHARED, Progress, RunOptions
+from ..abc.traits import outputs_of
+from ..components.blame import name_of
+from ..components.files import read_record, record_of, text_of, write_text
+from ..components.quantities import whole_number
+from ..errors import InvalidOption, UnknownComponent
+from ..io.destination import OUTPUT
+from ..pipeline import PARTS, SEVERAL, Pipeline
+from ..run_options import SHARED, Progress, RunOptions
 
 if TYPE_CHECKING:
-    from .engine.forecast import Forecast
-    from .engine.result import Result
-    from .engine.stage import Stage
+    from ..engine.forecast import Forecast
+    from ..engine.result import Result
+    from ..engine.stage import Stage
 
 __all__ = ["Step", "Workflow"]
 
@@ -234,7 +234,7 @@ class Workflow:
         self, source: Any, destination: str | Path | None, shared: RunOptions, known: Mapping[str, Any]
     ) -> Iterator[Stage]:
         """The steps on an image, in their order. known: the labels of steps before the one that is asked for."""
-        from .engine.stage import Stage
+        from ..engine.stage import Stage
 
         for name, step in self.steps.items():
             own = {option: getattr(shared, option) for option in SHARED}
@@ -284,7 +284,7 @@ def _step(name: object, value: object) -> Step:
 
 def _check_folder(source: Any, destination: str | Path | None) -> None:
     """InvalidOption for labels in a bucket, of which a step cannot tell yet whether they are its own."""
-    from .storage.location import is_url
+    from ..storage.location import is_url
 
     place = source if destination is None else destination
     if isinstance(place, str | os.PathLike) and is_url(os.fspath(place)):
@@ -293,8 +293,8 @@ def _check_folder(source: Any, destination: str | Path | None) -> None:
 
 def _opened(source: Any, shared: RunOptions) -> tuple[RunOptions, Any]:
     """The options and the source of all steps: an array is an image from now on, whose pixels are digested once."""
-    from .image import Image
-    from .io.source import open_source
+    from ..image import Image
+    from ..io.source import open_source
 
     if isinstance(source, str | os.PathLike | Image):
         return shared, source
@@ -320,7 +320,7 @@ def _labels_of(name: str, step: Step) -> tuple[str, ...]:
 
 def _suffix(step: Step, source: Any) -> str:
     """The suffix of labels in a folder: that of the step's writer, of the one for the image, or of OME-Zarr."""
-    from .io.formats import choose_writer, suffix_of
+    from ..io.formats import choose_writer, suffix_of
 
     if step.pipeline.writer is not None:
         return suffix_of(step.pipeline.writer)

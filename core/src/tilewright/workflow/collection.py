@@ -1,0 +1,218 @@
+"""Several images at one path, such as those of a plate, and one run over all of them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ..components.quantities import whole_number
+from ..errors import InvalidOption, TilewrightError
+from ..pipeline import Pipeline
+from ..run_options import SHARED, RunOptions
+from ..storage.machine import cpus
+from . import OWN, Step, Workflow
+
+if TYPE_CHECKING:
+    from ..engine.result import Result
+    from ..engine.table import Table
+
+__all__ = ["Collection", "ImageDone"]
+
+ROWS = 2**16  # of a table that are in memory at once
+KEY = "image"  # the column that says the image
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageDone:
+    """One image of a collection after a run: the results of its steps by name, or the error that ended it."""
+
+    name: str
+    path: str
+    results: Mapping[str, Result] = field(default_factory=dict)
+    error: TilewrightError | None = None
+
+    @property
+    def labels(self) -> dict[str, Result]:
+        """The label images by name, each output of a segmenter with several by its own."""
+        results = self.results.items()
+        return {label: each for name, result in results for label, each in (result.outputs or {name: result}).items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collection:
+    """Images by name, in their order: the fields of a plate, scenes of a file, files of a folder or a pattern.
+
+    >>> plate = Collection(images={"A/1/0": "plate.zarr/A/1/0", "B/1/0": "plate.zarr/B/1/0"})
+    >>> list(plate.only("A/*"))
+    ['A/1/0']
+    """
+
+    images: Mapping[str, str]
+
+    @classmethod
+    def open(cls, path: str | Path, *, reader: Any = None) -> Self:
+        """The images at a path: those that its reader lists, or every file of a folder or a pattern.
+
+        A path that is one image is a collection of one. NotReadable if there is none.
+        """
+        from ..io.collection import all_images
+
+        return cls(images=all_images(path, reader=reader))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.images)
+
+    def __getitem__(self, name: str) -> str:
+        return self.images[name]
+
+    def only(self, pattern: str) -> Collection:
+        """The images whose names match a pattern of `fnmatch`, such as `A/*`. InvalidOption if none does."""
+        chosen = {name: path for name, path in self.images.items() if fnmatchcase(name, pattern)}
+        if not chosen:
+            names = ", ".join(list(self.images)[:10]) + (", …" if len(self.images) > 10 else "")
+            raise InvalidOption(f"no image has a name like {pattern!r}; there are: {names}")
+        return Collection(images=chosen)
+
+    def run(
+        self, work: Pipeline | Workflow, destination: str | Path | None = None, *, jobs: int = 1, **options: Any
+    ) -> list[ImageDone]:
+        """Run a pipeline or workflow on every image, and return what became of each; see `running`."""
+        return list(self.running(work, destination, jobs=jobs, **options))
+
+    def running(
+        self, work: Pipeline | Workflow, destination: str | Path | None = None, *, jobs: int = 1, **options: Any
+    ) -> Iterator[ImageDone]:
+        """Run a pipeline or workflow on every image, and return each image when it is done, in their order.
+
+        Each has a run and a checkpoint of its own. An image whose labels are there and made from the same is done, as
+        in a workflow. One that fails does not end the others: its error is kept, and the same call does it again.
+
+        work: a pipeline is a workflow of one step, which has the option `name`.
+        destination: a folder, in which each image has a folder of its name; None for labels in the images' own stores.
+        jobs: images at once, each with its share of this machine's CPUs unless `workers` says how many threads.
+        options: those of `Workflow.run`, and for a pipeline its own too, but for `table`: see `write_table`.
+        """
+        jobs = whole_number("jobs", jobs, least=1)
+        workflow, shared = _work_of(work, options)
+        if jobs > 1 and shared.get("workers") is None:
+            shared["workers"] = max(1, cpus() // jobs)
+        homes = _homes(self.images, destination, make_parents=bool(shared.get("make_parents")))
+        tasks: list[Callable[[], ImageDone]] = [
+            partial(_done, workflow, name, path, homes[name], shared | ({"make_parents": True} if destination else {}))
+            for name, path in self.images.items()
+        ]
+        return _one_by_one(tasks) if jobs == 1 else _at_once(tasks, jobs)
+
+
+def write_table(images: list[ImageDone], path: str | Path) -> int:
+    """Write the tables of all images as one CSV, whose first column says the image; return the number of its rows.
+
+    It is put into place when it is whole. InvalidOption for another suffix, and if an image has not one table.
+    """
+    check_table(path)
+    path, rows = Path(path), 0
+    aside = path.with_name(f".{path.name}.partial")
+    with aside.open("w", newline="", encoding="utf-8") as file:
+        columns: list[str] = []
+        writer = csv.writer(file)
+        for image in images:
+            if image.error is not None:
+                continue
+            table = _table_of(image)
+            if not columns:
+                columns = table.names
+                writer.writerow([KEY, *columns])
+            if table.names != columns:
+                raise InvalidOption(
+                    f"image {image.name} has the columns {', '.join(table.names)}, and those before it have "
+                    f"{', '.join(columns)}; measure the same of all"
+                )
+            values = [table[name] for name in columns]
+            for start in range(0, len(table), ROWS):
+                parts = [column[start : start + ROWS].tolist() for column in values]
+                writer.writerows((image.name, *row) for row in zip(*parts, strict=True))
+            rows += len(table)
+    aside.replace(path)
+    return rows
+
+
+def check_table(path: str | Path) -> None:
+    """InvalidOption for a table of several images that is not CSV, or whose folder is not there."""
+    path = Path(path)
+    if path.suffix.lower() != ".csv":
+        raise InvalidOption(f"the table of several images is CSV, and {path} does not end in .csv; choose another name")
+    if not path.absolute().parent.is_dir():
+        raise InvalidOption(f"there is no folder {path.absolute().parent} for the table; correct the path, or make it")
+
+
+def _table_of(image: ImageDone) -> Table:
+    tables = [each.table for each in image.labels.values() if each.table is not None]
+    if len(tables) != 1:
+        raise InvalidOption(
+            f"image {image.name} has {len(tables)} tables, and a table of all images is made of one each; measure one "
+            "label image"
+        )
+    return tables[0]
+
+
+def _work_of(work: Pipeline | Workflow, options: Mapping[str, Any]) -> tuple[Workflow, dict[str, Any]]:
+    """The workflow of a run on one image, and the options of all its steps."""
+    shared = {name: value for name, value in options.items() if name in SHARED}
+    rest = {name: value for name, value in options.items() if name not in SHARED}
+    if rest.get("table") is not None:
+        raise InvalidOption("each image has a table of its own beside its labels; leave table out, and join them after")
+    if isinstance(work, Workflow):
+        if rest:
+            raise InvalidOption(f"{next(iter(rest))} is an option of a step; say it in the workflow")
+        return work, shared
+    name = rest.pop("name", RunOptions().name)
+    if strange := [each for each in rest if each not in OWN]:
+        raise InvalidOption(f"a run has no option {strange[0]!r}; its options are {', '.join((*OWN, *SHARED, 'name'))}")
+    return Workflow(steps={name: Step(pipeline=work, options=RunOptions(**rest))}), shared
+
+
+def _homes(images: Mapping[str, str], destination: str | Path | None, *, make_parents: bool) -> dict[str, Path | None]:
+    """By image the folder of its labels. InvalidOption for a destination in a folder that is not there."""
+    if destination is None:
+        return dict.fromkeys(images)
+    home = Path(destination).absolute()
+    if home.exists() and not home.is_dir():
+        raise InvalidOption(f"{home} is not a folder, and each image has a folder in it; give another path")
+    if not home.parent.is_dir() and not make_parents:
+        raise InvalidOption(
+            f"there is no folder {home.parent} for the labels; correct the path, or pass make_parents=True "
+            "(--make-parents) to have it made"
+        )
+    return {name: home / name for name in images}
+
+
+def _done(workflow: Workflow, name: str, path: str, home: Path | None, options: Mapping[str, Any]) -> ImageDone:
+    try:
+        return ImageDone(name=name, path=path, results=workflow.run(path, home, **options))
+    except TilewrightError as error:
+        return ImageDone(name=name, path=path, error=error)
+
+
+def _one_by_one(tasks: list[Callable[[], ImageDone]]) -> Iterator[ImageDone]:
+    return (task() for task in tasks)
+
+
+def _at_once(tasks: list[Callable[[], ImageDone]], jobs: int) -> Iterator[ImageDone]:
+    """The images in their order, so many at once; those that wait are given up when the caller stops."""
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(task) for task in tasks]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()

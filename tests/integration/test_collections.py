@@ -1,0 +1,219 @@
+"""Several images at one path: which they are, and one run over all of them that can be killed and repeated."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from click.testing import CliRunner, Result
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from tilewright import Collection, InvalidOption, Pipeline, Workflow, open_image
+from tilewright.cli import main
+
+THRESHOLD = {"name": "threshold", "configuration": {"threshold": 0.5}}
+MEASURE = {"name": "size", "configuration": {"properties": ["area"]}}
+
+
+def pixels(seed: int, side: int = 64) -> NDArray[np.float32]:
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).random((side, side)), 2)
+    return ((noise - noise.min()) / np.ptp(noise)).astype(np.float32)
+
+
+def whole(seed: int, side: int = 64) -> NDArray[Any]:
+    labels: NDArray[Any] = ndimage.label(pixels(seed, side) > 0.5)[0]
+    return labels
+
+
+def multiscale() -> dict[str, Any]:
+    scale = [{"type": "scale", "scale": [1.0, 1.0]}]
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
+    return {
+        "ome": {
+            "version": "0.5",
+            "multiscales": [{"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}],
+        }
+    }
+
+
+def plate(path: Path, wells: int = 2, fields: int = 2, side: int = 64) -> Path:
+    """A plate of OME-Zarr 0.5; the pixels of field `f` of well `w` are those of seed `w * fields + f`."""
+    names = [f"{'ABCDEFGH'[i // 2]}/{i % 2 + 1}" for i in range(wells)]
+    listed = [{"path": name, "rowIndex": i // 2, "columnIndex": i % 2} for i, name in enumerate(names)]
+    rows = sorted({name[0] for name in names})
+    root = {
+        "columns": [{"name": "1"}, {"name": "2"}],
+        "rows": [{"name": row} for row in rows],
+        "wells": listed,
+        "version": "0.5",
+    }
+    group = zarr.create_group(path, attributes={"ome": {"version": "0.5", "plate": root}})
+    for i, name in enumerate(names):
+        images = [{"path": str(field)} for field in range(fields)]
+        well = group.create_group(name, attributes={"ome": {"version": "0.5", "well": {"images": images}}})
+        for field in range(fields):
+            image = well.create_group(str(field), attributes=multiscale())
+            data = pixels(i * fields + field, side)
+            image.create_array("0", data=data, chunks=(32, 32), dimension_names=["y", "x"])
+    return path
+
+
+def command(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(each) for each in arguments])
+
+
+def labels_of(image: Path, name: str = "labels") -> NDArray[Any]:
+    return np.asarray(open_image(image / "labels" / name).data[:])
+
+
+def test_the_fields_of_a_plate_are_its_images(tmp_path: Path) -> None:
+    found = Collection.open(plate(tmp_path / "plate.ome.zarr"))
+    assert list(found) == ["A/1/0", "A/1/1", "A/2/0", "A/2/1"]
+    assert list(found.only("A/2/*")) == ["A/2/0", "A/2/1"]
+    np.testing.assert_array_equal(open_image(found["A/2/1"]).data[:], pixels(3))
+    with pytest.raises(InvalidOption, match="no image has a name like 'B"):
+        found.only("B/*")
+
+
+def test_one_command_does_all_fields_of_a_plate(tmp_path: Path) -> None:
+    image = plate(tmp_path / "plate.ome.zarr")
+    done = command("run", image, "--segmenter", "threshold", "--set", "threshold=0.5")
+    assert done.exit_code == 0, done.output
+    for seed, name in enumerate(("A/1/0", "A/1/1", "A/2/0", "A/2/1")):
+        np.testing.assert_array_equal(labels_of(image / name), whole(seed))
+    assert f"{sum(int(whole(seed).max()) for seed in range(4))} objects in 4 images" in done.output
+    again = command("run", image, "--segmenter", "threshold", "--set", "threshold=0.5", "--quiet")
+    assert again.exit_code == 0
+    assert again.output.count("unchanged") == 4
+
+
+def test_an_output_folder_has_a_folder_for_each_image(tmp_path: Path) -> None:
+    image = plate(tmp_path / "plate.ome.zarr")
+    done = command(
+        "run", image, tmp_path / "out", "--segmenter", "threshold", "--set", "threshold=0.5", "--only", "A/1/*"
+    )
+    assert done.exit_code == 0, done.output
+    found = sorted(str(each.relative_to(tmp_path / "out")) for each in (tmp_path / "out").glob("*/*/*/*"))
+    assert found == ["A/1/0/labels.ome.zarr", "A/1/1/labels.ome.zarr"]
+    np.testing.assert_array_equal(open_image(tmp_path / "out/A/1/1/labels.ome.zarr").data[:], whole(1))
+
+
+def test_a_broken_field_is_listed_and_done_alone_once_it_is_repaired(tmp_path: Path) -> None:
+    image = plate(tmp_path / "plate.ome.zarr")
+    chunk = image / "A/1/1/0/c/0/0"
+    kept = chunk.read_bytes()
+    chunk.write_bytes(b"broken")
+    arguments = ("run", image, "--segmenter", "threshold", "--set", "threshold=0.5", "--json")
+    done = command(*arguments)
+    assert done.exit_code == 3
+    assert "A/1/1: error:" in done.output
+    assert "1 image failed" in done.output
+    np.testing.assert_array_equal(labels_of(image / "A/2/1"), whole(3))
+    chunk.write_bytes(kept)
+    done = command(*arguments, "--quiet")
+    assert done.exit_code == 0
+    steps = {name: each["steps"]["labels"] for name, each in json.loads(done.output)["images"].items()}
+    assert [name for name, step in steps.items() if step["seconds"]] == ["A/1/1"]
+    np.testing.assert_array_equal(labels_of(image / "A/1/1"), whole(1))
+
+
+def test_one_table_tells_the_image_of_each_row(tmp_path: Path) -> None:
+    image, table = plate(tmp_path / "plate.ome.zarr"), tmp_path / "plate.csv"
+    done = command(
+        "run", image, "--segmenter", "threshold", "--set", "threshold=0.5", "--measure", "size", "--table", table
+    )
+    assert done.exit_code == 0, done.output
+    with table.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    expected = [
+        (name, label, np.count_nonzero(whole(seed) == label))
+        for seed, name in enumerate(("A/1/0", "A/1/1", "A/2/0", "A/2/1"))
+        for label in range(1, int(whole(seed).max()) + 1)
+    ]
+    assert [(row["image"], int(row["label"]), int(float(row["area"]))) for row in rows] == expected
+    wrong = command(
+        "run", image, "--segmenter", "threshold", "--measure", "size", "--table", tmp_path / "plate.parquet"
+    )
+    assert wrong.exit_code == 2
+    assert "does not end in .csv" in wrong.output
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_images_at_once_have_the_labels_that_they_have_one_by_one(tmp_path: Path, jobs: int) -> None:
+    image = plate(tmp_path / "plate.ome.zarr", wells=3)
+    done = Collection.open(image).run(Pipeline(segmenter=THRESHOLD), tmp_path / "out", jobs=jobs, name="nuclei")
+    assert [each.name for each in done] == ["A/1/0", "A/1/1", "A/2/0", "A/2/1", "B/1/0", "B/1/1"]
+    for seed, each in enumerate(done):
+        assert each.error is None
+        np.testing.assert_array_equal(each.labels["nuclei"].labels.compute(), whole(seed))
+
+
+def test_a_workflow_runs_on_every_field(tmp_path: Path) -> None:
+    image = plate(tmp_path / "plate.ome.zarr")
+    steps = {"nuclei": {"segmenter": THRESHOLD}, "grown": {"segmenter": "expand", "given": {"nuclei": "nuclei"}}}
+    Workflow(steps=steps).save(tmp_path / "cells.toml")
+    done = command("run", image, "--workflow", tmp_path / "cells.toml", "--only", "A/*/0")
+    assert done.exit_code == 0, done.output
+    np.testing.assert_array_equal(labels_of(image / "A/2/0", "nuclei"), whole(2))
+    assert labels_of(image / "A/2/0", "grown").astype(bool).sum() > whole(2).astype(bool).sum()
+
+
+def test_files_of_a_folder_are_images_of_their_own(tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for seed, name in enumerate(("first.tif", "second.tif")):
+        tifffile.imwrite(folder / name, pixels(seed))
+    done = command(
+        "run", folder, tmp_path / "out", "--only", "*", "--segmenter", "threshold", "--set", "threshold=0.5", "--quiet"
+    )
+    assert done.exit_code == 0, done.output
+    np.testing.assert_array_equal(open_image(tmp_path / "out/second/labels.ome.tif").data[:], whole(1))
+
+
+def test_the_one_image_of_a_path_is_run_as_before(tmp_path: Path) -> None:
+    image = plate(tmp_path / "plate.ome.zarr")
+    done = command("run", image / "A/1/0", tmp_path / "out.zarr", "--segmenter", "threshold", "--set", "threshold=0.5")
+    assert done.exit_code == 0, done.output
+    np.testing.assert_array_equal(open_image(tmp_path / "out.zarr").data[:], whole(0))
+
+
+@pytest.mark.slow
+def test_a_plate_that_is_killed_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    template = plate(tmp_path / "template.ome.zarr", wells=6)
+    arguments = ["--segmenter", "threshold", "--set", "threshold=0.5", "--tile", "16", "--measure", "size", "--quiet"]
+
+    def start(image: Path) -> subprocess.Popen[bytes]:
+        words = [sys.executable, "-m", "tilewright.cli", "run", str(image), *arguments]
+        return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    never, killed = tmp_path / "never.ome.zarr", tmp_path / "killed.ome.zarr"
+    for image in (never, killed):
+        shutil.copytree(template, image)
+    begun = time.monotonic()
+    assert start(never).wait() == 0
+    spent, random = time.monotonic() - begun, np.random.default_rng(0)
+    for _ in range(3):
+        process = start(killed)
+        time.sleep(spent * random.uniform(0.3, 0.9))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert start(killed).wait() == 0
+    for name in Collection.open(never):
+        one, other = (
+            {str(f.relative_to(image / name)): f.read_bytes() for f in (image / name).rglob("c/*/*") if f.is_file()}
+            for image in (never, killed)
+        )
+        assert one == other
