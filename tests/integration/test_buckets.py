@@ -272,7 +272,6 @@ def versions(proxy: Proxy) -> set[str]:
     return {key.split("/")[0] for key in keys(LABELS, proxy.endpoint) if "/" in key}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_readers_during_a_replacement_see_old_or_new_labels_whole(proxy: Proxy, version: str) -> None:
     put_image(IMAGE, proxy.endpoint, pixels(), version=version, consolidated=True)
@@ -323,14 +322,12 @@ def test_what_is_not_a_label_image_is_not_replaced(proxy: Proxy) -> None:
     assert np.array_equal(labels_at(proxy, IMAGE), pixels())
 
 
-@pytest.mark.slow
 def test_a_run_that_is_killed_resumes(server: tuple[str, int], tmp_path: Path) -> None:
     from bucket_kill import killed_and_resumed
 
     killed_and_resumed(server, tmp_path, rounds=3)
 
 
-@pytest.mark.slow
 def test_processes_write_to_a_bucket(proxy: Proxy) -> None:
     put_image(IMAGE, proxy.endpoint, pixels())
     by = Pipeline(segmenter="threshold", tiler=Grid(tile=32))
@@ -381,7 +378,6 @@ def test_places_that_are_only_read_are_named(tmp_path: Path) -> None:
 # What fails
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "failing",
     [{"answer": 503, "times": 5}, {"answer": 500, "times": 3}, {"cut": 100, "times": 5}, {"slow": 0.05, "times": 60}],

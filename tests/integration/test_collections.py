@@ -24,6 +24,8 @@ from scipy import ndimage
 from tilewright import Collection, InvalidOption, Pipeline, Workflow, open_image
 from tilewright.cli import main
 
+pytestmark = pytest.mark.slow
+
 THRESHOLD = {"name": "threshold", "configuration": {"threshold": 0.5}}
 MEASURE = {"name": "size", "configuration": {"properties": ["area"]}}
 
@@ -190,7 +192,6 @@ def test_the_one_image_of_a_path_is_run_as_before(tmp_path: Path) -> None:
     np.testing.assert_array_equal(open_image(tmp_path / "out.zarr").data[:], whole(0))
 
 
-@pytest.mark.slow
 def test_a_plate_that_is_killed_ends_with_the_same_bytes(tmp_path: Path) -> None:
     template = plate(tmp_path / "template.ome.zarr", wells=6)
     arguments = ["--segmenter", "threshold", "--set", "threshold=0.5", "--tile", "16", "--measure", "size", "--quiet"]
