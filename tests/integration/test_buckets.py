@@ -29,6 +29,7 @@ IMAGE = "s3://bucket/image.ome.zarr"
 LABELS = f"{IMAGE}/labels/cells"
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:the checkpoint of s3:UserWarning"),
     pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part:UserWarning"),
 ]
