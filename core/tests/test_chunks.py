@@ -84,6 +84,7 @@ def test_a_region_is_read_as_zarr_reads_it(data: st.DataObject, tmp_path: Path) 
     assert fast[region].flags.writeable
 
 
+@pytest.mark.slow
 @several
 @given(data=st.data())
 def test_whole_chunks_are_written_as_zarr_writes_them(data: st.DataObject, tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def noise(*shape: int) -> NDArray[np.uint8]:
 # What is handed over
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_ids_of_tiles_are_those_of_the_whole_for_any_shape_tile_and_ids(data: st.DataObject) -> None:
@@ -496,6 +497,7 @@ def test_labels_made_on_a_coarse_level_serve_the_finest_one_and_the_reverse(stat
         np.testing.assert_array_equal(down.labels.compute(), zarr.open_array(path / "labels" / "fine" / "2")[...])
 
 
+@pytest.mark.slow
 def test_processes_and_a_resumed_run_take_the_same_nearest_labels(tmp_path: Path) -> None:
     stored = zarr.create_array(tmp_path / "nuclei.zarr", data=seeds(16, 16, density=0.7), chunks=(4, 4))
     image, labels = grid_image(np.zeros((64, 64)), "yx", 0.5), grid_image(stored, "yx", 2.0)

@@ -125,6 +125,7 @@ def test_law_2_holds_for_a_plain_function_that_smooths_with_the_radius_as_halo_o
     np.testing.assert_array_equal(pipeline.run(noise).labels.compute(), smoothed(noise))
 
 
+@pytest.mark.slow
 @quick
 @given(st.data())
 def test_law_3_overlap_gives_the_truth_for_touching_cells(data: st.DataObject) -> None:
@@ -135,6 +136,7 @@ def test_law_3_overlap_gives_the_truth_for_touching_cells(data: st.DataObject) -
     np.testing.assert_array_equal(result.labels.compute(), raster_order(truth))
 
 
+@pytest.mark.slow
 @quick
 @given(st.data())
 def test_law_3_overlap_joins_objects_of_any_shape(data: st.DataObject) -> None:

@@ -31,6 +31,7 @@ class Smooth:
         return labels
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(data=st.data())
 def test_with_the_context_that_a_pixel_depends_on_tiles_equal_the_whole(data: st.DataObject) -> None:

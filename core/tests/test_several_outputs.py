@@ -83,6 +83,7 @@ def files_of(path: Path) -> dict[str, bytes]:
     return {str(each.relative_to(path)): each.read_bytes() for each in files}
 
 
+@pytest.mark.slow
 @given(
     shape=st.one_of(
         st.tuples(st.integers(1, 30), st.integers(1, 30)), st.tuples(*[st.integers(1, 5)] + [st.integers(1, 14)] * 2)
@@ -200,6 +201,7 @@ class LocalTwice(Local):
         return Local(level={"low": 0.4, "high": 0.6}[name], log=self.log)
 
 
+@pytest.mark.slow
 def test_a_network_may_decode_several_outputs_of_one_prediction(tmp_path: Path) -> None:
     pixels = (image_of(40, 50) * 9).astype(np.int64)
     network = LocalTwice(log=tmp_path / "log")

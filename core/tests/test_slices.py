@@ -77,6 +77,7 @@ grids = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(stacks(), grids, st.sampled_from([0.05, 0.25, 0.5, 1.0]))
 def test_linked_components_are_those_of_the_definition(mask: Labels, tiler: Grid, least: float) -> None:
@@ -86,6 +87,7 @@ def test_linked_components_are_those_of_the_definition(mask: Labels, tiler: Grid
     assert result.n_objects == expected.max()
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.integers(1, 4), st.integers(1, 12), st.integers(0, 99), st.integers(2, 13), st.integers(1, 5))
 def test_linked_cells_that_touch_are_those_of_the_definition(
@@ -150,6 +152,7 @@ def by_value(pixels: Labels) -> Any:
 by_value.axes = "yx"  # type: ignore[attr-defined]  # likewise
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.integers(2, 6), st.integers(2, 7), st.integers(0, 99))
 def test_with_equal_ids_in_several_slices_nothing_is_lost_and_they_stay_one_object(

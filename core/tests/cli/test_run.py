@@ -351,6 +351,7 @@ def test_a_wrong_address_is_said_within_the_time_limit(address: str) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_what_answers_but_is_not_a_scheduler_is_not_waited_for() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"

@@ -60,6 +60,7 @@ def test_surface_and_extent_in_three_dimensions_are_those_of_each_object_alone(v
                 assert math.isclose(columns["feret_diameter_max"][row], region.feret_diameter_max, rel_tol=1e-9)
 
 
+@pytest.mark.slow
 def test_no_tiling_changes_a_bit_of_what_is_made_of_whole_numbers(plane):
     whole = measured(EVERYTHING, plane, tile=1000, spacing=(0.3, 0.3))
     for tile in (16, 50):
