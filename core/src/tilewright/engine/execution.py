@@ -23,7 +23,6 @@ from ..storage.disk import discard, writing_to
 from ..storage.identity import Identity
 from ..storage.location import Location
 from ..storage.machine import cpus, gpus, open_standard_streams
-from ..storage.remote_lock import RemoteHold, held_object
 from .checkpoint.lock import Claim, claimed, empty, has_record, is_placing, keep, note_placing, record_of
 from .checkpoint.predictions import PREDICTIONS
 from .fingerprint import fingerprint, identity, noting_changes, of_predictions, with_windows_of
@@ -39,6 +38,7 @@ from .workers.crew import crew, in_task
 from .workers.main_guard import check_guarded
 
 if TYPE_CHECKING:
+    from ..storage.remote_lock import RemoteHold
     from .forecast import Forecast
     from .within import Area
 
@@ -58,12 +58,13 @@ class Output:
 class Execution:
     """The parts of a pipeline with the options of one run.
 
-    noted: called when all labels are known, for what their provenance is to hold besides.
+    noted: of a step of a workflow: called when all labels are known, for what their provenance is to hold besides. It
+        holds a digest of the labels too, which a run by itself need not make.
     """
 
     parts: Parts
     options: RunOptions
-    noted: Callable[[], Mapping[str, Any]] = dict
+    noted: Callable[[], Mapping[str, Any]] | None = None
 
     def run(self, source: Any, destination: str | Path | None) -> Result:
         """Plan, segment, join, write and finish."""
@@ -247,6 +248,7 @@ class Execution:
                         crew=workers,
                         report=watchers.tile_done,
                         output=each.name,
+                        digesting=self.noted is not None,
                     )
                     for part, each in enumerate(outputs)
                 ]
@@ -285,7 +287,7 @@ class Execution:
         works = list(zip(outputs, runs, outcomes, strict=True))
         sinks = [self._written(*work) for work in works]
         filled = [output.tabling.filled(run, outcome, finals) for output, run, outcome in works]
-        more = self.noted()
+        more = {} if self.noted is None else self.noted()
         claim.check()
         note_placing(outputs[0].home.beside, placing=not self.options.overwrite)
         tables = [each.placed() for each in filled]
@@ -316,6 +318,11 @@ def _held(homes: Sequence[Destination]) -> Iterator[tuple[RemoteHold, ...]]:
     """Hold the outputs that are in buckets, of which no folder of this machine can tell who writes them."""
     with ExitStack() as stack:
         far = [each.place for each in homes if isinstance(each.place, Location)]
+        if not far:
+            yield ()
+            return
+        from ..storage.remote_lock import held_object  # most runs write to folders
+
         yield tuple(stack.enter_context(held_object(place)) for place in far)
 
 

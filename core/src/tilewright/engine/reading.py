@@ -19,7 +19,6 @@ from ..labels.runs import checked
 from ..storage.arrays import footprint
 from ..storage.identity import Snapshot
 from ..storage.location import is_url
-from ..storage.remote_errors import explained
 from ..tiling.grid import TileGrid
 from ..tiling.regions import Region, box, lengths, relative
 
@@ -109,6 +108,8 @@ def _read(plan: Readable, region: Region, what: Callable[[Region], str], otherwi
         raise type(error)(f"{error}, {what(region)}") from error.__cause__
     except Exception as error:
         if is_url(image.source):
+            from ..storage.remote_errors import explained
+
             raise NotReadable(explained(error, image.source, f"read at {what(region)}") + otherwise) from error
         raise NotReadable(
             f"{image.source or image.name} cannot be read at {what(region)}: {describe(error)}; repair it{otherwise}"

@@ -79,7 +79,7 @@ class Run:
     tile failed that may. `undrawn` counts the pixels that a tile labelled in its own core and that are background in
     the result.
     `predicted` counts the windows that went through a network, `kept` the bytes of what it says that are kept.
-    `content` tells the labels that are written from others.
+    `content` tells the labels that are written from others; `digesting` is whether that is wanted, and costs a little.
     `source`, `given` and `within` are the plan's, which drops them once all tiles are segmented.
     `output` is the name of the output; empty if the segmenter returns one label image alone.
     """
@@ -96,6 +96,7 @@ class Run:
     kept: int = 0
     failed: list[str] = field(default_factory=list)
     content: Content | None = None
+    digesting: bool = False
 
     def __post_init__(self) -> None:
         self.source = self.plan.source  # the plan of later steps does without
@@ -254,10 +255,12 @@ class Run:
                 blocks=blocks_of(sink, self.plan.grid),
                 dtype=outcome.dtype,
                 attempt=self._attempt(),
+                digesting=self.digesting,
             )
             written = self._do("write", "written", write, writing, self._blocks(writing.blocks))
-            digests = [written[n].guard if n in written else 0 for n in range(len(writing.blocks))]
-            self.content = Content.of(digests, writing.blocks.largest, outcome.dtype)
+            if self.digesting and all(each.guard >= 0 for each in written.values()):
+                digests = [written[n].guard if n in written else 0 for n in range(len(writing.blocks))]
+                self.content = Content.of(digests, writing.blocks.largest, outcome.dtype)
 
     def _blocks(self, blocks: TileGrid) -> Sequence[int]:
         """The blocks that have pixels of segmented tiles; the others are background."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from .arrays import Array, ChunkFiles, beneath, chunk_files, in_memory, is_zarr, local_folder, unit_of
 from .disk import file_state
 from .location import Location, is_url
-from .object_store import ChunkObjects, chunk_objects
+
+if TYPE_CHECKING:
+    from .object_store import ChunkObjects
 
 __all__ = ["SMALL", "Identity", "pieces"]
 
@@ -60,7 +62,15 @@ class Identity:
 
     @cached_property
     def chunks(self) -> ChunkFiles | ChunkObjects | None:
-        return self._files or chunk_objects(self._whole, self._path)
+        return self._files or self._objects
+
+    @cached_property
+    def _objects(self) -> ChunkObjects | None:
+        if self._files is not None or not is_zarr(self._whole):
+            return None
+        from .object_store import chunk_objects  # most images lie in files
+
+        return chunk_objects(self._whole, self._path)
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
@@ -79,8 +89,8 @@ class Identity:
 
     def snapshot(self) -> Snapshot | None:
         """What is known of the files as they are now; None if there are none, or if regions have guards."""
-        if isinstance(self.chunks, ChunkObjects):
-            self.chunks.refresh()
+        if self._objects is not None:
+            self._objects.refresh()
         if not self.files or self.chunks is not None:
             return None
         stats = _stats(self.files)  # before the content is read: files that change meanwhile are in another state then

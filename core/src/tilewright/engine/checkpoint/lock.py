@@ -9,16 +9,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import AlreadyExists, CheckpointMismatch, OutputBusy
 from ...storage.disk import discard, read_whole, write_whole
 from ...storage.lock import LOCK, Hold, hold, released
-from ...storage.remote_lock import RemoteHold
 from .differences import differences, same
 from .log import Checkpoint
 from .predictions import PREDICTIONS
 from .traces import TRACES
+
+if TYPE_CHECKING:
+    from ...storage.remote_lock import RemoteHold
 
 __all__ = [
     "Claim",

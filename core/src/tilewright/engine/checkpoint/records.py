@@ -134,7 +134,7 @@ class LinkRecord(NamedTuple):
 class WrittenRecord(NamedTuple):
     """Step *write*: a block of the output that is filled; basis names the output.
 
-    head: (3,) as in `TileRecord`, of which only the guard is used: the digest of the block's labels.
+    head: (3,) as in `TileRecord`, of which only the guard is used: the digest of the block's labels, -1 without one.
     """
 
     basis: Column
