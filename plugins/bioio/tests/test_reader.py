@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-from tilewright import Pipeline, open_image
+from tilewright import Collection, Pipeline, open_image
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 from tilewright_bioio import is_foreign
 from tilewright_bioio.reader import BioioReader, as_axes
@@ -131,3 +131,10 @@ def test_a_file_cut_short_is_an_error_where_it_is_read(tmp_path: Path, pixels: N
 @pytest.mark.parametrize("name", ["a.tif", "a.ome.tif", "a.ome.zarr", "a.svs", "a.png", "a.npy", "a"])
 def test_it_leaves_what_tilewright_reads_itself(name: str) -> None:
     assert not is_foreign(name, b"any bytes")
+
+
+def test_every_scene_is_an_image_of_a_collection(tmp_path: Path, pixels: NDArray[Any], write_czi: Any) -> None:
+    images = Collection.open(write_czi(tmp_path / "cells.czi", pixels))
+    assert list(images) == ["Image:0", "Image:1"]
+    for name, whole in zip(images, pixels, strict=True):
+        np.testing.assert_array_equal(open_image(images[name])[...], whole)
