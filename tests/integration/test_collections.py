@@ -132,6 +132,23 @@ def test_a_broken_field_is_listed_and_done_alone_once_it_is_repaired(tmp_path: P
     np.testing.assert_array_equal(labels_of(image / "A/1/1"), whole(1))
 
 
+def test_images_with_tiles_that_failed_are_done_alone_with_overwrite(tmp_path: Path) -> None:
+    image = plate(tmp_path / "plate.ome.zarr")
+    chunk = image / "A/1/1/0/c/0/0"
+    kept = chunk.read_bytes()
+    chunk.write_bytes(b"broken")
+    arguments = ("run", image, "--segmenter", "threshold", "--set", "threshold=0.5", "--tile", "32", "--json")
+    done = command(*arguments, "--on-error", "skip")
+    assert done.exit_code == 3
+    assert "1 image failed; re-run the same command with --overwrite to do just those" in done.output
+    chunk.write_bytes(kept)
+    done = command(*arguments, "--on-error", "skip", "--overwrite", "--quiet")
+    assert done.exit_code == 0, done.output
+    images = json.loads(done.output)["images"].items()
+    assert [name for name, each in images if each["steps"]["labels"]["seconds"]] == ["A/1/1"]
+    np.testing.assert_array_equal(labels_of(image / "A/1/1"), whole(1))
+
+
 def test_one_table_tells_the_image_of_each_row(tmp_path: Path) -> None:
     image, table = plate(tmp_path / "plate.ome.zarr"), tmp_path / "plate.csv"
     done = command(
@@ -151,6 +168,9 @@ def test_one_table_tells_the_image_of_each_row(tmp_path: Path) -> None:
     )
     assert wrong.exit_code == 2
     assert "does not end in .csv" in wrong.output
+    wrong = command("run", image, "--segmenter", "threshold", "--table", table)
+    assert wrong.exit_code == 2
+    assert "nothing is measured" in wrong.output
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -208,7 +228,8 @@ def test_a_plate_that_is_killed_ends_with_the_same_bytes(tmp_path: Path) -> None
     spent, random = time.monotonic() - begun, np.random.default_rng(0)
     for _ in range(3):
         process = start(killed)
-        time.sleep(spent * random.uniform(0.3, 0.9))
+        time.sleep(spent * random.uniform(0.2, 0.5))
+        assert process.poll() is None, "it ended before it was killed"
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert start(killed).wait() == 0

@@ -69,7 +69,7 @@ def run_collection(collection: Collection, image: str, output: str | None, said:
     if said["table_format"] is not None:
         raise click.UsageError("--table-format is for one image; the table of several is CSV (--table PATH.csv)")
     if table is not None:
-        check_table(table)
+        check_table(table, work)
     names = {name: value for name, value in options.items() if name not in ("table", *RENAMED)}
     done: list[ImageDone] = []
     with running(resume=options["resume"], scheduler=said["scheduler"]):
@@ -79,8 +79,9 @@ def run_collection(collection: Collection, image: str, output: str | None, said:
                 echo(f"image {len(done)} of {len(collection)}: {_line(each)}", err=True)
         rows = None if table is None else write_table(done, table)
     echo(json.dumps(_plain(done, table, rows)) if said["as_json"] else _told(done, table, rows))
-    if _failed(done):
-        echo(f"{counted(len(_failed(done)), 'image')} failed; re-run the same command to do just those", err=True)
+    if failed := _failed(done):
+        left_out = " with --overwrite" if any(each.error is None for each in failed) else ""
+        echo(f"{counted(len(failed), 'image')} failed; re-run the same command{left_out} to do just those", err=True)
         raise SystemExit(3)
 
 

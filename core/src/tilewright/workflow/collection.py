@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ..abc.traits import outputs_of
 from ..components.quantities import whole_number
 from ..errors import InvalidOption, TilewrightError
 from ..pipeline import Pipeline
@@ -116,9 +117,9 @@ class Collection:
 def write_table(images: list[ImageDone], path: str | Path) -> int:
     """Write the tables of all images as one CSV, whose first column says the image; return the number of its rows.
 
-    It is put into place when it is whole. InvalidOption for another suffix, and if an image has not one table.
+    It is put into place when it is whole. InvalidOption if an image has not one table, or other columns than the
+    first.
     """
-    check_table(path)
     path, rows = Path(path), 0
     aside = path.with_name(f".{path.name}.partial")
     with aside.open("w", newline="", encoding="utf-8") as file:
@@ -145,9 +146,12 @@ def write_table(images: list[ImageDone], path: str | Path) -> int:
     return rows
 
 
-def check_table(path: str | Path) -> None:
-    """InvalidOption for a table of several images that is not CSV, or whose folder is not there."""
-    path = Path(path)
+def check_table(path: str | Path, work: Pipeline) -> None:
+    """InvalidOption for a table of all images that is not CSV, whose folder is not there, or that is not one each."""
+    path, several = Path(path), outputs_of(work.segmenter)
+    if not work.measure or len(several) > 1:
+        problem = f"there is one for each of {', '.join(several)}" if work.measure else "nothing is measured"
+        raise InvalidOption(f"the table of several images is made of one table each, and {problem}; leave it out")
     if path.suffix.lower() != ".csv":
         raise InvalidOption(f"the table of several images is CSV, and {path} does not end in .csv; choose another name")
     if not path.absolute().parent.is_dir():

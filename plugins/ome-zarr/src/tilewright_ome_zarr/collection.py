@@ -34,7 +34,11 @@ def not_one_image(path: str, ome: Ome | None) -> TilewrightError:
     if not listed:
         return NotReadable(f"{path!r} is a zarr group without OME-Zarr image metadata; give the path of an image")
     more = ", …" if len(listed) > LISTED else ""
-    every = "" if kind.startswith("a group") else "`tilewright run` and tilewright.Collection do all of its images; "
+    every = (
+        ""
+        if kind.startswith("a group")
+        else "`tilewright run` and tilewright.Collection do all of its images, into a folder if one is given; "
+    )
     return InvalidOption(
         f"{path!r} is {kind}; {every}choose one of its images by its path, as in `tilewright info "
         f"{shlex.quote(f'{path}/{listed[0]}')}`, or with the option image: {', '.join(listed[:LISTED])}{more}"
