@@ -10,7 +10,7 @@ import click
 
 from ..errors import NotReadable, UnknownComponent
 from ..progress.units import duration
-from ..run_options import RENAMED, SHARED
+from ..run_options import SHARED
 from .choices import run_options
 from .parts import pipeline_of, reader_for
 from .results import counted, plain
@@ -63,17 +63,17 @@ def run_collection(collection: Collection, image: str, output: str | None, said:
     from ..workflow.collection import check_table, write_table
 
     if said["dry_run"] or said["save_pipeline"]:
-        raise click.UsageError("--dry-run and --save-pipeline are for one image; name one of: " + _named(collection))
+        raise click.UsageError("--dry-run and --save-pipeline are for one image; name one of: " + collection.names)
     work: Any = loaded(said["workflow"]) if said["workflow"] else pipeline_of(said, image)
     options, table = run_options(said, SHARED if said["workflow"] else None), said["table"]
     if said["table_format"] is not None:
         raise click.UsageError("--table-format is for one image; the table of several is CSV (--table PATH.csv)")
     if table is not None:
         check_table(table, work)
-    names = {name: value for name, value in options.items() if name not in ("table", *RENAMED)}
+    of_images = {name: value for name, value in options.items() if name != "table"}
     done: list[ImageDone] = []
     with running(resume=options["resume"], scheduler=said["scheduler"]):
-        for each in collection.running(work, output, jobs=said["jobs"], **names):
+        for each in collection.running(work, output, jobs=said["jobs"], **of_images):
             done.append(each)
             if not said["quiet"]:
                 echo(f"image {len(done)} of {len(collection)}: {_line(each)}", err=True)
@@ -87,10 +87,6 @@ def run_collection(collection: Collection, image: str, output: str | None, said:
 
 def _failed(done: Sequence[ImageDone]) -> list[ImageDone]:
     return [each for each in done if each.error is not None or any(one.failed for one in each.labels.values())]
-
-
-def _named(collection: Collection) -> str:
-    return ", ".join(list(collection)[:10]) + (", …" if len(collection) > 10 else "")
 
 
 def _line(each: ImageDone) -> str:

@@ -15,12 +15,13 @@ from ..components.resolve import component
 from ..errors import InvalidImage, NotReadable, UnknownComponent
 from ..image import Image
 from ..storage.hierarchy import is_node
-from .formats import choose_reader, image_in
+from ..storage.location import is_url
+from .formats import choose_reader, image_in, is_pattern
 
 __all__ = ["all_images", "images_at"]
 
 
-def images_at(path: str | Path, *, reader: Any = None, axes: str | None = None) -> dict[str, str]:
+def images_at(path: str | Path, *, reader: Any = None) -> dict[str, str]:
     """The paths of the images at a path by name, as its reader lists them; empty if the path is one image.
 
     A file in a folder or of a pattern may hold several images itself: these are named `FILE/IMAGE`. What cannot be read
@@ -30,8 +31,8 @@ def images_at(path: str | Path, *, reader: Any = None, axes: str | None = None) 
     if chosen is not None:
         return {}
     opener = component("reader", reader) if reader is not None else choose_reader(place)
-    images = _listed(ReaderTraits.with_options(opener, axes=axes), place)
-    return _with_inner(images) if _is_folder(place) else images
+    images = _listed(opener, place)
+    return _with_inner(images, {file: _reader_of(file) for file in images.values()}) if _is_folder(place) else images
 
 
 def all_images(path: str | Path, *, reader: Any = None) -> dict[str, str]:
@@ -45,24 +46,25 @@ def all_images(path: str | Path, *, reader: Any = None) -> dict[str, str]:
     if not _is_folder(place):
         return files_by_name([place])
     files = [str(each) for each in Path(place).iterdir()] if Path(place).is_dir() else glob.glob(place)  # noqa: PTH207 - a pattern may be absolute
-    kept = [file for file in files if not Path(file).name.startswith(".") and not _is_folder(file) and _reader_of(file)]
-    if not kept:
+    kept = [file for file in files if not Path(file).name.startswith(".") and not _is_folder(file)]
+    openers = {file: opener for file in kept if (opener := _reader_of(file)) is not None}
+    if not openers:
         raise NotReadable(f"{place!r} has no image that an installed reader reads; check the path")
-    return _with_inner(files_by_name(kept))
+    return _with_inner(files_by_name(openers), openers)
 
 
 def _is_folder(path: str) -> bool:
     """Whether a path is a pattern, or a folder that is not a store."""
-    if "://" in path:
+    if is_url(path):
         return False
-    return not is_node(Path(path)) if Path(path).is_dir() else glob.has_magic(path) and not Path(path).exists()
+    return not is_node(Path(path)) if Path(path).is_dir() else is_pattern(path)
 
 
-def _with_inner(images: Mapping[str, str]) -> dict[str, str]:
-    """Images of which those that are several themselves are listed one by one."""
+def _with_inner(images: Mapping[str, str], openers: Mapping[str, Callable[[str], Image] | None]) -> dict[str, str]:
+    """Images of which those that are several themselves are listed one by one. openers: their readers, by path."""
     named: dict[str, str] = {}
     for name, place in images.items():
-        opener = _reader_of(place)
+        opener = openers[place]
         inner = {} if opener is None else _listed(opener, place)
         named |= {f"{name}/{each}": path for each, path in inner.items()} or {name: place}
     return named

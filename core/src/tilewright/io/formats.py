@@ -22,7 +22,16 @@ from ..run_options import checked_storage
 from ..storage.disk import KINDS
 from ..storage.location import Location, is_url
 
-__all__ = ["choose_reader", "choose_table", "choose_writer", "image_in", "open_image", "read", "suffix_of"]
+__all__ = [
+    "choose_reader",
+    "choose_table",
+    "choose_writer",
+    "image_in",
+    "is_pattern",
+    "open_image",
+    "read",
+    "suffix_of",
+]
 
 SNIFFED = 4096  # bytes
 
@@ -84,7 +93,7 @@ def choose_reader(path: str) -> Callable[[str], Image]:
     priority wins; UnknownComponent, which names them, if two have it. Of a pattern that matches files, such as
     `scan/*.tif`, no bytes are looked at.
     """
-    elsewhere = is_url(path) or _is_pattern(path)
+    elsewhere = is_url(path) or is_pattern(path)
     if not elsewhere and not Path(path).exists():
         raise NotReadable(f"{path!r} does not exist; check the path")
     if not elsewhere:
@@ -193,7 +202,7 @@ def _sniff(candidate: Component, path: str, first: bytes, *, default: bool) -> b
         return False
 
 
-def _is_pattern(path: str) -> bool:
+def is_pattern(path: str) -> bool:
     """Whether nothing is called that, but files match it."""
     return not Path(path).exists() and glob.has_magic(path) and any(glob.iglob(path))  # noqa: PTH207 - absolute patterns too
 

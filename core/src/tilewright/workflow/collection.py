@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Collection", "ImageDone"]
 
+NAMED = 10  # images in a message
 ROWS = 2**16  # of a table that are in memory at once
 KEY = "image"  # the column that says the image
 
@@ -75,12 +76,16 @@ class Collection:
     def __getitem__(self, name: str) -> str:
         return self.images[name]
 
+    @property
+    def names(self) -> str:
+        """Some of the names, for a message."""
+        return ", ".join(list(self.images)[:NAMED]) + (", …" if len(self.images) > NAMED else "")
+
     def only(self, pattern: str) -> Collection:
         """The images whose names match a pattern of `fnmatch`, such as `A/*`. InvalidOption if none does."""
         chosen = {name: path for name, path in self.images.items() if fnmatchcase(name, pattern)}
         if not chosen:
-            names = ", ".join(list(self.images)[:10]) + (", …" if len(self.images) > 10 else "")
-            raise InvalidOption(f"no image has a name like {pattern!r}; there are: {names}")
+            raise InvalidOption(f"no image has a name like {pattern!r}; there are: {self.names}")
         return Collection(images=chosen)
 
     def run(
