@@ -74,7 +74,7 @@ def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
         seen = plan.seen(tile)
         guard = guard_of(plan, seen)  # before the pixels are read: what changes meanwhile is noticed
         pixels = _pixels(plan, tile, seen)
-        guard += digest_of(plan, pixels) if plan.digests else 0
+        guard += digest_of(plan, pixels)
     else:
         guard, pixels = 0, None
     given: Given = {}
