@@ -29,37 +29,13 @@ PLANNED = (
 )
 """The options that `Pipeline.plan` takes too: they decide what a run takes."""
 
-MEASURED = (
-    "given",
-    "table_format",
-    "measure_memory",
-    "measure_pixels",
-    "overwrite",
-    "make_parents",
-    "resume",
-    "workers",
-    "processes",
-    "checkpoint_dir",
-    "keep_checkpoint",
-    "storage",
-)
+ANY = ("overwrite", "make_parents", "resume", "workers", "processes", "checkpoint_dir", "keep_checkpoint")
+"""The options of whatever is run."""
+
+MEASURED = ("given", "table_format", "measure_memory", "measure_pixels", *ANY, "storage")
 """The options that `measure` takes too, and the command of that name."""
 
-SHARED = (
-    "axes",
-    "overwrite",
-    "make_parents",
-    "resume",
-    "workers",
-    "processes",
-    "checkpoint_dir",
-    "keep_checkpoint",
-    "on_error",
-    "retries",
-    "storage",
-    "keep_old",
-    "progress",
-)
+SHARED = ("axes", *ANY, "on_error", "retries", "storage", "keep_old", "progress")
 """The options that a run of a workflow has for all of its steps; each step has the others for itself."""
 
 HOW = {*SHARED, "name", "table", "keep_predictions", "measure_pixels"} - {"axes"}
