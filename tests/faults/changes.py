@@ -377,9 +377,14 @@ def main(cases: Iterable[Case], every: int, only: str) -> int:
     return 1 if wrong else 0
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Kill a run before every change of a file, and let it end.")
+def command(cases: Iterable[Case], description: str) -> None:
+    """The cases, as the command line of a harness says."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--case", default="", help="only cases whose names contain it")
     arguments = parser.parse_args()
-    sys.exit(main(cases(), arguments.every, arguments.case))
+    sys.exit(main(cases, arguments.every, arguments.case))
+
+
+if __name__ == "__main__":
+    command(cases(), "Kill a run before every change of a file, and let it end.")

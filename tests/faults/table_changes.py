@@ -8,10 +8,8 @@ reader may find the new table beside the earlier labels, whose fingerprints tell
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import zarr
-from changes import SHAPE, TILE, Case, main, ones, pixels, same
+from changes import SHAPE, TILE, Case, command, ones, pixels, same
 from numpy.typing import NDArray
 from runs import components
 
@@ -140,8 +138,4 @@ def cases() -> Iterator[Case]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Kill a run that writes a table before every change of a file.")
-    parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--case", default="", help="only cases whose names contain it")
-    arguments = parser.parse_args()
-    sys.exit(main(cases(), arguments.every, arguments.case))
+    command(cases(), "Kill a run that writes a table before every change of a file.")
