@@ -11,7 +11,7 @@ import zarr
 from functions.nuclei import NUCLEI
 from numpy.typing import NDArray
 
-__all__ = ["write_image", "write_plate"]
+__all__ = ["write_image", "write_plate", "write_spatialdata"]
 
 TYPES = {"c": "channel", "z": "space", "y": "space", "x": "space"}
 SPACING = {"c": 1.0, "z": 2.0, "y": 0.5, "x": 0.5}  # micrometres
@@ -64,3 +64,18 @@ def write_plate(path: Path) -> None:
         images = {"version": "0.5", "well": {"images": [{"path": "0"}], "version": "0.5"}}
         group.create_group(well["path"], attributes={"ome": images})
         write_image(path / str(well["path"]) / "0", "yx")
+
+
+def write_spatialdata(path: Path) -> None:
+    """A SpatialData store of one image, `images/slide`, in one coordinate system."""
+    zarr.create_group(path, attributes={"spatialdata_attrs": {"version": "0.2"}}).create_group("images")
+    slide = path / "images" / "slide"
+    write_image(slide, "cyx", ["DAPI"])  # SpatialData takes an image without channels for labels
+    group = zarr.open_group(slide, mode="r+")
+    ome: Any = group.attrs["ome"]
+    space = [{"name": axis, "type": "space", "unit": "unit"} for axis in "yx"]
+    axes = [{"name": "c", "type": "channel"}, *space]
+    same = {"type": "identity", "input": {"name": "cyx", "axes": axes}, "output": {"name": "global", "axes": axes}}
+    multiscale = {**ome["multiscales"][0], "coordinateTransformations": [same]}
+    ome = {**ome, "version": "0.5-dev-spatialdata", "multiscales": [multiscale]}
+    group.attrs.update({"ome": ome, "spatialdata_attrs": {"version": "0.3"}})

@@ -9,7 +9,7 @@ import tifffile
 from blocks import ROOT, blocks_of, follow
 from environment import Environment
 from functions.nuclei import DATA
-from pictures import write_image, write_plate
+from pictures import write_image, write_plate, write_spatialdata
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +54,7 @@ def test_what_a_page_says_of_images_is_so(page: str, environment: Environment, t
     tifffile.imwrite(folder / "truth.tif", tifffile.imread(DATA / "mask2d.tif")[:256, :256])
     write_image(folder / "cells.ome.zarr", "czyx", ["DAPI", "GFP"])
     write_plate(folder / "plate.ome.zarr")
+    write_spatialdata(folder / "sample.zarr")
     follow(ROOT / page, environment, folder)
 
 

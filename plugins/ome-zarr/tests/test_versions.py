@@ -269,6 +269,32 @@ def test_the_only_image_of_a_spatialdata_store_is_opened(tmp_path: Path) -> None
     assert open_image(root).source == f"{root}/images/slide"
 
 
+@pytest.mark.parametrize("order", [("identity", "um", "stage"), ("um", "stage"), ("stage", "um", "identity")])
+def test_each_coordinate_system_of_spatialdata_starts_at_the_pixels(tmp_path: Path, order: tuple[str, ...]) -> None:
+    kinds = {"identity": {"type": "identity"}} | {
+        name: {"type": "scale", "scale": [size] * 3} for name, size in (("um", 0.5), ("stage", 4.0))
+    }
+    listed = [{**kinds[name], "output": {"name": name}} for name in order]
+    multiscale = {
+        "axes": ZYX,
+        "datasets": levels({"type": "scale", "scale": [1.0] * 3}),
+        "coordinateTransformations": listed,
+    }
+    path = store(tmp_path / "a.zarr", {"ome": {"version": "0.5-dev-spatialdata", "multiscales": [multiscale]}}, 3)
+    first = next(name for name in order if name != "identity")
+    assert set(open_image(path).spacing.values()) == set(kinds[first]["scale"])
+
+
+def test_labels_in_a_spatialdata_store_are_refused_where_their_image_names_no_coordinate_system(tmp_path: Path) -> None:
+    root = spatialdata(tmp_path / "s.zarr", ("slide",))
+    with pytest.raises(InvalidImage, match="does not name the coordinate systems"):
+        Pipeline(segmenter="threshold").run(root)
+    with pytest.raises(InvalidOption, match="'my cells' cannot be a name in SpatialData"):
+        Pipeline(segmenter="threshold").run(root, f"{root}/labels/my cells")
+    with pytest.raises(InvalidOption, match="which has shapes/cells"):
+        Pipeline(segmenter="threshold").run(root, name="Cells")
+
+
 def with_codec(path: Path, zarr_format: Any, name: str) -> str:
     """An array whose last codec is called that."""
     zarr.create_array(

@@ -18,7 +18,7 @@ from tilewright.errors import InvalidImage, InvalidOption
 
 from .store import one_line
 
-__all__ = ["KINDS", "Dataset", "Multiscale", "Ome", "read_multiscale", "read_ome"]
+__all__ = ["KINDS", "Dataset", "Multiscale", "Ome", "composed", "read_multiscale", "read_ome", "steps"]
 
 KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 PARTS = {
@@ -182,16 +182,28 @@ def _datasets(ome: Ome, raw: Mapping[str, Any], count: int) -> Iterator[Dataset]
     if len(datasets) > LEVELS:
         raise InvalidImage(f"{ome.where!r} lists {len(datasets):,} levels, more than {LEVELS}; repair its metadata")
     # Those of the whole multiscale come last; in 0.6 they lead to other coordinate systems than that of the axes.
-    whole = [] if "coordinateSystems" in raw else _steps(ome, raw, "coordinateTransformations")
+    whole = [] if "coordinateSystems" in raw else steps(ome, _in_one_system(raw), "coordinateTransformations")
     for number, dataset in enumerate(datasets):
         if not isinstance(dataset, Mapping) or not isinstance(dataset.get("path"), str):
             raise ome.fault(f"datasets.{number}.path", "it is not a text")
         place = f"datasets.{number}.coordinateTransformations"
-        scale, translation = _composed(ome, place, [*_steps(ome, dataset, place), *whole], count)
+        scale, translation = composed(ome, place, [*steps(ome, dataset, place), *whole], count)
         yield Dataset(path=dataset["path"], scale=scale, translation=translation)
 
 
-def _steps(ome: Ome, owner: Mapping[str, Any], place: str) -> list[Mapping[str, Any]]:
+def _in_one_system(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A multiscale with its first transformation that changes anything, if each leads to a system of its own.
+
+    SpatialData lists one for each coordinate system, all from the pixels.
+    """
+    listed = _mappings(raw.get("coordinateTransformations"))
+    if len({str(_name_of(step.get("output"))) for step in listed if step.get("output")}) < 2:
+        return raw
+    chosen = [step for step in listed if step.get("type") != "identity"] or listed
+    return {"coordinateTransformations": chosen[:1]}
+
+
+def steps(ome: Ome, owner: Mapping[str, Any], place: str) -> list[Mapping[str, Any]]:
     """The transformations in their order, those of a sequence (0.6) one by one; none where there are none."""
     listed = owner.get("coordinateTransformations")
     found = []
@@ -210,7 +222,7 @@ def _mappings(value: Any) -> list[Mapping[str, Any]]:
     return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, Mapping)]
 
 
-def _composed(
+def composed(
     ome: Ome, place: str, steps: list[Mapping[str, Any]], count: int
 ) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
     """Scale and translation of transformations that are done one after the other; None for what none of them sets."""

@@ -9,6 +9,7 @@ from typing import cast
 from tilewright.abc import Image, LabelSpec, Location, check_node, is_node, root_of
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable, TilewrightError
 
+from .elements import check_element, is_element
 from .reader import OmeZarrReader
 from .registration import FORMATS
 from .store import AnyArray, inside, is_remote, open_node
@@ -42,7 +43,13 @@ def check_apart(target: Path, image: str) -> None:
 
 
 def image_of(target: Path) -> Image | None:
-    """The image that owns a path `<image>/labels/<name>`; None for a store of its own. Other paths in a store fail."""
+    """The image that owns a path `<image>/labels/<name>`; None for a store of its own and an element of SpatialData.
+
+    Other paths in a store fail.
+    """
+    if is_element(target, "labels"):
+        check_element(target)
+        return None
     image = target.parent.parent
     if target.parent.name == "labels" and is_node(image):
         check_name(target.name)

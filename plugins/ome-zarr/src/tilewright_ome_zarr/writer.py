@@ -17,6 +17,7 @@ from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 
 from .attributes import label_attributes
 from .bucket import BucketSink, check_earlier, is_there, name_of_run, of_run
+from .elements import as_element, image_element, is_element, relative
 from .layout import LevelLayout, halved, plan, spaced
 from .places import check_apart, check_name, image_at, image_of, local_path, target_of, version_in, way_to
 from .registration import FORMATS
@@ -35,6 +36,7 @@ V2_COMPRESSOR = {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1}
 class OmeZarrLabels:
     """Write labels and their pyramid as OME-Zarr.
 
+    To `<store>/labels/<name>` of a SpatialData store they become an element of it, in the coordinates of its image.
     To `<image>/labels/<name>` they become a label image of that OME-Zarr image, in its version, with as many levels as
     it has, and are listed among its labels once they are complete. To any other path they become a store of their own.
     The coarse levels have the shapes and places of the image's; without a pyramid to copy, y and x are halved (z too
@@ -67,8 +69,14 @@ class OmeZarrLabels:
         recover(spec.workdir / ASIDE, target)
         check_replaceable(target)
         image = image_of(target)
-        version = self._version(spec, image)
+        element = image_element(target, spec) if is_element(target, "labels") else None
+        owner = image or element
+        version = self._version(spec, owner)
         levels = self._levels(spec, image)
+        if element:
+            attributes = self._element(spec, version, levels, target.name, element)
+        else:
+            attributes = self._attributes(spec, version, levels, target.name if image else None, way_to(spec, target))
         laid = plan(levels, spec.axes, spec.tile, self.chunks, self.shards)
         sink = OmeZarrSink(
             path=target,
@@ -76,10 +84,9 @@ class OmeZarrLabels:
             layout=laid,
             method=self.downsampling,
             version=version,
-            image=None if image is None else Path(image.source),
+            image=None if owner is None else Path(owner.source),
         )
-        listed = target.name if image else None
-        _open_aside(sink, spec, self._attributes(spec, version, levels, listed, way_to(spec, target)))
+        _open_aside(sink, spec, attributes)
         return sink
 
     def _in_bucket(self, target: Location, spec: LabelSpec) -> PyramidSink:
@@ -100,6 +107,21 @@ class OmeZarrLabels:
             image=image is not None,
         )
 
+    def _element(
+        self, spec: LabelSpec, version: str, levels: tuple[Level, ...], name: str, image: Image
+    ) -> dict[str, Any]:
+        """The attributes of an element of the SpatialData store that the image lies in."""
+        attributes = label_attributes(
+            version=version,
+            name=name,
+            axes=spec.axes,
+            units={},
+            levels=relative(levels),
+            method=self.downsampling,
+            source=None,
+        )
+        return as_element(attributes, image, spec.axes, levels[0])
+
     def _attributes(
         self, spec: LabelSpec, version: str, levels: tuple[Level, ...], listed: str | None, source: str | None
     ) -> dict[str, Any]:
@@ -117,9 +139,13 @@ class OmeZarrLabels:
     def destination(self, image: str, name: str) -> str:
         """Where labels of that name go that belong to the image at that path.
 
-        InvalidOption if the image is no local OME-Zarr image or the name cannot be a folder's.
+        Those of an image in a local SpatialData store go among the labels of the store. InvalidOption if the image is
+        not an OME-Zarr image or the name cannot be a folder's.
         """
         check_name(name)
+        place = Location.of(image).local
+        if place is not None and is_element(place, "images"):
+            return str(place.parent.parent / "labels" / name)
         target = Location.of(image).joined(f"labels/{name}")
         if (image_at(target) if is_remote(target) else image_of(target_of(target))) is None:
             raise InvalidOption(
