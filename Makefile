@@ -107,8 +107,8 @@ $(CELLPOSE3_VENV)/cellpose3.stamp: pyproject.toml core/pyproject.toml plugins/ce
 	$(CELLPOSE3_VENV)/bin/python -m pip install --quiet --group cellpose3 -e core -e plugins/cellpose
 	touch $@
 
-$(SPATIALDATA_VENV)/spatialdata.stamp: pyproject.toml core/pyproject.toml plugins/measure/pyproject.toml plugins/spatialdata/pyproject.toml
+$(SPATIALDATA_VENV)/spatialdata.stamp: pyproject.toml core/pyproject.toml plugins/measure/pyproject.toml plugins/ome-zarr/pyproject.toml plugins/spatialdata/pyproject.toml
 	$(PYTHON) -m venv $(SPATIALDATA_VENV)
 	$(SPATIALDATA_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(SPATIALDATA_VENV)/bin/python -m pip install --quiet --group spatialdata -e core -e plugins/measure -e plugins/spatialdata
+	$(SPATIALDATA_VENV)/bin/python -m pip install --quiet --group spatialdata -e core -e plugins/measure -e plugins/ome-zarr -e plugins/spatialdata
 	touch $@
