@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -92,3 +93,52 @@ def write_czi() -> Callable[..., str]:
 @pytest.fixture
 def write_lif() -> Callable[..., str]:
     return _write_lif
+
+
+def _characters(text: object) -> NDArray[np.bytes_]:
+    return np.frombuffer(str(text).encode(), "S1")
+
+
+def _write_ims(
+    path: Path,
+    pixels: NDArray[Any],
+    *,
+    names: tuple[str, ...] = ("DAPI", "GFP"),
+    seconds: tuple[float, ...] = (),
+    chunks: tuple[int, int, int] = (2, 32, 32),
+    levels: int = 2,
+    shrink_z: int = 1,
+) -> str:
+    """An image of axes tczyx as Imaris 5.5 lays it out: blocks padded with zeros, and attributes as characters."""
+    with h5py.File(path, "w") as file:
+        for name, value in (("ImarisDataSet", "ImarisDataSet"), ("ImarisVersion", "5.5.0")):
+            file.attrs[name] = _characters(value)
+        info = file.create_group("DataSetInfo/Image")
+        z, y, x = pixels.shape[2:]
+        extent = {"ExtMin0": -10.0, "ExtMin1": 5.0, "ExtMin2": 0.0}
+        extent |= {"ExtMax0": -10 + 0.25 * x, "ExtMax1": 5 + 0.5 * y, "ExtMax2": 2.0 * z}
+        for key, size in ({"X": x, "Y": y, "Z": z, "Unit": "um"} | extent).items():
+            info.attrs[key] = _characters(size)
+        times = file.create_group("DataSetInfo/TimeInfo")
+        for number, second in enumerate(seconds):
+            times.attrs[f"TimePoint{number + 1}"] = _characters(f"2024-02-28 23:59:{second:06.3f}")
+        for number, name in enumerate(names):
+            file.create_group(f"DataSetInfo/Channel {number}").attrs["Name"] = _characters(name)
+        for level in range(levels):
+            shrunk = pixels[:, :, :: shrink_z**level, :: 2**level, :: 2**level]
+            for t, c in np.ndindex(*shrunk.shape[:2]):
+                _write_stack(file, f"DataSet/ResolutionLevel {level}/TimePoint {t}/Channel {c}", shrunk[t, c], chunks)
+    return str(path)
+
+
+def _write_stack(file: h5py.File, home: str, stack: NDArray[Any], chunks: tuple[int, int, int]) -> None:
+    group = file.create_group(home)
+    for name, size in zip("ZYX", stack.shape, strict=True):
+        group.attrs[f"ImageSize{name}"] = _characters(size)
+    padded = np.pad(stack, [(0, -n % step) for n, step in zip(stack.shape, chunks, strict=True)])
+    group.create_dataset("Data", data=padded, chunks=chunks, compression="gzip")
+
+
+@pytest.fixture
+def write_ims() -> Callable[..., str]:
+    return _write_ims

@@ -50,3 +50,17 @@ class TestLif(ReaderTests):
             units=UNITS,
             channels=("Blue", "Green"),
         )
+
+
+class TestIms(ReaderTests):
+    @pytest.fixture
+    def sample(self, tmp_path: Path, pixels: NDArray[Any], write_ims: Any) -> Sample:
+        return Sample(
+            reader="imaris",
+            path=Path(write_ims(tmp_path / "cells.ims", pixels[:1])),
+            axes="czyx",
+            pixels=pixels[0],
+            spacing={"z": 2.0, "y": 0.5, "x": 0.25},
+            units=UNITS,
+            channels=("DAPI", "GFP"),
+        )

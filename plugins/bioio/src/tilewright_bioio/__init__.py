@@ -25,7 +25,10 @@ PACKAGES = {
 }
 """Suffixes, and the package with BioIO's reader for each. Those of tilewright's own readers are not among them."""
 
-OWN = (".zarr", ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".lsm", ".stk")
+OWN = (
+    *(".zarr", ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".lsm", ".stk"),
+    ".ims",
+)
 
 
 def is_foreign(path: str, first_bytes: bytes) -> bool:
@@ -50,5 +53,11 @@ def tilewright_readers() -> list[FormatSpec]:
             target="tilewright_bioio.reader:BioioReader",
             summary="CZI, ND2, LIF and whatever else a reader of BioIO is installed for.",
             sniff=is_foreign,
-        )
+        ),
+        FormatSpec(
+            name="imaris",
+            target="tilewright_bioio.imaris:ImarisReader",
+            summary="Images of Imaris (.ims), with their pyramid.",
+            suffixes=(".ims",),
+        ),
     ]
