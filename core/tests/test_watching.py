@@ -69,6 +69,9 @@ def test_a_watcher_is_told_of_the_plan_of_every_stage_and_of_the_end(site: Path,
         shape=(40, 40),
         tiles=16,
         segmenter=f"{components.__module__}.components",
+        tile=(10, 10),
+        halo=(0, 0),
+        merger="touch",
     )
     assert finished == RunFinished(
         run=planned.run,

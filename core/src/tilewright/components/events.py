@@ -16,7 +16,8 @@ class RunPlanned:
     """A run that is about to begin.
 
     source: the image's path, or its name if it is in memory. destination: the path of the labels.
-    axes, shape: of the label image, in pixels. tiles: the number of tiles. segmenter: its name.
+    axes, shape: of the label image, in pixels. tiles: the number of tiles. segmenter, merger: their names.
+    tile, halo: the largest tile's core, and the halo, in pixels along each axis.
     run: an id that all events of this run share. pipeline: the record of its components, as of `Pipeline.to_dict`.
     """
 
@@ -28,6 +29,9 @@ class RunPlanned:
     segmenter: str
     run: str = ""
     pipeline: Mapping[str, Any] = field(default_factory=dict)
+    tile: tuple[int, ...] = ()
+    halo: tuple[int, ...] = ()
+    merger: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

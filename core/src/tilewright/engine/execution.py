@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..abc.traits import outputs_of
 from ..abc.writer import Sink
-from ..components.blame import whose
+from ..components.blame import name_of, whose
+from ..components.events import RunPlanned
 from ..errors import InvalidOption, TilewrightError
 from ..io.destination import Destination, for_output
 from ..io.source import Source, open_source
@@ -227,7 +229,7 @@ class Execution:
         homes = [each.home for each in outputs]
         try:
             record = pipeline_record(self.parts, plan, homes[0].writer)
-            with Watchers(self.options.progress, plan, _paths(homes), record) as watchers:
+            with Watchers(self.options.progress, _planned(plan, _paths(homes), record)) as watchers:
                 result = self._through(plan, outputs, claim, watchers)
                 watchers.finished(result)
                 return result
@@ -337,6 +339,24 @@ def _check_distinct(places: Sequence[Destination]) -> None:
 def _paths(homes: Sequence[Destination]) -> str:
     """Where the labels go, as one text."""
     return ", ".join(each.path for each in homes)
+
+
+def _planned(plan: Plan, destination: str, pipeline: Mapping[str, Any]) -> RunPlanned:
+    """What watchers are told of a run that is about to begin."""
+    image, grid = plan.source.opened, plan.grid
+    return RunPlanned(
+        source=image.source or image.name,
+        destination=destination,
+        axes=grid.axes,
+        shape=grid.shape,
+        tiles=len(plan.wanted),
+        segmenter=name_of("segmenter", plan.segmenter),
+        run=secrets.token_hex(8),
+        pipeline=pipeline,
+        tile=grid.largest,
+        halo=grid.halo,
+        merger=name_of("merger", plan.merger),
+    )
 
 
 def _table_folders(outputs: Sequence[Output]) -> list[Path]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
-from ..components.blame import name_of
 from ..components.discovery import Plugin
 from ..components.events import DoneTile, RunFinished, RunPlanned, TileDone
 from ..components.isolation import describe
@@ -17,7 +15,6 @@ from ..components.printable import printable
 from ..components.registry import registry
 from ..tiling.grid import TileGrid
 from .checkpoint.records import Recorded
-from .plan import Plan
 from .result import Result
 
 __all__ = ["Watchers"]
@@ -35,38 +32,27 @@ class Watchers:
     def __init__(
         self,
         progress: Callable[[str, int, int], None] | None,
-        plan: Plan,
-        destination: str,
-        pipeline: Mapping[str, Any],
+        planned: RunPlanned,
     ) -> None:
-        self._progress, self._plan, self._destination = progress, plan, destination
+        self._progress, self._planned = progress, planned
         self._plugins = [plugin for plugin in registry().plugins if plugin.watch is not None]
-        self.pipeline = pipeline
-        self._facts: dict[str, Any] = {"run": secrets.token_hex(8), "pipeline": pipeline}
+        self.pipeline = planned.pipeline
+        self._facts: dict[str, Any] = {"run": planned.run, "pipeline": planned.pipeline}
 
     def __enter__(self) -> Watchers:
-        image, grid = self._plan.source.opened, self._plan.grid
-        event = RunPlanned(
-            source=image.source or image.name,
-            destination=self._destination,
-            axes=grid.axes,
-            shape=grid.shape,
-            tiles=len(self._plan.wanted),
-            segmenter=name_of("segmenter", self._plan.segmenter),
-            **self._facts,
-        )
+        event = self._planned
         logger.info(
             "run %s: %r to %r: %s of %s in %s tiles of %s with halo %s, segmenter %s, merger %s",
             event.run,
             event.source,
             event.destination,
-            grid.axes,
-            grid.shape,
+            event.axes,
+            event.shape,
             f"{event.tiles:,}",
-            grid.largest,
-            grid.halo,
+            event.tile,
+            event.halo,
             event.segmenter,
-            name_of("merger", self._plan.merger),
+            event.merger,
         )
         self._tell("tilewright_run_planned", event)
         return self
@@ -75,7 +61,7 @@ class Watchers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            event = RunFinished(destination=self._destination, error=describe(error), **self._facts)
+            event = RunFinished(destination=self._planned.destination, error=describe(error), **self._facts)
             logger.info("run %s ended early: %s", event.run, printable(event.error))
             self._tell("tilewright_run_finished", event)
 
@@ -98,7 +84,7 @@ class Watchers:
 
     def finished(self, result: Result) -> None:
         event = RunFinished(
-            destination=self._destination,
+            destination=self._planned.destination,
             objects=sum(each.n_objects for each in result.outputs.values() or [result]),
             tiles=result.n_tiles,
             skipped=result.n_skipped,
