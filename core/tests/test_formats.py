@@ -22,6 +22,7 @@ from tilewright import (
     open_image,
     register,
 )
+from tilewright.abc import Location
 from tilewright.components.registry import unregister
 from tilewright.io.formats import SNIFFED, choose_reader, choose_table, choose_writer
 
@@ -228,7 +229,7 @@ def test_a_url_may_be_sniffed_by_its_name_and_without_bytes(offer: Offer) -> Non
 def test_a_url_that_nobody_claims_is_refused(offer: Offer) -> None:
     offer({"suffixes": (".scan",)})
     with pytest.raises(NotReadable, match=r"no installed reader reads 'https://host/a\.unknown'"):
-        choose_reader("https://host/a.unknown")
+        choose_reader(Location.of("https://host/a.unknown"))
 
 
 def test_an_empty_file_is_no_reason_to_fail(offer: Offer, file: Callable[..., str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tilewright_ome_zarr as plugin
+from tilewright.abc import Location
 from tilewright.components.options import options_of
 from tilewright.io.formats import choose_reader
 from tilewright_ome_zarr.reader import OmeZarrReader
@@ -34,7 +35,7 @@ def test_every_option_says_what_it_is_for(component: type) -> None:
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_a_store_is_recognised_whatever_its_name(make, version: str) -> None:
-    assert isinstance(choose_reader(make.image("no-suffix", version=version)), OmeZarrReader)
+    assert isinstance(choose_reader(Location.of(make.image("no-suffix", version=version))), OmeZarrReader)
     assert plugin.is_zarr(make.image("other", version=version) + "/0", b"")
 
 

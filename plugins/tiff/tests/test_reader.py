@@ -16,6 +16,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from tilewright import Pipeline
+from tilewright.abc import Location
 from tilewright.errors import CheckpointMismatch, InvalidImage, InvalidOption, NotReadable, SegmenterFailed
 from tilewright.io.formats import choose_reader
 from tilewright_tiff import pages, retiling
@@ -286,7 +287,7 @@ def test_a_series_of_several_files_is_one_image_from_any_of_them(tmp_path: Path,
     data = pixels(3, 60, 70)
     files = multi_file(tmp_path, data, companion=companion)
     for path in [*files, *tmp_path.glob("*.companion.ome")]:
-        assert isinstance(choose_reader(str(path)), TiffReader)
+        assert isinstance(choose_reader(Location.of(str(path))), TiffReader)
         image = TiffReader()(str(path))
         assert (image.axes, image.channels) == ("cyx", ("stain 0", "stain 1", "stain 2"))
         assert (image.spacing, image.name) == ({"y": 0.5, "x": 0.5}, "set")
@@ -530,18 +531,18 @@ def test_a_codec_that_is_not_installed_is_named(tmp_path: Path) -> None:
 def test_the_reader_is_chosen_by_suffix_and_by_first_bytes(tmp_path: Path) -> None:
     for name in ("a.tif", "a.OME.TIFF", "a.svs", "a.lsm", "no-suffix", "a.dat"):
         tifffile.imwrite(tmp_path / name, pixels(9, 9), bigtiff=name == "a.dat")
-        assert isinstance(choose_reader(str(tmp_path / name)), TiffReader)
+        assert isinstance(choose_reader(Location.of(str(tmp_path / name))), TiffReader)
     (tmp_path / "b.tif").write_bytes(b"not a TIFF")
     with pytest.raises(NotReadable, match="no installed reader reads"):
-        choose_reader(str(tmp_path / "b.tif"))
+        choose_reader(Location.of(str(tmp_path / "b.tif")))
 
 
 @pytest.mark.parametrize("path", ["s3://bucket/a.ome.tif", "https://host/slide.svs"])
 def test_a_url_is_refused_by_the_reader_that_its_suffix_names(path: str) -> None:
     with pytest.raises(NotReadable, match="is a URL, but TIFF files are read from this machine only"):
-        choose_reader(path)(path)
+        choose_reader(Location.of(path))(path)
     with pytest.raises(NotReadable, match="no installed reader reads"):
-        choose_reader("https://host/picture.unknown")
+        choose_reader(Location.of("https://host/picture.unknown"))
 
 
 def test_lazy_arrays_say_what_they_are(tmp_path: Path) -> None:

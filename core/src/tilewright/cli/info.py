@@ -50,9 +50,7 @@ def info(
     from ..run_options import checked_storage
     from ..storage.location import Location
 
-    location = Location.of(path, checked_storage(storage or {}))
-    place, chosen = image_in(location)
-    path = location.at(place)
+    path, chosen = image_in(Location.of(path, checked_storage(storage or {})))
     record = reader_for(path, reader, reader_set)
     found = choose_reader(path) if record is None else component("reader", record)
     opener = ReaderTraits.with_options(found, level=level, axes=axes, image=chosen)

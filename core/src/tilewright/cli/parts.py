@@ -89,9 +89,10 @@ def reader_for(image: str, name: str | None, texts: Texts, base: Record | None =
     """The record of the reader; options without a name are of the one that fits the image."""
     from ..components.blame import name_of
     from ..io.formats import choose_reader, image_in
+    from ..storage.location import Location
 
     if texts and not (name or base):
-        name = name_of("reader", choose_reader(image_in(image)[0]))
+        name = name_of("reader", choose_reader(image_in(Location.of(image))[0]))
     return part_of("reader", name, texts, base)
 
 

@@ -13,7 +13,7 @@ from ..components.resolve import component
 from ..errors import InvalidOption
 from ..image import Image
 from ..io.destination import OUTPUT
-from ..io.source import Source, chosen_channels
+from ..io.source import Source
 from ..labels.slices import chosen_iou
 from ..run_options import RunOptions
 from ..tiling.axes import spatial
@@ -24,7 +24,7 @@ from .checkpoint.predictions import PREDICTIONS
 from .plan import Plan
 from .reading import StoredLabels
 
-__all__ = ["Parts", "merger_of", "plan_of", "windows_of"]
+__all__ = ["Parts", "chosen_channels", "merger_of", "plan_of", "windows_of"]
 
 BUDGET = 2**31  # bytes that a batch of windows may take, where the tiler has no budget of its own
 
@@ -177,6 +177,38 @@ def transformed(source: Source, transforms: Sequence[Any], traits: Traits, optio
             "c; combine them by one more transform"
         )
     return source
+
+
+def chosen_channels(
+    image: Image,
+    traits: Traits,
+    channel: int | str | None,
+    channels: Sequence[int | str] | None,
+    *,
+    combined: bool = False,
+) -> int | tuple[int, ...] | None:
+    """Which channels a run reads: one by number, several for a segmenter that takes `c`, or None for no choice.
+
+    combined: whether a transform makes other channels of them, so that there may be several for any segmenter.
+
+    InvalidOption if a channel does not exist, or if there are several and none is chosen.
+    """
+    if channel is None and channels is None:
+        channel, channels = traits.channel, traits.channels
+    if "c" in traits.axes or combined:
+        several = [channel] if channel is not None else channels
+        return None if several is None else tuple(image.channel_index(each) for each in several)
+    if channels is not None:
+        raise InvalidOption(
+            f"channels {list(channels)} were asked for, but the segmenter takes one; choose it with channel "
+            "(--channel), or combine them by a transform"
+        )
+    if channel is not None:
+        return image.channel_index(channel)
+    if image.size("c") > 1 and traits.pixels:
+        names = ", ".join(image.channels) or f"0 to {image.size('c') - 1}"
+        raise InvalidOption(f"the image has {image.size('c')} channels ({names}); choose one with channel (--channel)")
+    return 0 if "c" in image.axes else None
 
 
 def _with_network(plan: Plan, traits: Traits, tiler: Any, options: RunOptions) -> Plan:

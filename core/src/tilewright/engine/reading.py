@@ -18,11 +18,21 @@ from ..io.source import Source
 from ..labels.runs import checked
 from ..storage.arrays import footprint
 from ..storage.identity import Snapshot
-from ..storage.location import is_url
+from ..storage.location import Location
 from ..tiling.grid import TileGrid
 from ..tiling.regions import Region, box, lengths, relative
 
-__all__ = ["Readable", "Stored", "StoredLabels", "What", "digest_of", "guard_of", "pixels_of", "pixels_together"]
+__all__ = [
+    "Readable",
+    "Stored",
+    "StoredLabels",
+    "What",
+    "digest_of",
+    "guard_of",
+    "guarded",
+    "pixels_of",
+    "pixels_together",
+]
 
 What = Callable[[Region], str]
 
@@ -69,6 +79,15 @@ def digest_of(plan: Readable, pixels: NDArray[Any]) -> int:
     return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=7).digest(), "big")
 
 
+def guarded(
+    plan: Readable, region: Region, axes: str, what: Callable[[Region], str], otherwise: str = SKIP
+) -> tuple[NDArray[Any], int]:
+    """What `pixels_of` returns, and the guard of the region, which is made first: what changes meanwhile is noticed."""
+    guard = guard_of(plan, region)
+    pixels = pixels_of(plan, region, axes, what, otherwise)
+    return pixels, guard + digest_of(plan, pixels)
+
+
 def pixels_of(
     plan: Readable, region: Region, axes: str, what: Callable[[Region], str], otherwise: str = SKIP
 ) -> NDArray[Any]:
@@ -107,7 +126,7 @@ def _read(plan: Readable, region: Region, what: Callable[[Region], str], otherwi
     except (TransformFailed, InvalidPixels) as error:
         raise type(error)(f"{error}, {what(region)}") from error.__cause__
     except Exception as error:
-        if is_url(image.source):
+        if Location.of(image.source).local is None:
             from ..storage.remote_errors import explained
 
             raise NotReadable(explained(error, image.source, f"read at {what(region)}") + otherwise) from error
@@ -149,10 +168,9 @@ class Stored:
         return cls(source=source, grid=grid, files=identity.snapshot(), digests=not identity.known)
 
     def pixels(self, region: Region, axes: str, what: What) -> tuple[NDArray[Any], int]:
-        """The pixels of a region in some axes, native and new, and its guard, which is made before they are read."""
-        guard = guard_of(self, region)
-        pixels = pixels_of(self, region, axes, what, "")
-        return pixels.astype(pixels.dtype.newbyteorder("="), copy=False), guard + digest_of(self, pixels)
+        """The pixels of a region in some axes, native and new, and its guard."""
+        pixels, guard = guarded(self, region, axes, what, "")
+        return pixels.astype(pixels.dtype.newbyteorder("="), copy=False), guard
 
     def pixels_guard(self, region: Region, axes: str, what: What) -> int:
         """The guard of a region as it is now."""

@@ -17,13 +17,13 @@ from ..components.specs import Kind
 from ..errors import AlreadyExists, CheckpointMismatch
 from ..image import Image
 from ..io.destination import Destination
-from ..io.source import Source, chosen_channels
+from ..io.source import Source
 from ..run_options import RunOptions
 from .alignment import check_needed, check_wanted
 from .execution import Execution
 from .given import given_labels
 from .made import RECIPE, Made
-from .planning import Parts
+from .planning import Parts, chosen_channels
 from .recipe import (
     components_of,
     files_in,

@@ -143,7 +143,7 @@ class Image:
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(self.data.dtype)
 
-    @property
+    @cached_property
     def transformations(self) -> tuple[Transformation, ...]:
         """What makes its pixels of those that are stored, the first one first; empty for pixels as they are stored."""
         return self.data.transformations if isinstance(self.data, View) else ()

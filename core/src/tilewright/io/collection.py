@@ -15,7 +15,7 @@ from ..components.resolve import component
 from ..errors import InvalidImage, NotReadable, UnknownComponent
 from ..image import Image
 from ..storage.hierarchy import is_node
-from ..storage.location import is_url
+from ..storage.location import Location
 from .formats import choose_reader, image_in, is_pattern
 
 __all__ = ["all_images", "images_at"]
@@ -27,7 +27,7 @@ def images_at(path: str | Path, *, reader: Any = None) -> dict[str, str]:
     A file in a folder or of a pattern may hold several images itself: these are named `FILE/IMAGE`. What cannot be read
     is one image, and whoever opens it learns the error.
     """
-    place, chosen = image_in(str(path))
+    place, chosen = image_in(Location.of(path))
     if chosen is not None:
         return {}
     opener = component("reader", reader) if reader is not None else choose_reader(place)
@@ -42,7 +42,7 @@ def all_images(path: str | Path, *, reader: Any = None) -> dict[str, str]:
     """
     if images := images_at(path, reader=reader):
         return images
-    place = str(path)
+    place = Location.of(path)
     if not _is_folder(place):
         return files_by_name([place])
     files = [str(each) for each in Path(place).iterdir()] if Path(place).is_dir() else glob.glob(place)  # noqa: PTH207 - a pattern may be absolute
@@ -55,9 +55,10 @@ def all_images(path: str | Path, *, reader: Any = None) -> dict[str, str]:
 
 def _is_folder(path: str) -> bool:
     """Whether a path is a pattern, or a folder that is not a store."""
-    if is_url(path):
+    folder = Location.of(path).local
+    if folder is None:
         return False
-    return not is_node(Path(path)) if Path(path).is_dir() else is_pattern(path)
+    return not is_node(folder) if folder.is_dir() else is_pattern(path)
 
 
 def _with_inner(images: Mapping[str, str], openers: Mapping[str, Callable[[str], Image] | None]) -> dict[str, str]:
@@ -72,7 +73,7 @@ def _with_inner(images: Mapping[str, str], openers: Mapping[str, Callable[[str],
 
 def _reader_of(path: str) -> Callable[[str], Image] | None:
     with suppress(NotReadable, UnknownComponent):
-        return choose_reader(path)
+        return choose_reader(Location.of(path))
     return None
 
 

@@ -20,7 +20,7 @@ from ..errors import InvalidOption, NotReadable, UnknownComponent
 from ..image import Image
 from ..run_options import checked_storage
 from ..storage.disk import KINDS
-from ..storage.location import Location, is_url
+from ..storage.location import Location
 
 __all__ = [
     "choose_reader",
@@ -43,32 +43,31 @@ def open_image(path: str | Path, *, reader: Any = None, storage: Mapping[str, An
 
     NotReadable if nothing is at the path or no installed reader reads it; UnknownComponent if two readers would.
     """
-    location = Location.of(path, checked_storage(storage or {}))
-    place, image = image_in(location)
-    place = location.at(place)
+    place, image = image_in(Location.of(path, checked_storage(storage or {})))
     opener = component("reader", reader) if reader is not None else choose_reader(place)
     return read(ReaderTraits.with_options(opener, image=image), place)
 
 
-def image_in(path: str) -> tuple[str, str | None]:
-    """A path and the image that is chosen in it: `slide.zarr#images/overview` is the reader's option `image`.
+def image_in(path: Location) -> tuple[Location, str | None]:
+    """A place and the image that is chosen in it: `slide.zarr#images/overview` is the reader's option `image`.
 
     A `#` in the name of a file that exists is part of the name.
     """
-    if is_url(path):
-        place, _, image = path.partition("#")
-        return (place, image) if image else (path, None)
-    ends = [] if Path(path).exists() else [at for at, letter in enumerate(path[:-1]) if letter == "#"]
-    return next(((path[:at], path[at + 1 :]) for at in ends if Path(path[:at]).exists()), (path, None))
+    ends = [at for at, letter in enumerate(path[:-1]) if letter == "#"]
+    if path.local is None:
+        ends = ends[:1]
+    else:
+        ends = [] if path.local.exists() else [at for at in ends if Path(path[:at]).exists()]
+    return (path.at(path[: ends[0]]), path[ends[0] + 1 :]) if ends else (path, None)
 
 
-def read(reader: Callable[[str], Image], path: str) -> Image:
+def read(reader: Callable[[str], Image], path: Location) -> Image:
     """The image that a reader opens. InvalidOption if it returns something else.
 
     NotReadable for a pipe or a device, which no reader is to wait for.
     """
-    if not is_url(path) and Path(path).exists():
-        _check_kind(Path(path))
+    if path.local is not None and path.local.exists():
+        _check_kind(path.local)
     with blamed("reader", reader, f"opening {path!r}", NotReadable):
         image: object = reader(path)
     if not isinstance(image, Image):
@@ -85,7 +84,7 @@ def _check_kind(path: Path) -> None:
         raise NotReadable(f"{str(path)!r} is {KINDS.get(kind, 'a special file')}, not a file; give a file or a folder")
 
 
-def choose_reader(path: str) -> Callable[[str], Image]:
+def choose_reader(path: Location) -> Callable[[str], Image]:
     """The reader that fits a path.
 
     These are the readers that claim the longest matching suffix, without those whose `sniff` returns False. If none is
@@ -93,12 +92,12 @@ def choose_reader(path: str) -> Callable[[str], Image]:
     priority wins; UnknownComponent, which names them, if two have it. Of a pattern that matches files, such as
     `scan/*.tif`, no bytes are looked at.
     """
-    elsewhere = is_url(path) or is_pattern(path)
-    if not elsewhere and not Path(path).exists():
+    file = None if path.local is None or is_pattern(path) else path.local
+    if file is not None and not file.exists():
         raise NotReadable(f"{path!r} does not exist; check the path")
-    if not elsewhere:
-        _check_kind(Path(path))
-    first = b"" if elsewhere else _first_bytes(Path(path))
+    if file is not None:
+        _check_kind(file)
+    first = b"" if file is None else _first_bytes(file)
     known = registry().components("reader")
     groups = _by_suffix(known, path)
     claims = ([c for c in group if _sniff(c, path, first, default=True)] for group in groups)

@@ -6,27 +6,28 @@ import dataclasses
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..abc.traits import ReaderTraits, Traits, TransformTraits
+from ..abc.traits import ReaderTraits, TransformTraits
 from ..components.resolve import component
 from ..errors import InvalidOption, NotReadable
 from ..image import Image
 from ..image.arrays import as_image
 from ..storage.identity import Identity
-from ..storage.location import Location, as_store
+from ..storage.location import Location
 from .formats import choose_reader, image_in, read
 from .resolution import nearest_level
 
 if TYPE_CHECKING:
     from ..image.lattice import Lattice
 
-__all__ = ["Source", "chosen_channels", "identity_of", "open_source"]
+__all__ = ["Source", "identity_of", "open_source"]
 
+NOWHERE = Location("")
 SILENCING = threading.Lock()
 
 
@@ -40,7 +41,7 @@ class Source:
     elsewhere: it was opened by another process, which has passed on what the reader warns of.
     """
 
-    path: str = ""
+    path: Location = NOWHERE
     reader: Callable[[str], Image] | None = None
     image: Image | None = None
     channels: int | tuple[int, ...] | None = None
@@ -131,11 +132,10 @@ def open_source(
 
     storage: how a bucket is opened. InvalidOption for anything else, or an array whose axes are not known.
     """
-    store = as_store(source)
-    if store is not None or isinstance(source, str | os.PathLike):
-        location = Location.of(source, storage) if store is None else Location.of_store(store)
+    location = Location.meant(source, storage)
+    if location is not None:
         place, image = image_in(location)
-        path = location.at(place).absolute
+        path = place.absolute
         chosen = component("reader", reader) if reader is not None else choose_reader(path)
         opener = ReaderTraits.with_options(chosen, level=level, axes=axes, image=image)
         if spacing is not None:
@@ -158,35 +158,3 @@ def identity_of(source: Any) -> Identity:
     if isinstance(source, str | os.PathLike):
         return Identity(None, os.fspath(source))
     return source.identity if isinstance(source, Image) else Identity(source)
-
-
-def chosen_channels(
-    image: Image,
-    traits: Traits,
-    channel: int | str | None,
-    channels: Sequence[int | str] | None,
-    *,
-    combined: bool = False,
-) -> int | tuple[int, ...] | None:
-    """Which channels a run reads: one by number, several for a segmenter that takes `c`, or None for no choice.
-
-    combined: whether a transform makes other channels of them, so that there may be several for any segmenter.
-
-    InvalidOption if a channel does not exist, or if there are several and none is chosen.
-    """
-    if channel is None and channels is None:
-        channel, channels = traits.channel, traits.channels
-    if "c" in traits.axes or combined:
-        several = [channel] if channel is not None else channels
-        return None if several is None else tuple(image.channel_index(each) for each in several)
-    if channels is not None:
-        raise InvalidOption(
-            f"channels {list(channels)} were asked for, but the segmenter takes one; choose it with channel "
-            "(--channel), or combine them by a transform"
-        )
-    if channel is not None:
-        return image.channel_index(channel)
-    if image.size("c") > 1 and traits.pixels:
-        names = ", ".join(image.channels) or f"0 to {image.size('c') - 1}"
-        raise InvalidOption(f"the image has {image.size('c')} channels ({names}); choose one with channel (--channel)")
-    return 0 if "c" in image.axes else None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .arrays import Array, ChunkFiles, beneath, chunk_files, in_memory, is_zarr, local_folder, unit_of
 from .disk import file_state
-from .location import Location, is_url
+from .location import Location
 
 if TYPE_CHECKING:
     from .object_store import ChunkObjects
@@ -127,8 +127,9 @@ class Identity:
 
     def destroyed_at(self, where: Location) -> str | None:
         """Likewise for what would be written to a bucket: the URL of the pixels, if they were read from one."""
-        own = self._path if self._path and is_url(self._path) else ""
-        return own if own and _would_destroy(Path(where), Path(own)) else None
+        if not self._path or Location.of(self._path).local is not None:
+            return None
+        return self._path if _would_destroy(Path(where), Path(self._path)) else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from .remote_errors import explained, is_bucket_missing, missing_package
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-__all__ = ["Location", "as_store", "is_url"]
+__all__ = ["Location"]
 
 URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)  # a drive has one letter
 ZIP, ARCHIVES = "zip::", (".zip", ".ozx")
@@ -37,19 +37,44 @@ class Location(str):
 
     storage: the options of `run_options.STORAGE`.
     store: a zarr store that a user handed over, of which the text is a name.
+    scheme: `s3`, `https`, … of a URL, `zip` for what lies in an archive, `store` for a store, else `file`.
+    archive: the file of an archive and the place inside it; None for what lies in none.
+    local: the path, if it is that of a folder or file of this machine.
+    named: a text that tells the location from others of the same URL: with its endpoint, if it has one.
     """
 
     storage: Mapping[str, str]
     store: Any
+    scheme: str
+    archive: tuple[str, str] | None
+    local: Path | None
+    named: str
 
     def __new__(cls, text: str, storage: Mapping[str, str] | None = None, store: Any = None) -> Location:
         made = super().__new__(cls, text)
         made.storage, made.store = dict(storage or {}), store
+        made.archive = _archive_in(text) if store is None else None
+        found = URL.match(text)
+        if store is not None:
+            made.scheme = "store"
+        elif found:
+            made.scheme = found[1].lower()
+        else:
+            made.scheme = "file" if made.archive is None else "zip"
+        made.named = f"{text} at {made.storage['endpoint']}" if "endpoint" in made.storage else str(text)
+        made.local = Path(text) if made.scheme == "file" else None
         return made
 
     @classmethod
-    def of_store(cls, store: Any) -> Location:
-        """The top of a zarr store; one in folders is its folder."""
+    def meant(cls, thing: object, storage: Mapping[str, str] | None = None) -> Location | None:
+        """The location that a user means by a path, a URL or a store; None for anything else, such as an array.
+
+        A store is one of zarr's, fsspec's or obstore's, and its location is its top; one in folders is its folder.
+        """
+        if isinstance(thing, str | os.PathLike):
+            return cls.of(thing, storage)
+        if (store := _as_store(thing)) is None:
+            return None
         folder = local_folder(store)
         return cls(f"{type(store).__name__}:", store=store) if folder is None else cls(str(folder))
 
@@ -70,41 +95,10 @@ class Location(str):
         return cls(text, storage)
 
     @property
-    def scheme(self) -> str:
-        """`s3`, `https`, … of a URL, `zip` for what lies in an archive, `store` for a store, else `file`."""
-        if self.store is not None:
-            return "store"
-        if found := URL.match(self):
-            return found[1].lower()
-        return "file" if self.archive is None else "zip"
-
-    @property
-    def local(self) -> Path | None:
-        """The path, if it is that of a folder or file of this machine."""
-        return Path(self) if self.scheme == "file" else None
-
-    @property
-    def archive(self) -> tuple[str, str] | None:
-        """The file of an archive and the place inside it; None for what lies in none."""
-        if not self.startswith(ZIP) and not any(suffix in self.lower() for suffix in ARCHIVES):
-            return None
-        text = self.removeprefix(ZIP)
-        for file in (Path(text), *Path(text).parents):
-            if (self.startswith(ZIP) or file.suffix.lower() in ARCHIVES) and file.is_file():
-                return str(file), Path(text).relative_to(file).as_posix().removeprefix(".")
-        return (text, "") if self.startswith(ZIP) else None
-
-    @property
-    def named(self) -> str:
-        """A text that tells the location from others of the same URL: with its endpoint, if it has one."""
-        endpoint = self.storage.get("endpoint")
-        return f"{self} at {endpoint}" if endpoint else str(self)
-
-    @property
     def absolute(self) -> Location:
         """The same location, whatever the working folder becomes."""
-        if self.scheme == "file":
-            return self.at(str(Path(self).absolute()))
+        if self.local is not None:
+            return self if self.local.is_absolute() else self.at(str(self.local.absolute()))
         if self.scheme == "zip" and self.startswith(ZIP):
             return self.at(ZIP + str(Path(self.removeprefix(ZIP)).absolute()))
         return self.at(str(Path(self).absolute())) if self.scheme == "zip" else self
@@ -162,8 +156,9 @@ class Location(str):
         if self.store is not None:
             top, _, place = self.partition(":")
             return f"{top}:", top, place.strip("/")
-        if (archive := self.archive) is not None:
-            return self.removesuffix(archive[1]), archive[0], archive[1].strip("/")
+        if self.archive is not None:
+            file, place = self.archive
+            return self.removesuffix(place), file, place.strip("/")
         if found := URL.match(self):
             host, _, place = self[found.end() :].partition("/")
             return found[0] + host, found[0] + host, place.strip("/")
@@ -173,12 +168,17 @@ class Location(str):
         return Location, (str(self), self.storage, self.store)
 
 
-def is_url(path: str) -> bool:
-    """Whether a path is looked up by a library and not in folders: a URL, or what lies in an archive."""
-    return (path if isinstance(path, Location) else Location(path)).scheme != "file"
+def _archive_in(text: str) -> tuple[str, str] | None:
+    if not text.startswith(ZIP) and not any(suffix in text.lower() for suffix in ARCHIVES):
+        return None
+    path = text.removeprefix(ZIP)
+    for file in (Path(path), *Path(path).parents):
+        if (text.startswith(ZIP) or file.suffix.lower() in ARCHIVES) and file.is_file():
+            return str(file), Path(path).relative_to(file).as_posix().removeprefix(".")
+    return (path, "") if text.startswith(ZIP) else None
 
 
-def as_store(thing: object) -> Store | None:
+def _as_store(thing: object) -> Store | None:
     """The zarr store that a user handed over as one of zarr's, fsspec's or obstore's; None for anything else.
 
     None of these libraries is imported: whoever hands over a store of theirs has imported it.

@@ -18,6 +18,7 @@ from ..components.options import options_of, parse
 from ..components.resolve import component, made
 from ..errors import InvalidOption
 from ..io.formats import read
+from ..storage.location import Location
 from .kit import Kit
 from .measurers import MeasurerTests
 from .mergers import MergerTests
@@ -107,7 +108,7 @@ def _made(one: Component, texts: Mapping[str, str]) -> Callable[..., Any]:
 def _sample(one: Component, reader: Callable[..., Any], path: Path | None) -> Sample:
     if path is None:
         raise unittest.SkipTest("a reader is tried on a file: name one with --image")
-    found = read(reader, str(path))
+    found = read(reader, Location.of(path))
     facts = {name: getattr(found, name) for name in ("axes", "spacing", "units", "channels")}
     return Sample(reader=one.spec.name, path=path, **facts)
 

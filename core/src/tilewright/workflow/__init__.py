@@ -284,10 +284,10 @@ def _step(name: object, value: object) -> Step:
 
 def _check_folder(source: Any, destination: str | Path | None) -> None:
     """InvalidOption for labels in a bucket, of which a step cannot tell yet whether they are its own."""
-    from ..storage.location import is_url
+    from ..storage.location import Location
 
     place = source if destination is None else destination
-    if isinstance(place, str | os.PathLike) and is_url(os.fspath(place)):
+    if isinstance(place, str | os.PathLike) and Location.of(place).local is None:
         raise InvalidOption(f"a workflow writes to local folders, and {place} is not one; give an output folder")
 
 

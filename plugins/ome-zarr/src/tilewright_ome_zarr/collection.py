@@ -14,7 +14,7 @@ from tilewright.abc import Location, is_node
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable, TilewrightError
 
 from .metadata import Ome, read_ome
-from .store import Node, inside, is_remote, one_line, open_node
+from .store import Node, inside, is_remote, node_at, one_line, open_node
 
 __all__ = ["element", "images_of", "listed_labels", "not_one_image", "open_image_node"]
 
@@ -62,7 +62,7 @@ def images_of(path: str) -> dict[str, str]:
 
 def open_image_node(path: Location) -> tuple[Location, Node]:
     """The place of an image and its node: the path, or the only image of a bioformats2raw or SpatialData store."""
-    node = open_node(path)
+    node = node_at(path)
     ome = read_ome(node, path) if isinstance(node, zarr.Group) else None
     if ome is None or {"multiscales", "plate"} & ome.attributes.keys():
         return path, node
@@ -75,7 +75,7 @@ def open_image_node(path: Location) -> tuple[Location, Node]:
     if len(images) != 1:
         return path, node
     where = inside(path, images[0])
-    return where, open_node(where)
+    return where, node_at(where)
 
 
 def element(path: str, name: str) -> str:

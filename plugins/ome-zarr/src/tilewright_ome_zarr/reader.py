@@ -67,7 +67,7 @@ class OmeZarrReader:
     def _opened(self, path: str) -> tuple[Location, Node]:
         """Where the image lies, and its node: at the path, at the image chosen in it, or at the only one of several."""
         location = Location.of(path)
-        where = location if location == "/" else location.at(location.rstrip("/"))
+        where = location.at(location.rstrip("/")) if len(location) > 1 and location.endswith("/") else location
         if self.image:
             where = inside(where, element(where, self.image))
         return open_image_node(where)

@@ -13,7 +13,7 @@ from tilewright.errors import InvalidImage, NotReadable, TilewrightError
 
 from .codecs import advice, check_registered
 
-__all__ = ["AnyArray", "Node", "inside", "is_remote", "one_line", "open_node"]
+__all__ = ["AnyArray", "Node", "inside", "is_remote", "node_at", "one_line", "open_node"]
 
 AnyArray = zarr.Array[Any]
 Node = zarr.Group | AnyArray
@@ -52,11 +52,15 @@ def _contains(path: str, target: str) -> bool:
 
 
 def open_node(path: str) -> Node:
+    """The node at a path, as `node_at`."""
+    return node_at(Location.of(path))
+
+
+def node_at(location: Location) -> Node:
     """Open a group or array for reading, with its own metadata: a consolidated copy may be stale.
 
     NotReadable, in one line, if there is none, or its metadata cannot be understood or is not in files of some size.
     """
-    location = Location.of(path)
     if location.local is not None:
         check_node(location.local)
     try:
@@ -69,7 +73,7 @@ def open_node(path: str) -> Node:
             return array
     except FileNotFoundError as error:
         location.check()
-        raise NotReadable(f"there is no zarr group or array at {path!r}; check the path") from error
+        raise NotReadable(f"there is no zarr group or array at {location!r}; check the path") from error
     except TilewrightError:
         raise
     except Exception as error:
@@ -77,11 +81,11 @@ def open_node(path: str) -> Node:
             raise
         hint = advice(str(error)) if type(error).__name__ == "UnknownCodecError" else None  # zarr's or numcodecs'
         if hint:
-            raise NotReadable(f"{path!r} cannot be read: {one_line(hint)}") from error
+            raise NotReadable(f"{location!r} cannot be read: {one_line(hint)}") from error
         if not isinstance(error, UNREADABLE) or (isinstance(error, OSError) and location.local is None):
-            raise NotReadable(explained(error, path)) from error  # drivers of far stores have errors of their own
+            raise NotReadable(explained(error, location)) from error  # drivers of far stores have errors of their own
         raise NotReadable(
-            f"the zarr metadata at {path!r} cannot be read ({type(error).__name__}: {one_line(error)}); "
+            f"the zarr metadata at {location!r} cannot be read ({type(error).__name__}: {one_line(error)}); "
             "repair or export it again"
         ) from error
 

@@ -16,14 +16,14 @@ from ...labels.runs import Runs, checked_outputs, smallest_dtype
 from ...tiling.axes import spatial
 from ...tiling.grid import Tile
 from ...tiling.placement import Placement
-from ...tiling.regions import Region, flat_in_image, lengths, relative
+from ...tiling.regions import flat_in_image, lengths, relative
 from ...tiling.strips import strips_of
 from ..checkpoint.log import PART
 from ..checkpoint.records import Recorded, TileRecord, keep
 from ..checkpoint.traces import note
 from ..lookahead import batch_of
 from ..plan import Plan
-from ..reading import digest_of, guard_of, pixels_of
+from ..reading import guard_of, guarded
 from .attempts import NOWHERE, attempted
 from .facts import cut, facts_of, runs_inside
 from .margins import weights
@@ -55,9 +55,9 @@ def guards(plan: Plan, numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _guard(plan: Plan, tile: Tile) -> int:
-    seen = plan.seen(tile)
-    digest = digest_of(plan, _pixels(plan, tile, seen)) if plan.digests else 0
-    return guard_with_given(plan, tile, guard_of(plan, seen) + digest if plan.pixels else 0)
+    if plan.digests:
+        return guard_with_given(plan, tile, _pixels(plan, tile)[1])
+    return guard_with_given(plan, tile, guard_of(plan, plan.seen(tile)) if plan.pixels else 0)
 
 
 def guard_with_given(plan: Plan, tile: Tile, guard: int) -> int:
@@ -69,12 +69,9 @@ def guard_with_given(plan: Plan, tile: Tile, guard: int) -> int:
 def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
     if plan.windows:  # which have been read
         guard = combined([plan.predictions.guard(batch) or 0 for batch in plan.needs(tile)])
-        pixels = None if plan.empty is None else _pixels(plan, tile, plan.seen(tile))
+        pixels = None if plan.empty is None else _pixels(plan, tile)[0]
     elif plan.pixels:
-        seen = plan.seen(tile)
-        guard = guard_of(plan, seen)  # before the pixels are read: what changes meanwhile is noticed
-        pixels = _pixels(plan, tile, seen)
-        guard += digest_of(plan, pixels)
+        pixels, guard = _pixels(plan, tile)
     else:
         guard, pixels = 0, None
     given: Given = {}
@@ -135,9 +132,10 @@ def _labels_record(
     return record if inside is None else record._replace(facts=facts_of(plan, tile, runs.labels, count, inside))
 
 
-def _pixels(plan: Plan, tile: Tile, seen: Region) -> NDArray[Any]:
+def _pixels(plan: Plan, tile: Tile) -> tuple[NDArray[Any], int]:
+    """What the segmenter is handed of the image, and the tile's guard but for its given labels."""
     note("read", [tile.number])
-    return pixels_of(plan, seen, plan.axes, lambda _: tile_text(plan, tile))
+    return guarded(plan, plan.seen(tile), plan.axes, lambda _: tile_text(plan, tile))
 
 
 def _given(plan: Plan, tile: Tile) -> tuple[Given, list[int]]:
