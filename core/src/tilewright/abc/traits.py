@@ -23,11 +23,11 @@ from ..errors import InvalidImage, InvalidOption, TilewrightError
 from ..image import Image
 from ..image.mapped import Transformation
 from ..tiling.axes import SPATIAL, by_axis, spatial
-from .network import PLACE, Prediction
 from .tiler import Needs
 
 if TYPE_CHECKING:
     from .measurer import Column, Facts, Quantity
+    from .network import Prediction
 
 __all__ = [
     "MeasurerTraits",
@@ -535,6 +535,8 @@ def _predictions(asked: _Asked) -> Mapping[str, Prediction]:
         return {}
     if missing := [name for name in HALVES if name not in there]:
         raise asked.wrong(missing[0], f"a method, as it is in a network beside {' and '.join(there)}")
+    from .network import PLACE, Prediction  # most segmenters are not networks
+
     value = asked.value("predictions")
     good = isinstance(value, Mapping) and value and all(isinstance(each, Prediction) for each in value.values())
     tables = [name for name, each in value.items() if each.rows] if good else []

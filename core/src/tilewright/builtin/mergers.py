@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from ..abc.merger import Copies, Decision, Evidence, Labels, Seam
 from ..errors import InvalidOption
 from ..labels.pairs import count_pairs
-from .ownership import Rule, decide
 
 __all__ = ["Overlap", "Touch"]
 
@@ -98,6 +97,8 @@ class Overlap:
 
     def decide(self, copies: Copies, evidence: Evidence) -> Decision:
         """Which copies are drawn, in which order, and which of them are one object."""
+        from .ownership import Rule, decide  # most runs are joined by `touch`
+
         return decide(copies, evidence, Rule(best_at=self.best_at, free=self.free, same=self.same))
 
 

@@ -14,7 +14,6 @@ from .._version import __version__
 from ..components.resolve import configuration
 from ..components.specs import Kind
 from ..image.mapped import Transformation
-from ..tiling.windows import Windows
 from .checkpoint.differences import same
 from .code_identity import behaviour
 from .plan import Plan
@@ -93,6 +92,8 @@ def with_windows_of(old: Mapping[str, Any] | None, plan: Plan, record: Mapping[s
     one, other = ({name: each.get(name) for name in record if name != "windows"} for each in (old, record))
     if not old.get("windows") or not same(one, other):
         return plan
+    from ..tiling.windows import Windows  # most segmenters are not networks
+
     windows, batch = old["windows"]
     return replace(plan, windows=tuple(Windows(**{n: _tuples(v) for n, v in w.items()}) for w in windows), batch=batch)
 

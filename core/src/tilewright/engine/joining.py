@@ -13,10 +13,7 @@ from ..labels.objects import Objects, alike, linked, rooted, united
 from .checkpoint.records import Areas, Firsts, Groups, Ids, Recorded
 from .checkpoint.tables import Table
 from .plan import Plan
-from .steps.decide import blocks, decide, drawn_together
-from .steps.draw import draw
 from .steps.join import join
-from .steps.link_slices import below, link, stacked
 
 __all__ = ["Do", "Joining"]
 
@@ -65,6 +62,9 @@ class Joining:
         return Objects(group=united(len(first), pairs[:, 0], pairs[:, 1]), first=first, area=area)
 
     def _drawn(self, tiles: Table, seams: Table) -> Objects:
+        from .steps.decide import blocks, decide, drawn_together  # most mergers do not own
+        from .steps.draw import draw
+
         seams.save("seams")
         together = blocks(self.plan.grid, tiles.objects)
         decided = self._table("decide", "decided", decide, tiles.busy, together)
@@ -76,6 +76,8 @@ class Joining:
         return Objects(group=rooted(group), first=first, area=area)
 
     def _stacked(self, objects: Objects, least: float) -> Objects:
+        from .steps.link_slices import below, link, stacked  # most runs link no slices
+
         pieces = self.plan.pieces
         links = self._table("link", "slices", link, below(self.plan.grid, pieces.objects))
         return stacked(objects, _pairs(pieces, links, 3), self.plan.grid, least)

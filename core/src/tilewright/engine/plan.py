@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..abc.network import Prediction
 from ..abc.traits import MergerTraits, lean
 from ..io.source import Source
 from ..storage.identity import Snapshot
@@ -20,14 +19,15 @@ from ..tiling.axes import spatial
 from ..tiling.grid import Tile, TileGrid
 from ..tiling.placement import widened
 from ..tiling.regions import Region
-from ..tiling.windows import WindowGrid, Windows
-from .batches import Batches
 from .checkpoint.log import Checkpoint
 from .checkpoint.predictions import Predictions
 from .checkpoint.tables import Table
 from .reading import StoredLabels
 
 if TYPE_CHECKING:
+    from ..abc.network import Prediction
+    from ..tiling.windows import Windows
+    from .batches import Batches
     from .within import Within
 
 __all__ = ["Plan"]
@@ -120,6 +120,9 @@ class Plan:
     @cached_property
     def batches(self) -> Batches:
         """The windows of a network in batches; none for any other segmenter."""
+        from ..tiling.windows import WindowGrid  # most segmenters are not networks
+        from .batches import Batches
+
         grids = (WindowGrid(windows=each, axes=self.grid.axes, shape=self.grid.shape) for each in self.windows)
         return Batches(grids=tuple(grids), size=self.batch)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..abc.traits import MergerTraits, Traits, TransformTraits, declared, prepared
 from ..components.blame import blamed, whose
@@ -18,11 +18,13 @@ from ..labels.slices import chosen_iou
 from ..run_options import RunOptions
 from ..tiling.axes import spatial
 from ..tiling.grid import TileGrid
-from ..tiling.windows import Windows
 from .alignment import check_aligned, check_needed, check_wanted
 from .checkpoint.predictions import PREDICTIONS
 from .plan import Plan
 from .reading import StoredLabels
+
+if TYPE_CHECKING:
+    from ..tiling.windows import Windows
 
 __all__ = ["Parts", "chosen_channels", "merger_of", "plan_of", "windows_of"]
 
@@ -256,6 +258,8 @@ def read_context(image: Image, context: Mapping[str, int]) -> dict[str, int]:
 
 def windows_of(segmenter: Any, image: Image, traits: Traits, tiler: Any) -> tuple[Windows, ...]:
     """How a network's windows lie over an image, checked against its axes."""
+    from ..tiling.windows import Windows  # most segmenters are not networks
+
     budget = getattr(tiler, "memory", None) or BUDGET
     with blamed("segmenter", segmenter, f"laying windows over {image!r}"):
         windows: object = segmenter.windows(image, budget)

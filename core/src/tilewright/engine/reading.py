@@ -27,6 +27,7 @@ __all__ = [
     "Stored",
     "StoredLabels",
     "What",
+    "combined",
     "digest_of",
     "guard_of",
     "guarded",
@@ -77,6 +78,11 @@ def digest_of(plan: Readable, pixels: NDArray[Any]) -> int:
     if not plan.digests:
         return 0
     return int.from_bytes(hashlib.blake2b(pixels.tobytes(), digest_size=7).digest(), "big")
+
+
+def combined(guards: Sequence[int]) -> int:
+    """One guard for several."""
+    return int.from_bytes(hashlib.blake2b(repr(guards).encode(), digest_size=7).digest(), "big")
 
 
 def guarded(

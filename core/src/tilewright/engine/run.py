@@ -29,10 +29,9 @@ from .checkpoint.records import Head, Ids, Recorded, read
 from .checkpoint.tables import Table
 from .checkpoint.traces import TRACES
 from .joining import Joining
-from .lookahead import Lookahead, batch_of
 from .plan import Plan
-from .steps.predict import batch_guards, combined
-from .steps.segment import decode, guard_with_given, guards, segment
+from .reading import combined
+from .steps.segment import guard_with_given, guards, segment
 from .steps.write import Writing, blocks_of, write
 from .workers.crew import Crew, batched
 
@@ -164,6 +163,9 @@ class Run:
 
     def _decoded(self, tiles: Sequence[int], before: Mapping[int, Recorded]) -> dict[int, Recorded]:
         """Have a network predict what the tiles need that are not recorded yet, and decode these."""
+        from .lookahead import Lookahead, batch_of  # most segmenters are not networks
+        from .steps.decode import decode
+
         recorded, plan, batches = self._reuse("tile", tiles, 0), self.plan, 0
         ahead = Lookahead(plan, tiles, recorded.keys() | before.keys())
         logger.info("predict begins: %s batches of windows for %s tiles", f"{ahead.batches:,}", f"{len(tiles):,}")
@@ -358,10 +360,12 @@ class Run:
         """The guards of tiles that an earlier run segmented, as their pixels are now."""
         if not numbers:
             return {}
-        if not self.plan.batches:
+        if not self.plan.windows:
             batches = batched(numbers, self._batch("segment", len(numbers)))
             found = self.crew.each(guards, self.plan, batches, self.plan.checkpoint_path)
             return dict(itertools.chain.from_iterable(found))
+        from .steps.predict import batch_guards  # most segmenters are not networks
+
         needs = {number: self.plan.needs(self.plan.grid[number]) for number in numbers}
         windows = [[batch] for batch in sorted(set().union(*needs.values()))]
         now = dict(

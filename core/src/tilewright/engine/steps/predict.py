@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -23,10 +22,10 @@ from ..checkpoint.records import Recorded
 from ..checkpoint.traces import note
 from ..lookahead import task_of
 from ..plan import Plan
-from ..reading import digest_of, guard_of, pixels_together
+from ..reading import combined, digest_of, guard_of, pixels_together
 from .attempts import NOWHERE, attempted
 
-__all__ = ["batch_guards", "combined", "maps_of", "predict"]
+__all__ = ["batch_guards", "maps_of", "predict"]
 
 CELL = {1: 2**16, 2: 2**8, 3: 2**6}  # by the windows' dimensions, pixels along each axis of the cells of a table
 
@@ -180,8 +179,3 @@ def _cells(grid: WindowGrid) -> tuple[int, tuple[int, ...]]:
     """The side of the cells of the windows' space, and how many lie along each of its axes."""
     side = CELL[len(grid.windows.axes)]
     return side, tuple(-(-length // side) for length in grid.windows.shape)
-
-
-def combined(guards: Sequence[int]) -> int:
-    """One guard for several."""
-    return int.from_bytes(hashlib.blake2b(repr(guards).encode(), digest_size=7).digest(), "big")

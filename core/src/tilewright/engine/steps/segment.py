@@ -21,15 +21,13 @@ from ...tiling.strips import strips_of
 from ..checkpoint.log import PART
 from ..checkpoint.records import Recorded, TileRecord, keep
 from ..checkpoint.traces import note
-from ..lookahead import batch_of
 from ..plan import Plan
-from ..reading import guard_of, guarded
+from ..reading import combined, guard_of, guarded
 from .attempts import NOWHERE, attempted
 from .facts import cut, facts_of, runs_inside
 from .margins import weights
-from .predict import combined, maps_of, predict
 
-__all__ = ["decode", "guard_with_given", "guards", "segment", "tile_text"]
+__all__ = ["guard_with_given", "guards", "segment", "tile_text"]
 
 Given = Mapping[str, NDArray[np.uint64]]
 
@@ -39,13 +37,6 @@ def segment(plan: Plan, numbers: Sequence[int]) -> list[Recorded]:
     return [
         attempted(number, partial(_segment_tile, plan, plan.grid[number]), retries=plan.retries, on_error=plan.on_error)
         for number in numbers
-    ]
-
-
-def decode(plan: Plan, tasks: Sequence[int]) -> list[Recorded]:
-    """The tasks of a `Lookahead`: predict batches of windows, and segment tiles by what was said of theirs."""
-    return [
-        predict(plan, batch) if (batch := batch_of(task)) is not None else segment(plan, [task])[0] for task in tasks
     ]
 
 
@@ -188,6 +179,8 @@ def _called(plan: Plan, tile: Tile, pixels: NDArray[Any] | None, given: Given) -
         return segmenter(pixels), tuple(n for n, axis in zip(pixels.shape, plan.axes, strict=True) if axis != "c")
     place = _place(plan, tile)
     if plan.windows:
+        from .predict import maps_of  # most segmenters are not networks
+
         with_given = {"given": given} if given else {}
         labels = segmenter.decode(maps_of(plan, tile), place, **with_given)  # type: ignore[attr-defined]  # a network
     elif given:
