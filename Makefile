@@ -9,9 +9,10 @@ BIN := $(VENV)/bin
 PACKAGES := core plugins/filters plugins/geojson plugins/measure plugins/ome-zarr plugins/pictures plugins/spatialdata plugins/tiff plugins/threshold plugins/watershed
 NETWORKS := plugins/cellpose plugins/stardist# their libraries take gigabytes, so the demo goes without
 MICROSCOPES := plugins/bioio# likewise, with licences of their own
+VIEWER := plugins/view# no run needs it
 EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
-MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES) $(NETWORKS) $(MICROSCOPES),$(package)/pyproject.toml)
-TYPED := core/src plugins/bioio/src plugins/cellpose/src plugins/filters/src plugins/geojson/src plugins/measure/src plugins/ome-zarr/src plugins/pictures/src plugins/spatialdata/src plugins/tiff/src plugins/threshold/src plugins/watershed/src plugins/stardist/src docs/demo
+MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES) $(NETWORKS) $(MICROSCOPES) $(VIEWER),$(package)/pyproject.toml)
+TYPED := core/src plugins/bioio/src plugins/cellpose/src plugins/filters/src plugins/geojson/src plugins/measure/src plugins/ome-zarr/src plugins/pictures/src plugins/spatialdata/src plugins/tiff/src plugins/threshold/src plugins/watershed/src plugins/stardist/src plugins/view/src docs/demo
 
 # What tests compile is kept, whatever the shell says: else each of their many processes compiles what it imports.
 export PYTHONDONTWRITEBYTECODE :=
@@ -88,7 +89,7 @@ $(VENV)/pip.stamp:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	touch $@
 
-$(VENV)/dev.stamp: EDITABLE += $(foreach package,$(NETWORKS) $(MICROSCOPES),-e $(package))
+$(VENV)/dev.stamp: EDITABLE += $(foreach package,$(NETWORKS) $(MICROSCOPES) $(VIEWER),-e $(package))
 
 $(VENV)/%.stamp: $(MANIFESTS) $(VENV)/pip.stamp
 	$(BIN)/python -m pip install --quiet --group $* $(EDITABLE)

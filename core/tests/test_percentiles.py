@@ -43,3 +43,7 @@ def test_a_channel_has_its_own_and_all_have_those_of_all() -> None:
     image = Image(data=np.stack([np.zeros((9, 9)), np.full((9, 9), 8.0)]), axes="cyx")
     assert image.percentiles(0, 100) == (0.0, 8.0)
     assert image.select(1).percentiles(0, 100) == (8.0, 8.0)
+
+
+def test_truth_values_are_zeros_and_ones() -> None:
+    assert Image(data=np.eye(8, dtype=bool), axes="yx").percentiles(1, 99) == (0.0, 1.0)

@@ -1,4 +1,4 @@
-"""The command line: `tilewright run`, `measure`, `plan`, `plugins`, `info`, `compare`, `clean`, `new` and `check`.
+"""The command line: `tilewright run`, `measure`, `plan`, `plugins`, `info`, `view`, `compare`, `clean`, `new`, `check`.
 
 A command's module is imported when the command is used, and what it works with when it runs: help and listings come
 without numpy.
@@ -22,6 +22,7 @@ __all__ = ["main"]
         "plan": ".plan",
         "plugins": ".plugins",
         "info": ".info",
+        "view": ".view",
         "compare": ".compare",
         "clean": ".clean",
         "new": ".new",
@@ -40,6 +41,7 @@ def main() -> None:
     tilewright run image.ome.zarr --segmenter NAME   segment it
     tilewright measure LABELS TABLE --measure NAME   measure the objects of a label image
     tilewright plan image.ome.zarr --segmenter NAME  tiles, memory, disk and time of that run
+    tilewright view image.ome.zarr LABELS            look at them in the browser
     tilewright compare LABELS LABELS                 match the objects of two label images
     tilewright clean                                 what unfinished runs left behind
     tilewright new segmenter NAME                    a plugin package to start from

@@ -51,6 +51,8 @@ def percentiles_of(blocks: Iterable[NDArray[Any]], low: float, high: float) -> t
     values = np.concatenate([block[np.isfinite(block)] for block in blocks] or [np.empty(0)])
     if not values.size:
         return 0.0, 1.0
+    if values.dtype == bool:
+        values = values.astype(np.uint8)  # between which numpy can interpolate
     lower, upper = (float(value) for value in np.percentile(values, (low, high)))
     return (lower, upper) if lower < upper else (float(values.min()), float(values.max()))
 

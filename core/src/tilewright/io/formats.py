@@ -36,16 +36,18 @@ __all__ = [
 SNIFFED = 4096  # bytes
 
 
-def open_image(path: str | Path, *, reader: Any = None, storage: Mapping[str, Any] | None = None) -> Image:
+def open_image(
+    path: str | Path, *, reader: Any = None, storage: Mapping[str, Any] | None = None, level: int | None = None
+) -> Image:
     """Open an image lazily, with the reader given (a name, instance, function or mapping) or the one that fits.
 
-    storage: how a bucket is opened, as in `RunOptions`.
+    storage: how a bucket is opened, as in `RunOptions`. level: the resolution, 0 the finest, of a reader that takes it.
 
     NotReadable if nothing is at the path or no installed reader reads it; UnknownComponent if two readers would.
     """
     place, image = image_in(Location.of(path, checked_storage(storage or {})))
     opener = component("reader", reader) if reader is not None else choose_reader(place)
-    return read(ReaderTraits.with_options(opener, image=image), place)
+    return read(ReaderTraits.with_options(opener, image=image, level=level), place)
 
 
 def image_in(path: Location) -> tuple[Location, str | None]:
