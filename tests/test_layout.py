@@ -154,8 +154,8 @@ ROOMS = (
     "workflow",
     "progress",
     "functions",
+    "report",
     "testing",
-    "scaffold",
     "plugins",
     "cli",
 )

@@ -20,6 +20,7 @@ from overlay import PANEL, draw
 from plane import Plane
 
 from tilewright import Image, Pipeline, Result, TilewrightError, compare, open_image
+from tilewright.report import report as page
 
 DATA = Path(__file__).parent / "data"
 OUTPUT = Path("demo-output")
@@ -64,6 +65,8 @@ def nuclei() -> None:
     same = compare(whole.labels, result.labels, thresholds=(1.0,))
     print(f"one piece   {same[1.0].matched:,} of its {same.n_reference:,} objects are the same, pixel for pixel")
     picture(image, result, tile, 0, found)
+    print(f"report      {page(result.path).save(OUTPUT / 'report.html')}")
+    print(f"to look at  tilewright view {path} {result.path}   (pip install tilewright-view)")
 
 
 def own(path: str, channel: str | None) -> None:

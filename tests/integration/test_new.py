@@ -13,7 +13,7 @@ from environment import Environment
 
 from tilewright import open_image
 from tilewright.cli import main
-from tilewright.scaffold.project import SCAFFOLDS
+from tilewright.cli.scaffold.project import SCAFFOLDS
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tilewright.cli.scaffold.project import write_project
 from tilewright.components.specs import KINDS
-from tilewright.scaffold.project import write_project
 
 __all__ = ["install_many"]
 

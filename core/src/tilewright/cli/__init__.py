@@ -1,4 +1,4 @@
-"""The command line: `tilewright run`, `measure`, `plan`, `plugins`, `info`, `view`, `compare`, `clean`, `new`, `check`.
+"""The command line: `tilewright run` and its kin.
 
 A command's module is imported when the command is used, and what it works with when it runs: help and listings come
 without numpy.
@@ -23,6 +23,7 @@ __all__ = ["main"]
         "plugins": ".plugins",
         "info": ".info",
         "view": ".view",
+        "report": ".report",
         "compare": ".compare",
         "clean": ".clean",
         "new": ".new",
@@ -42,6 +43,7 @@ def main() -> None:
     tilewright measure LABELS TABLE --measure NAME   measure the objects of a label image
     tilewright plan image.ome.zarr --segmenter NAME  tiles, memory, disk and time of that run
     tilewright view image.ome.zarr LABELS            look at them in the browser
+    tilewright report LABELS                         a page about them
     tilewright compare LABELS LABELS                 match the objects of two label images
     tilewright clean                                 what unfinished runs left behind
     tilewright new segmenter NAME                    a plugin package to start from

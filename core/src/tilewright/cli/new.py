@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from ..components.specs import Kind
-from ..scaffold.project import SCAFFOLDS, Scaffold, write_project
 from .errors import debuggable
+from .scaffold.project import SCAFFOLDS, Scaffold, write_project
 from .terminal import echo
 
 __all__ = ["new"]

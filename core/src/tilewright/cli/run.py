@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,6 +31,7 @@ __all__ = ["run"]
 @click.argument("output", required=False)
 @choices
 @click.option("--only", metavar="PATTERN", help="Of several images in IMAGE those whose names match, such as 'A/*'.")
+@click.option("--report", metavar="FILE", help="Write a page about the labels too: one HTML file.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Images at once, of several.")
 @debuggable
 def run(image: str, output: str | None, **said: Any) -> None:
@@ -54,7 +56,9 @@ def run(image: str, output: str | None, **said: Any) -> None:
         raise click.UsageError(
             "--workers and --processes are for this machine, and --scheduler has its own workers; leave them out"
         )
-    collection = collection_of(image, output, said)
+    page, collection = said.pop("report"), collection_of(image, output, said)
+    if page and (collection is not None or said["workflow"] or said["dry_run"]):
+        raise click.UsageError("--report is for one run on one image; make the others' with `tilewright report LABELS`")
     if collection is not None:
         run_collection(collection, image, output, said)
         return
@@ -69,6 +73,8 @@ def run(image: str, output: str | None, **said: Any) -> None:
         return
     result = _run(pipeline, image, output, options, scheduler=said["scheduler"], quiet=said["quiet"])
     echo(json.dumps(plain(result)) if said["as_json"] else told(result))
+    if page:
+        _write_report(result, page, options)
     if result.failed:
         raise SystemExit(show_failed(result.failed))
 
@@ -78,3 +84,12 @@ def _run(
 ) -> Result:
     with running(resume=options["resume"], scheduler=scheduler), watching(quiet=quiet):
         return pipeline.run(image, output, **options)
+
+
+def _write_report(result: Result, page: str, options: dict[str, Any]) -> None:
+    from ..report import report
+
+    for name, each in (result.outputs or {"": result}).items():
+        target = Path(page)
+        named = target.with_name(f"{target.stem}.{name}{target.suffix}") if name else target
+        echo(f"report: {report(each.path, storage=options.get('storage')).save(named)}", err=True)

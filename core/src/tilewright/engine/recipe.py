@@ -35,6 +35,7 @@ __all__ = [
     "labels_at",
     "labels_content",
     "note_changes",
+    "provenance_at",
     "recipe_of",
     "region_content",
 ]
@@ -143,7 +144,7 @@ def region_content(region: Any) -> str | None:
 
 def labels_content(labels: Source) -> str:
     """Likewise for labels; of those that tilewright wrote, and nobody changed since, their provenance holds it."""
-    content = Content.noted(_provenance_at(labels.path))
+    content = Content.noted(provenance_at(labels.path))
     if content and is_as_written(Path(labels.path), content):
         return content.fingerprint
     return image_content(labels)
@@ -172,7 +173,7 @@ def labels_at(path: Path) -> Array | None:
         return None
 
 
-def _provenance_at(path: str) -> Mapping[str, Any]:
+def provenance_at(path: str) -> Mapping[str, Any]:
     try:
         return WriterTraits.of(choose_writer(path)).provenance(path) or {}
     except TilewrightError:  # no writer of these labels is installed

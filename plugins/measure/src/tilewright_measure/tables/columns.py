@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -14,15 +14,19 @@ from tilewright.abc import Columns, TableSpec
 
 from .rows import dtypes_of
 
-__all__ = ["stored_columns"]
+__all__ = ["columns_of", "stored_columns"]
 
 
 def stored_columns(spec: TableSpec, load: Callable[[str, int, int], NDArray[Any]]) -> Columns:
     """The columns of a table of which `load(name, start, stop)` reads rows."""
-    columns = {
-        name: _Column(rows=spec.n_rows, dtype=dtype, load=partial(load, name))
-        for name, dtype in dtypes_of(spec).items()
-    }
+    return columns_of(dtypes_of(spec), spec.n_rows, load)
+
+
+def columns_of(
+    dtypes: Mapping[str, np.dtype[Any]], rows: int, load: Callable[[str, int, int], NDArray[Any]]
+) -> Columns:
+    """Likewise, of so many rows."""
+    columns = {name: _Column(rows=rows, dtype=dtype, load=partial(load, name)) for name, dtype in dtypes.items()}
     return cast("Columns", columns)
 
 

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import parquet
@@ -16,7 +17,7 @@ from pyarrow import parquet
 from tilewright.abc import Columns, TableSpec
 
 from .arrow import batch, schema_of
-from .columns import stored_columns
+from .columns import columns_of, stored_columns
 from .rows import BlockSink, file_at
 
 __all__ = ["ParquetFile", "ParquetSink", "ParquetTable"]
@@ -32,6 +33,22 @@ class ParquetTable:
 
     def __call__(self, path: str, spec: TableSpec) -> ParquetSink:
         return ParquetSink(file_at(path), spec)
+
+    def opened(self, path: str) -> Columns:
+        """The columns of the file at the path, which are read when they are asked for."""
+        with parquet.ParquetFile(path) as file:
+            dtypes = {field.name: np.dtype(field.type.to_pandas_dtype()) for field in file.schema_arrow}
+            rows = file.metadata.num_rows
+            length = file.metadata.row_group(0).num_rows if file.metadata.num_row_groups else 1
+        return columns_of(dtypes, rows, partial(_load, Path(path), length))
+
+    def provenance(self, path: str) -> Mapping[str, Any] | None:
+        """What the metadata of the file at the path holds; None for a file of another tool."""
+        if not Path(path).exists():
+            return None
+        with parquet.ParquetFile(path) as file:
+            held = (file.metadata.metadata or {}).get(b"tilewright")
+        return None if held is None else json.loads(held)
 
 
 class ParquetFile(BlockSink):

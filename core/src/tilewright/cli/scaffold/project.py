@@ -11,9 +11,9 @@ from pathlib import Path
 from string import Template
 from typing import Literal
 
-from .._version import __version__
-from ..components.specs import KINDS, Kind
-from ..errors import AlreadyExists, InvalidOption
+from ..._version import __version__
+from ...components.specs import KINDS, Kind
+from ...errors import AlreadyExists, InvalidOption
 
 __all__ = ["SCAFFOLDS", "Scaffold", "write_project"]
 
