@@ -7,12 +7,12 @@ CELLPOSE3_VENV := .venv-cellpose3
 SPATIALDATA_VENV := .venv-spatialdata
 BIN := $(VENV)/bin
 PACKAGES := core plugins/filters plugins/geojson plugins/measure plugins/ome-zarr plugins/pictures plugins/spatialdata plugins/tiff plugins/threshold plugins/watershed
-NETWORKS := plugins/cellpose plugins/stardist# their libraries take gigabytes, so the demo goes without
+NETWORKS := plugins/bioimageio plugins/cellpose plugins/stardist# their libraries take gigabytes, so the demo goes without
 MICROSCOPES := plugins/bioio# likewise, with licences of their own
 VIEWER := plugins/view# no run needs it
 EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 MANIFESTS := pyproject.toml $(foreach package,$(PACKAGES) $(NETWORKS) $(MICROSCOPES) $(VIEWER),$(package)/pyproject.toml)
-TYPED := core/src plugins/bioio/src plugins/cellpose/src plugins/filters/src plugins/geojson/src plugins/measure/src plugins/ome-zarr/src plugins/pictures/src plugins/spatialdata/src plugins/tiff/src plugins/threshold/src plugins/watershed/src plugins/stardist/src plugins/view/src docs/demo
+TYPED := core/src plugins/bioimageio/src plugins/bioio/src plugins/cellpose/src plugins/filters/src plugins/geojson/src plugins/measure/src plugins/ome-zarr/src plugins/pictures/src plugins/spatialdata/src plugins/tiff/src plugins/threshold/src plugins/watershed/src plugins/stardist/src plugins/view/src docs/demo
 
 # What tests compile is kept, whatever the shell says: else each of their many processes compiles what it imports.
 export PYTHONDONTWRITEBYTECODE :=
