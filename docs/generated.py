@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ def components() -> Iterator[str]:
     """The components of the core and of the plugins beside it, by kind, with their options."""
     offered = [*_offered("tilewright", builtin)]
     for package in sorted(PLUGINS.glob("*/src/tilewright_*")):
+        manifest = tomllib.loads((package.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+        if "entry-points" not in manifest["project"]:
+            continue  # the viewer, which is not a plugin
         sys.path.append(str(package.parent))
         offered += _offered(f"tilewright-{package.parents[1].name}", importlib.import_module(package.name))
     for kind in KINDS:
