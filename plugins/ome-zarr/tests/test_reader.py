@@ -433,6 +433,7 @@ def test_metadata_is_bounded_in_depth_and_in_levels(make, version: str) -> None:
         OmeZarrReader()(path)
 
 
+@pytest.mark.slow
 @VERSIONS
 def test_thousands_of_wells_and_images_are_no_reason_to_wait(make, version: str) -> None:
     path = make.plate(version, wells=2)
