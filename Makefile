@@ -54,6 +54,7 @@ faults: $(VENV)/dev.stamp
 	$(BIN)/python tests/faults/measured.py --rounds 20
 	$(BIN)/python tests/faults/measured.py --rounds 20 --kind run
 	$(BIN)/python tests/faults/workflow.py --kills 20
+	$(BIN)/python tests/faults/plate.py --kills 20
 	$(BIN)/python tests/faults/workers.py --rounds 10
 	$(BIN)/python tests/faults/full.py
 	$(BIN)/python tests/faults/full.py --writer zarr-array

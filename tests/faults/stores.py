@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from scipy import ndimage
 
 LEVEL = 100  # pixels above it are objects
 TILE = 32
@@ -29,6 +30,32 @@ def make_image(folder: Path, shape: tuple[int, ...] = (64, 96), chunk: int = TIL
     cells.create_array("0", data=ones, chunks=(chunk, chunk), dimension_names=["y", "x"])
     zarr.create_array(folder / "labels.zarr", data=ones, chunks=(chunk, chunk), dimension_names=["y", "x"])
     return pixels
+
+
+def field_pixels(seed: int, side: int = 64) -> NDArray[np.float32]:
+    """Blobs, from 0 to 1."""
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).random((side, side)), 2)
+    return ((noise - noise.min()) / np.ptp(noise)).astype(np.float32)
+
+
+def make_plate(path: Path, wells: int = 2, fields: int = 2, side: int = 64) -> Path:
+    """A plate of OME-Zarr 0.5; the pixels of field `f` of well `w` are those of seed `w * fields + f`."""
+    names = [f"{'ABCDEFGH'[i // 2]}/{i % 2 + 1}" for i in range(wells)]
+    plate = {
+        "columns": [{"name": "1"}, {"name": "2"}],
+        "rows": [{"name": row} for row in sorted({name[0] for name in names})],
+        "wells": [{"path": name, "rowIndex": i // 2, "columnIndex": i % 2} for i, name in enumerate(names)],
+        "version": "0.5",
+    }
+    group = zarr.create_group(path, attributes={"ome": {"version": "0.5", "plate": plate}})
+    for i, name in enumerate(names):
+        images = [{"path": str(field)} for field in range(fields)]
+        well = group.create_group(name, attributes={"ome": {"version": "0.5", "well": {"images": images}}})
+        for field in range(fields):
+            image = well.create_group(str(field), attributes={"ome": multiscales()})
+            data = field_pixels(i * fields + field, side)
+            image.create_array("0", data=data, chunks=(32, 32), dimension_names=["y", "x"])
+    return path
 
 
 def multiscales(axes: str = "yx", version: str = "0.5") -> dict[str, Any]:

@@ -39,8 +39,9 @@ def test_measuring_that_is_killed_goes_on_to_the_same_table(kind: str) -> None:
     assert "3 of 3 right" in done.stdout
 
 
-def test_a_workflow_that_is_killed_goes_on_to_the_same_labels_and_tables() -> None:
-    script = str(Path(__file__).with_name("workflow.py"))
+@pytest.mark.parametrize("harness", ["workflow", "plate"])
+def test_a_workflow_that_is_killed_goes_on_to_the_same_labels_and_tables(harness: str) -> None:
+    script = str(Path(__file__).with_name(f"{harness}.py"))
     command = [sys.executable, script, "--kills", "3", "--seed", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

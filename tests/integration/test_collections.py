@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-import zarr
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from scipy import ndimage
+from stores import field_pixels as pixels
+from stores import make_plate as plate
 
 from tilewright import Collection, InvalidOption, Pipeline, Workflow, open_image
 from tilewright.cli import main
@@ -30,47 +31,9 @@ THRESHOLD = {"name": "threshold", "configuration": {"threshold": 0.5}}
 MEASURE = {"name": "size", "configuration": {"properties": ["area"]}}
 
 
-def pixels(seed: int, side: int = 64) -> NDArray[np.float32]:
-    noise = ndimage.gaussian_filter(np.random.default_rng(seed).random((side, side)), 2)
-    return ((noise - noise.min()) / np.ptp(noise)).astype(np.float32)
-
-
 def whole(seed: int, side: int = 64) -> NDArray[Any]:
     labels: NDArray[Any] = ndimage.label(pixels(seed, side) > 0.5)[0]
     return labels
-
-
-def multiscale() -> dict[str, Any]:
-    scale = [{"type": "scale", "scale": [1.0, 1.0]}]
-    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
-    return {
-        "ome": {
-            "version": "0.5",
-            "multiscales": [{"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}],
-        }
-    }
-
-
-def plate(path: Path, wells: int = 2, fields: int = 2, side: int = 64) -> Path:
-    """A plate of OME-Zarr 0.5; the pixels of field `f` of well `w` are those of seed `w * fields + f`."""
-    names = [f"{'ABCDEFGH'[i // 2]}/{i % 2 + 1}" for i in range(wells)]
-    listed = [{"path": name, "rowIndex": i // 2, "columnIndex": i % 2} for i, name in enumerate(names)]
-    rows = sorted({name[0] for name in names})
-    root = {
-        "columns": [{"name": "1"}, {"name": "2"}],
-        "rows": [{"name": row} for row in rows],
-        "wells": listed,
-        "version": "0.5",
-    }
-    group = zarr.create_group(path, attributes={"ome": {"version": "0.5", "plate": root}})
-    for i, name in enumerate(names):
-        images = [{"path": str(field)} for field in range(fields)]
-        well = group.create_group(name, attributes={"ome": {"version": "0.5", "well": {"images": images}}})
-        for field in range(fields):
-            image = well.create_group(str(field), attributes=multiscale())
-            data = pixels(i * fields + field, side)
-            image.create_array("0", data=data, chunks=(32, 32), dimension_names=["y", "x"])
-    return path
 
 
 def command(*arguments: object) -> Result:
@@ -191,6 +154,40 @@ def test_a_workflow_runs_on_every_field(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     np.testing.assert_array_equal(labels_of(image / "A/2/0", "nuclei"), whole(2))
     assert labels_of(image / "A/2/0", "grown").astype(bool).sum() > whole(2).astype(bool).sum()
+
+
+def test_a_last_step_that_changes_is_the_only_one_repeated_on_a_plate(tmp_path: Path) -> None:
+    image, file, table = plate(tmp_path / "plate.ome.zarr", wells=6), tmp_path / "cells.toml", "cells.csv"
+    steps: dict[str, Any] = {
+        "nuclei": {"segmenter": THRESHOLD},
+        "grown": {"segmenter": "expand", "given": {"nuclei": "nuclei"}},
+        "rings": {"segmenter": "ring", "given": {"nuclei": "grown"}},
+        "filled": {"segmenter": "fill-holes", "given": {"nuclei": "grown"}},
+        "cells": {"segmenter": "expand", "given": {"nuclei": "filled"}, "measure": [MEASURE], "table": table},
+    }
+    arguments = ("run", image, tmp_path / "out", "--workflow", file, "--json", "--quiet")
+    Workflow(steps=steps).save(file)
+    assert command(*arguments).exit_code == 0
+    steps["cells"]["segmenter"] = {"name": "expand", "configuration": {"distance": 3}}
+    Workflow(steps=steps).save(file)
+    refused = command(*arguments)
+    assert refused.exit_code == 3
+    assert refused.output.count("is not what step 'cells' makes") == 12
+    done = command(*arguments, "--overwrite")
+    assert done.exit_code == 0, done.output
+    images = json.loads(done.output)["images"]
+    repeated = [name for each in images.values() for name, step in each["steps"].items() if not step["unchanged"]]
+    assert repeated == ["cells"] * 12
+
+
+@pytest.mark.parametrize("where", ["without an output folder", "absolute"])
+def test_a_table_of_a_step_at_one_path_for_all_images_is_refused(tmp_path: Path, where: str) -> None:
+    absolute = where == "absolute"
+    step = {"segmenter": THRESHOLD, "measure": [MEASURE], "table": tmp_path / "a.csv" if absolute else "a.csv"}
+    image, workflow = Collection.open(plate(tmp_path / "plate.ome.zarr")), Workflow(steps={"cells": step})
+    with pytest.raises(InvalidOption, match="of step 'cells' would be one path for 4 images"):
+        image.run(workflow, tmp_path / "out" if absolute else None, overwrite=True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_files_of_a_folder_are_images_of_their_own(tmp_path: Path) -> None:

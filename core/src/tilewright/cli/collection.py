@@ -13,10 +13,10 @@ from ..progress.units import duration
 from ..run_options import SHARED
 from .choices import run_options
 from .parts import pipeline_of, reader_for
-from .results import counted, plain
+from .results import counted
 from .scheduler import running
 from .terminal import echo
-from .workflow import loaded
+from .workflow import loaded, steps_plain
 
 if TYPE_CHECKING:
     from ..workflow.collection import Collection, ImageDone
@@ -114,7 +114,7 @@ def _plain(done: Sequence[ImageDone], table: str | None, rows: int | None) -> di
     images = {
         each.name: {"path": each.path}
         | ({"error": str(each.error)} if each.error is not None else {})
-        | {"steps": {name: plain(result) for name, result in each.results.items()}}
+        | {"steps": steps_plain(each.results)}
         for each in done
     }
     return {"images": images} | ({} if table is None else {"table": {"path": str(table), "n_rows": rows}})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..engine.result import Result
     from ..workflow import Workflow
 
-__all__ = ["loaded", "run_workflow", "workflow_foretold"]
+__all__ = ["loaded", "run_workflow", "steps_plain", "workflow_foretold"]
 
 WITH = {*SHARED, *RENAMED, "image", "output", "only", "jobs", "workflow", "scheduler", "dry_run", "as_json", "quiet"}
 WITH |= {"sample"}
@@ -44,7 +44,7 @@ def run_workflow(image: str, output: str | None, said: Mapping[str, Any]) -> Non
                 echo(f"step {number} of {len(workflow.steps)}: {name}", err=True)
             with watching(quiet=said["quiet"]):
                 results[name] = run()
-    echo(json.dumps({"steps": _plain(results)}) if said["as_json"] else "\n".join(_lines(results)))
+    echo(json.dumps({"steps": steps_plain(results)}) if said["as_json"] else "\n".join(_lines(results)))
     failed = [f"step {name}: {each}" for name, result in results.items() for each in result.failed]
     if failed:
         raise SystemExit(show_failed(failed))
@@ -83,7 +83,8 @@ def loaded(file: str) -> Workflow:
     return Workflow.load(file)
 
 
-def _plain(results: Mapping[str, Result]) -> dict[str, Any]:
+def steps_plain(results: Mapping[str, Result]) -> dict[str, Any]:
+    """The results of steps in JSON's values, and whether each was there already."""
     return {name: plain(each) | {"unchanged": not each.seconds} for name, each in results.items()}
 
 

@@ -111,6 +111,7 @@ class Collection:
         workflow, shared = _work_of(work, options)
         if jobs > 1 and shared.get("workers") is None:
             shared["workers"] = max(1, cpus() // jobs)
+        _check_tables(self, workflow, destination)
         homes = _homes(self.images, destination, make_parents=bool(shared.get("make_parents")))
         tasks: list[Callable[[], ImageDone]] = [
             partial(_done, workflow, name, path, homes[name], shared | ({"make_parents": True} if destination else {}))
@@ -187,6 +188,18 @@ def _work_of(work: Pipeline | Workflow, options: Mapping[str, Any]) -> tuple[Wor
     if strange := [each for each in rest if each not in OWN]:
         raise InvalidOption(f"a run has no option {strange[0]!r}; its options are {', '.join((*OWN, *SHARED, 'name'))}")
     return Workflow(steps={name: Step(pipeline=work, options=RunOptions(**rest))}), shared
+
+
+def _check_tables(images: Collection, workflow: Workflow, destination: str | Path | None) -> None:
+    """InvalidOption for the table of a step that would be at one path for all images."""
+    for name, step in workflow.steps.items():
+        table = step.options.table
+        if len(images) > 1 and table is not None and (destination is None or Path(table).is_absolute()):
+            raise InvalidOption(
+                f"the table {table} of step {name!r} would be one path for {len(images)} images; give a relative path "
+                "and an output folder, in which each image has a folder of its own, or leave table out: it then lies "
+                "beside the labels"
+            )
 
 
 def _homes(images: Mapping[str, str], destination: str | Path | None, *, make_parents: bool) -> dict[str, Path | None]:
