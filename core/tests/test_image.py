@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tilewright import Image, InvalidImage, InvalidOption, Level, NotReadable
+from tilewright.image.gathered import gathered
 from tilewright.testing.tilers import Unread
 
 
@@ -402,3 +403,54 @@ def test_an_image_without_pixels_has_no_blocks() -> None:
 def test_a_block_that_cannot_be_read_is_named() -> None:
     with pytest.raises(NotReadable, match="y 0:4, x 0:4"):
         list(Image(Unread((4, 4)), axes="yx").blocks())
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), *[st.integers(1, 9)] * 2), min_size=1, max_size=4), st.booleans())
+def test_images_gathered_along_time_hold_windows_of_each_that_do_not_overlap(
+    shapes: list[tuple[int, int, int]], with_time: bool
+) -> None:
+    images = [
+        Image(number * 1000 + np.arange(np.prod(shape)).reshape(shape), "tyx") for number, shape in enumerate(shapes)
+    ]
+    if not with_time:
+        images = [Image(each[0], "yx") for each in images]
+    made = gathered(images)
+    y, x = (min(each.size(axis) for each in images) for axis in "yx")
+    assert made.axes == "tyx"
+    assert made.shape[1:] == (y, x)
+    values = made[...]
+    assert len(np.unique(values)) == values.size
+    for number, each in enumerate(images):
+        windows = values[(values // 1000 == number).all(axis=(1, 2))]
+        assert len(windows) == each.size("t") * (each.size("y") // y) * (each.size("x") // x)
+        assert set(windows.ravel()) <= set(each[...].ravel())
+    alike = gathered([images[0]] * 3)
+    np.testing.assert_array_equal(alike[...], np.concatenate([images[0][...].reshape(-1, *images[0].shape[-2:])] * 3))
+    np.testing.assert_array_equal(alike[1:, 0, -1], alike[...][1:, 0, -1])
+
+
+def test_channels_and_depth_of_images_are_kept_where_they_are_gathered() -> None:
+    made = gathered([image((2, 3, 4, 5), "czyx", channels=("a", "b"))] * 2)
+    assert (made.axes, made.shape, made.channels) == ("tczyx", (2, 2, 3, 4, 5), ("a", "b"))
+    np.testing.assert_array_equal(made.select("b")[1], image((2, 3, 4, 5), "czyx")[1])
+
+
+@pytest.mark.parametrize(
+    ("other", "fact"),
+    [
+        (Image(np.zeros((2, 2)), "zx"), "axes yx, and image has zx"),
+        (Image(np.zeros((2, 2), np.uint8), "yx"), "dtype float64, and image has uint8"),
+        (Image(np.zeros((2, 2)), "yx", spacing={"x": 2}), "spacing"),
+        (Image(np.zeros((2, 2)), "yx", units={"x": "micrometer"}), "spacing"),
+    ],
+)
+def test_images_that_are_not_alike_are_not_gathered(other: Image, fact: str) -> None:
+    with pytest.raises(InvalidOption, match=fact):
+        gathered([Image(np.zeros((2, 2)), "yx"), other])
+
+
+def test_an_image_that_cannot_be_read_is_named_among_those_gathered() -> None:
+    broken = Image(Unread((4, 4)), axes="yx", name="broken")
+    whole = Image(np.zeros((4, 4), broken.dtype), "yx")
+    with pytest.raises(NotReadable, match="broken cannot be read"):
+        list(gathered([whole, broken]).sample())

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from scipy import ndimage
 from stores import field_pixels as pixels
 from stores import make_plate as plate
 
-from tilewright import Collection, InvalidOption, Pipeline, Workflow, open_image
+from tilewright import Collection, Image, InvalidOption, Pipeline, Workflow, open_image
 from tilewright.cli import main
+from tilewright_threshold.methods import threshold_of
 
 pytestmark = pytest.mark.slow
 
@@ -236,3 +238,109 @@ def test_a_plate_that_is_killed_ends_with_the_same_bytes(tmp_path: Path) -> None
             for image in (never, killed)
         )
         assert one == other
+
+
+OTSU = {"name": "threshold", "configuration": {"threshold": "otsu"}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AboveMean:
+    """Connected components above the mean of the image that it was prepared on, which is not an option of it."""
+
+    def prepare(self, image: Image) -> AboveMean:
+        made = AboveMean()
+        object.__setattr__(made, "mean", float(np.mean(image[...])))
+        return made
+
+    def __call__(self, block: NDArray[Any]) -> NDArray[Any]:
+        labels: NDArray[Any] = ndimage.label(block > self.mean)[0]  # type: ignore[attr-defined]
+        return labels
+
+
+def test_images_that_are_prepared_together_have_one_threshold(tmp_path: Path) -> None:
+    image = plate(tmp_path / "plate.ome.zarr")
+    done = command(
+        "run", image, "--segmenter", "threshold", "--set", "threshold=otsu", "--shared-prepare", "--json", "--quiet"
+    )
+    assert done.exit_code == 0, done.output
+    together = threshold_of(Image(np.stack([pixels(seed) for seed in range(4)]), axes="tyx"), "otsu")
+    assert together not in [threshold_of(Image(pixels(seed), axes="yx"), "otsu") for seed in range(4)]
+    for seed, name in enumerate(("A/1/0", "A/1/1", "A/2/0", "A/2/1")):
+        np.testing.assert_array_equal(labels_of(image / name), ndimage.label(pixels(seed) > together)[0])
+    again = command("run", image, "--segmenter", "threshold", "--set", "threshold=otsu", "--shared-prepare", "--quiet")
+    assert again.output.count("unchanged") == 4
+
+
+def test_what_is_prepared_together_is_prepared_once_and_is_not_mixed_with_what_is_not(tmp_path: Path) -> None:
+    images = Collection.open(plate(tmp_path / "plate.ome.zarr"))
+    pipeline, mean = Pipeline(segmenter=AboveMean()), np.mean([pixels(seed) for seed in range(4)])
+    for seed, each in enumerate(images.run(pipeline, shared_prepare=True)):
+        np.testing.assert_array_equal(each.labels["labels"].labels.compute(), ndimage.label(pixels(seed) > mean)[0])
+    assert not any(each.results["labels"].seconds for each in images.run(pipeline, shared_prepare=True))
+    for each in images.run(pipeline):
+        assert "there several images are prepared together" in str(each.error)
+
+
+def test_other_images_than_those_that_were_prepared_together_are_refused_once(tmp_path: Path) -> None:
+    folder, out = tmp_path / "scans", tmp_path / "out"
+    folder.mkdir()
+    for seed in (1, 2):
+        np.save(folder / f"scan{seed}.npy", pixels(seed))
+    options = ("--segmenter", "threshold", "--set", "threshold=otsu", "--writer", "ome-zarr", "--shared-prepare")
+    arguments = ("run", folder, out, "--only", "*", *options)
+    assert command(*arguments).exit_code == 0
+    np.save(folder / "scan0.npy", pixels(0))
+    refused = command(*arguments)
+    assert refused.exit_code == 2
+    assert "images that are prepared together 2 there, 3 now" in refused.output
+    assert refused.output.count("\n") == 1
+    assert not (out / "scan0").exists()
+    assert command(*arguments, "--overwrite", "--quiet").output.count("unchanged") == 0
+    together = threshold_of(Image(np.stack([pixels(seed) for seed in range(3)]), axes="tyx"), "otsu")
+    found = open_image(out / "scan1/labels.ome.zarr").data[:]
+    np.testing.assert_array_equal(found, ndimage.label(pixels(1) > together)[0])
+
+
+def test_transforms_are_prepared_together_and_what_belongs_to_one_image_is_not(tmp_path: Path) -> None:
+    images = Collection.open(plate(tmp_path / "plate.ome.zarr"))
+    steps: dict[str, Any] = {
+        "nuclei": {"segmenter": OTSU, "transforms": [{"name": "background", "configuration": {"size": 9}}, "rescale"]},
+        "filled": {"segmenter": "fill-holes", "given": {"nuclei": "nuclei"}},
+    }
+    done = images.run(Workflow(steps=steps), tmp_path / "out", shared_prepare=True)
+    assert [each.error for each in done] == [None] * 4
+    found = [each.results["nuclei"].provenance["pipeline"] for each in done]
+    assert len({each["segmenter"]["configuration"]["threshold"] for each in found}) == 1
+    assert len({str(each["transforms"][1]["configuration"]["limits"]) for each in found}) == 1
+    for each in done:
+        nuclei = each.results["nuclei"].labels.compute()
+        filled = each.results["filled"].labels.compute()
+        np.testing.assert_array_equal(filled > 0, ndimage.binary_fill_holes(nuclei > 0) & (filled > 0))
+        assert each.results["filled"].provenance["made_from"]["shared"] is None
+
+
+def test_images_that_are_not_alike_and_pipelines_that_prepare_nothing_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", pixels(0))
+    np.save(tmp_path / "b.npy", pixels(0).astype(np.float64))
+    images = Collection(images={name: str(tmp_path / f"{name}.npy") for name in "ab"})
+    with pytest.raises(InvalidOption, match=r"a\.npy has the dtype float32, and .*b\.npy has float64"):
+        images.run(Pipeline(segmenter=OTSU), tmp_path / "out", shared_prepare=True)
+    with pytest.raises(InvalidOption, match="no segmenter or transform prepares anything"):
+        images.run(Pipeline(segmenter=above_half), tmp_path / "out", shared_prepare=True)
+    one = command(
+        "run",
+        tmp_path / "a.npy",
+        tmp_path / "one.zarr",
+        "--segmenter",
+        "threshold",
+        "--set",
+        "threshold=otsu",
+        "--shared-prepare",
+    )
+    assert one.exit_code == 2
+    assert "--shared-prepare is for several images" in one.output
+
+
+def above_half(block: NDArray[Any]) -> NDArray[Any]:
+    labels: NDArray[Any] = ndimage.label(block > 0.5)[0]
+    return labels

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .engine.execution import Execution
     from .engine.forecast import Forecast
     from .engine.result import Result
+    from .engine.shared import Shared
     from .image import Image
 
 __all__ = ["PARTS", "Pipeline"]
@@ -65,6 +66,11 @@ class Pipeline:
                 object.__setattr__(self, part, component(part, said))
         for name, kind in SEVERAL.items():
             object.__setattr__(self, name, components(kind, getattr(self, name)))
+
+    @property
+    def shared(self) -> Shared | None:
+        """Parts that are prepared already, on several images: none, but for `Prepared`."""
+        return None
 
     @renamed_arguments(**RENAMED)
     def run(

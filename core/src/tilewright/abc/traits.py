@@ -41,6 +41,7 @@ __all__ = [
     "lean",
     "outputs_of",
     "prepared",
+    "prepares_on_pixels",
 ]
 
 T = TypeVar("T")
@@ -172,6 +173,16 @@ def prepared(
     if not callable(made):
         raise InvalidOption(f"{whose(kind, component)} must return a {kind} from prepare, not {made!r}")
     return made
+
+
+def prepares_on_pixels(component: Callable[..., Any], kind: Kind) -> bool:
+    """Whether it has a `prepare` that may be called with the pixels of several images.
+
+    What is `located`, or is prepared on given labels, belongs to the one image.
+    """
+    asked = _Asked(kind, component)
+    prepare = asked.function("prepare")
+    return prepare is not None and not _takes(prepare, "given") and not asked.flag("located")
 
 
 def _takes(function: Callable[..., Any], name: str) -> bool:

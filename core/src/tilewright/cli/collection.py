@@ -73,7 +73,9 @@ def run_collection(collection: Collection, image: str, output: str | None, said:
     of_images = {name: value for name, value in options.items() if name != "table"}
     done: list[ImageDone] = []
     with running(resume=options["resume"], scheduler=said["scheduler"]):
-        for each in collection.running(work, output, jobs=said["jobs"], **of_images):
+        for each in collection.running(
+            work, output, jobs=said["jobs"], shared_prepare=said["shared_prepare"], **of_images
+        ):
             done.append(each)
             if not said["quiet"]:
                 echo(f"image {len(done)} of {len(collection)}: {_line(each)}", err=True)

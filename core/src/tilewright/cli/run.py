@@ -33,6 +33,12 @@ __all__ = ["run"]
 @click.option("--only", metavar="PATTERN", help="Of several images in IMAGE those whose names match, such as 'A/*'.")
 @click.option("--report", metavar="FILE", help="Write a page about the labels too: one HTML file.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Images at once, of several.")
+@click.option(
+    "--shared-prepare",
+    is_flag=True,
+    help="Of several images: what the segmenter and transforms prepare on an image, such as a threshold, is prepared "
+    "once, on all of them together.",
+)
 @debuggable
 def run(image: str, output: str | None, **said: Any) -> None:
     """Segment IMAGE and write its labels to OUTPUT.
@@ -62,6 +68,8 @@ def run(image: str, output: str | None, **said: Any) -> None:
     if collection is not None:
         run_collection(collection, image, output, said)
         return
+    if said["shared_prepare"]:
+        raise click.UsageError(f"--shared-prepare is for several images, and {image} is one; leave it out")
     if said["workflow"]:
         run_workflow(image, output, said)
         return

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["loaded", "run_workflow", "steps_plain", "workflow_foretold"]
 
-WITH = {*SHARED, *RENAMED, "image", "output", "only", "jobs", "workflow", "scheduler", "dry_run", "as_json", "quiet"}
-WITH |= {"sample"}
+WITH = {*SHARED, *RENAMED, "image", "output", "workflow", "scheduler", "dry_run", "as_json", "quiet", "sample"}
+WITH |= {"only", "jobs", "shared_prepare"}
 """The parameters of commands that go with a workflow; what the steps hold is in its file."""
 
 

@@ -53,6 +53,7 @@ def fingerprint(plan: Plan, path: str) -> dict[str, Any]:
         "keeps_ids": plan.keeps_ids,
         "windows": [[*map(dataclasses.asdict, plan.windows)], plan.batch] if plan.windows else None,
         "segmenter": identity("segmenter", plan.segmenter),
+        "shared": plan.shared,
         "merger": identity("merger", plan.merger),
         "min_size": plan.min_size,
         "empty": plan.empty,

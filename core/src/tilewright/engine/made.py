@@ -47,14 +47,20 @@ class Made:
     def _provenance(self) -> Mapping[str, Any]:
         return WriterTraits.of(self.home.writer).provenance(self.home.path) or {}
 
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """What the labels that are there were made from; empty if they do not tell."""
+        made = self._provenance.get(RECIPE)
+        return made if isinstance(made, Mapping) else {}
+
     def other_than(self, recipe: Mapping[str, Any], unknown: Collection[str]) -> str:
         """Why what is there is not made from the recipe, in words for a user; empty if it is.
 
         unknown: the entries of the recipe that are not known yet.
         """
-        provenance = self._provenance
-        made, content = provenance.get(RECIPE), Content.noted(provenance)
-        if not isinstance(made, Mapping) or content is None:
+        provenance, made = self._provenance, self.recipe
+        content = Content.noted(provenance)
+        if not made or content is None:
             return "it does not tell that a workflow made it"
         old, new = ({n: v for n, v in each.items() if n not in ("files", *unknown)} for each in (made, recipe))
         if text := differences(old, new):

@@ -64,6 +64,7 @@ class Plan:
     decode_options: those of the segmenter's options of which what it says is independent.
     outputs: the names of the label images that the segmenter returns; none if it returns one alone.
     part: the number of the output that steps after segmenting work on.
+    shared: the record of components that were prepared once, on several images; None if there are none.
     basis: a number that stands for the tiles as they are recorded; joins that were made on another basis do not count.
     """
 
@@ -101,6 +102,7 @@ class Plan:
     decode_options: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     part: int = 0
+    shared: Mapping[str, Any] | None = None
     basis: int = 0
 
     @cached_property

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..abc.traits import MergerTraits, Traits, TransformTraits, declared, prepared
+from ..abc.traits import MergerTraits, Traits, TransformTraits, declared, prepared, prepares_on_pixels
 from ..components.blame import blamed, whose
 from ..components.resolve import component
+from ..components.specs import Kind
 from ..errors import InvalidOption
 from ..image import Image
 from ..io.destination import OUTPUT
@@ -22,11 +23,12 @@ from .alignment import check_aligned, check_needed, check_wanted
 from .checkpoint.predictions import PREDICTIONS
 from .plan import Plan
 from .reading import StoredLabels
+from .shared import Shared
 
 if TYPE_CHECKING:
     from ..tiling.windows import Windows
 
-__all__ = ["Parts", "chosen_channels", "merger_of", "plan_of", "windows_of"]
+__all__ = ["Parts", "chosen_channels", "merger_of", "plan_of", "prepared_together", "windows_of"]
 
 BUDGET = 2**31  # bytes that a batch of windows may take, where the tiler has no budget of its own
 
@@ -48,6 +50,9 @@ class Parts(Protocol):
     def writer(self) -> Any: ...
     @property
     def measure(self) -> tuple[Any, ...]: ...
+    @property
+    def shared(self) -> Shared | None:
+        """Those that are prepared already, on several images."""
 
 
 def plan_of(
@@ -58,10 +63,10 @@ def plan_of(
     given: label images by name, for the segmenter and for measurers.
     """
     traits = Traits.of(parts.segmenter, source.opened)
-    source = transformed(source, parts.transforms, traits, options)
+    source = _transformed(source, parts, traits, options)
     image = source.opened
     labels = _given(parts, given, traits, image)
-    segmenter = prepared(parts.segmenter, image, given={name: each.opened for name, each in labels.items()})
+    segmenter = _prepared(parts, parts.segmenter, image, given={name: each.opened for name, each in labels.items()})
     if segmenter is not parts.segmenter:
         _check_outputs(parts, traits, traits := Traits.of(segmenter, image))
         labels = _given(parts, given, traits, image)
@@ -96,6 +101,7 @@ def plan_of(
         retries=options.retries,
         outputs=traits.outputs,
         wanted=grid.segmented,
+        shared=None if parts.shared is None else parts.shared.record,
     )
     return _with_network(plan, traits, parts.tiler, options) if traits.predictions else plan
 
@@ -162,17 +168,55 @@ def _given(parts: Parts, given: Mapping[str, Source], traits: Traits, image: Ima
     return {name: given[name] for name in traits.given}
 
 
-def transformed(source: Source, transforms: Sequence[Any], traits: Traits, options: RunOptions) -> Source:
+def prepared_together(parts: Parts, sources: Mapping[str, Source], options: RunOptions) -> dict[str, Any]:
+    """The transforms, the segmenter, and which of them are `shared`: prepared once, on all images; empty if none is.
+
+    A component whose `prepare` takes given labels, or that is `located`, is of one image: each run prepares it.
+    InvalidOption for images that are not alike.
+    """
+    of_image = (prepares_on_pixels(each, "transform") for each in parts.transforms)
+    if not prepares_on_pixels(parts.segmenter, "segmenter") and not any(of_image):
+        return {}
+    several = [_chosen(each, parts, Traits.of(parts.segmenter, each.opened), options) for each in sources.values()]
+    done: list[Any] = []
+    transforms = []
+    for each in parts.transforms:
+        made = _prepared_once(each, several, "transform", done)
+        several = [
+            _with(source, prepared(each, source.opened, "transform") if made is None else made) for source in several
+        ]
+        transforms.append(each if made is None else made)
+    segmenter = _prepared_once(parts.segmenter, several, "segmenter", done)
+    return {
+        "transforms": transforms,
+        "segmenter": parts.segmenter if segmenter is None else segmenter,
+        "shared": Shared(images=tuple(sources), components=tuple(done)),
+    }
+
+
+def _prepared_once(thing: Any, sources: Sequence[Source], kind: Kind, done: list[Any]) -> Any:
+    """A component, prepared on all images and noted; None for one that each run prepares."""
+    from ..image.gathered import gathered  # most runs are of one image
+
+    if not prepares_on_pixels(thing, kind):
+        return None
+    made = prepared(thing, gathered([source.opened for source in sources]), kind)
+    done.append(made)
+    return made
+
+
+def _with(source: Source, transform: Callable[..., Any]) -> Source:
+    return source.transformed(TransformTraits.of(transform, source.opened))
+
+
+def _transformed(source: Source, parts: Parts, traits: Traits, options: RunOptions) -> Source:
     """The source with its channels chosen, and with the transforms, each prepared on what those before it make.
 
     InvalidOption if they leave several channels to a segmenter that takes one.
     """
-    whole = source.opened
-    combined = any(TransformTraits.of(each, whole).channels is not None for each in transforms)
-    source = source.choosing(chosen_channels(whole, traits, options.channel, options.channels, combined=combined))
-    for each in transforms:
-        made = prepared(each, source.opened, "transform")
-        source = source.transformed(TransformTraits.of(made, source.opened))
+    source = _chosen(source, parts, traits, options)
+    for each in parts.transforms:
+        source = _with(source, _prepared(parts, each, source.opened, "transform"))
     if "c" in source.opened.axes and "c" not in traits.axes:
         raise InvalidOption(
             f"the transforms leave {source.opened.size('c')} channels along c, but the segmenter takes pixels without "
@@ -211,6 +255,24 @@ def chosen_channels(
         names = ", ".join(image.channels) or f"0 to {image.size('c') - 1}"
         raise InvalidOption(f"the image has {image.size('c')} channels ({names}); choose one with channel (--channel)")
     return 0 if "c" in image.axes else None
+
+
+def _chosen(source: Source, parts: Parts, traits: Traits, options: RunOptions) -> Source:
+    """The source with its channels chosen."""
+    whole = source.opened
+    combined = any(TransformTraits.of(each, whole).channels is not None for each in parts.transforms)
+    return source.choosing(chosen_channels(whole, traits, options.channel, options.channels, combined=combined))
+
+
+def _prepared(
+    parts: Parts,
+    thing: Callable[..., Any],
+    image: Image,
+    kind: Kind = "segmenter",
+    given: Mapping[str, Image] | None = None,
+) -> Callable[..., Any]:
+    """A component prepared on the image, unless it is prepared already, on several."""
+    return thing if parts.shared is not None and parts.shared.has(thing) else prepared(thing, image, kind, given)
 
 
 def _with_network(plan: Plan, traits: Traits, tiler: Any, options: RunOptions) -> Plan:

@@ -61,6 +61,7 @@ def recipe_of(
         "image": [image.axes, image.shape, str(image.dtype)],
         "spacing": [sorted(image.spacing.items()), sorted(image.units.items())],
         **components,
+        "shared": None if parts.shared is None else parts.shared.record,
         "files": files_in(components),
         **decide,
         **inputs,

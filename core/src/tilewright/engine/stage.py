@@ -20,6 +20,7 @@ from ..io.destination import Destination
 from ..io.source import Source
 from ..run_options import RunOptions
 from .alignment import check_needed, check_wanted
+from .checkpoint.differences import differences
 from .execution import Execution
 from .given import given_labels
 from .made import RECIPE, Made
@@ -90,6 +91,17 @@ class Stage:
         there = [made for made in self._made if made.is_there]
         if there and not options.overwrite and not self._unfinished:
             self._refuse(there)
+
+    @property
+    def prepared_otherwise(self) -> str | None:
+        """How what is prepared differs from what labels that are there were made with; None if a workflow made none."""
+        there = [made for made in self._made if made.is_there and made.recipe]
+        if not there:
+            return None
+        parts, old = components_of(self.parts, self._source, {}), there[0].recipe
+        now = {name: each for name, each in parts.items() if name.startswith(("segmenter", "transform"))}
+        now["shared"] = None if self.parts.shared is None else self.parts.shared.record
+        return differences({name: old.get(name) for name in now}, now)
 
     def opened_as(self, checked: Stage) -> Stage:
         """This stage with the image and the places that were opened to check it."""

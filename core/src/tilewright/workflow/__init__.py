@@ -169,11 +169,11 @@ class Workflow:
         labels: dict[str, Result] = {}
         done: dict[str, Path] = {}
         checked: dict[str, Stage] = {}
-        for stage in self._stages(source, destination, shared, done):
+        for stage in self.stages(source, destination, shared, done):
             stage.check()
             done |= stage.done
             checked[stage.name] = stage
-        for number, stage in enumerate(self._stages(source, destination, shared, labels), 1):
+        for number, stage in enumerate(self.stages(source, destination, shared, labels), 1):
             of_step = _progress(shared.progress, f"{number} of {len(self.steps)}, {stage.name}")
             reporting = replace(stage, options=replace(stage.options, progress=of_step))
             yield stage.name, partial(_kept, reporting.opened_as(checked[stage.name]), labels)
@@ -197,7 +197,7 @@ class Workflow:
         shared, source = _opened(source, RunOptions(axes=axes, workers=workers, storage=storage))
         done: dict[str, Path] = {}
         forecasts = {}
-        for stage in self._stages(source, destination, shared, done):
+        for stage in self.stages(source, destination, shared, done):
             forecasts[stage.name] = stage.forecast(sample)
             done |= stage.done
         return forecasts
@@ -230,7 +230,7 @@ class Workflow:
         """Read a workflow from a `.json` or `.toml` file, which is data: nothing in it is run."""
         return cls.from_dict(read_record(path, "workflow"))
 
-    def _stages(
+    def stages(
         self, source: Any, destination: str | Path | None, shared: RunOptions, known: Mapping[str, Any]
     ) -> Iterator[Stage]:
         """The steps on an image, in their order. known: the labels of steps before the one that is asked for."""

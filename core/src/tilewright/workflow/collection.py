@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..abc.traits import outputs_of
 from ..components.quantities import whole_number
-from ..errors import InvalidOption, TilewrightError
+from ..errors import AlreadyExists, InvalidOption, TilewrightError
 from ..pipeline import Pipeline
 from ..run_options import SHARED, RunOptions
 from ..storage.machine import cpus
@@ -21,6 +21,7 @@ from . import OWN, Step, Workflow
 
 if TYPE_CHECKING:
     from ..engine.result import Result
+    from ..engine.shared import Shared
     from ..engine.table import Table
 
 __all__ = ["Collection", "ImageDone"]
@@ -44,6 +45,13 @@ class ImageDone:
         """The label images by name, each output of a segmenter with several by its own."""
         results = self.results.items()
         return {label: each for name, result in results for label, each in (result.outputs or {name: result}).items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared(Pipeline):
+    """A pipeline of which some parts are prepared on several images."""
+
+    shared: Shared | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +103,13 @@ class Collection:
         return list(self.running(work, destination, jobs=jobs, **options))
 
     def running(
-        self, work: Pipeline | Workflow, destination: str | Path | None = None, *, jobs: int = 1, **options: Any
+        self,
+        work: Pipeline | Workflow,
+        destination: str | Path | None = None,
+        *,
+        jobs: int = 1,
+        shared_prepare: bool = False,
+        **options: Any,
     ) -> Iterator[ImageDone]:
         """Run a pipeline or workflow on every image, and return each image when it is done, in their order.
 
@@ -104,6 +118,9 @@ class Collection:
 
         work: a pipeline is a workflow of one step, which has the option `name`.
         destination: a folder, in which each image has a folder of its name; None for labels in the images' own stores.
+        shared_prepare: what components prepare on an image (`prepare`), such as a threshold, they prepare once on all
+            of these images together. The labels hold on which: with one image more, or without this option, they are
+            others, and the run is refused before it begins.
         jobs: images at once, each with its share of this machine's CPUs unless `workers` says how many threads.
         options: those of `Workflow.run`, and for a pipeline its own too, but for `table`: see `write_table`.
         """
@@ -112,12 +129,48 @@ class Collection:
         if jobs > 1 and shared.get("workers") is None:
             shared["workers"] = max(1, cpus() // jobs)
         _check_tables(self, workflow, destination)
+        if shared_prepare:
+            workflow = self._prepared(workflow, shared)
         homes = _homes(self.images, destination, make_parents=bool(shared.get("make_parents")))
+        if shared_prepare and not shared.get("overwrite"):
+            self._check_prepared(workflow, homes, shared)
         tasks: list[Callable[[], ImageDone]] = [
             partial(_done, workflow, name, path, homes[name], shared | ({"make_parents": True} if destination else {}))
             for name, path in self.images.items()
         ]
         return _one_by_one(tasks) if jobs == 1 else _at_once(tasks, jobs)
+
+    def _prepared(self, workflow: Workflow, shared: Mapping[str, Any]) -> Workflow:
+        """The workflow with its steps prepared on all images. InvalidOption if nothing in it is."""
+        steps = {name: self._prepared_step(step, shared) for name, step in workflow.steps.items()}
+        if all(step.pipeline.shared is None for step in steps.values()):
+            raise InvalidOption(
+                "shared_prepare is given, but no segmenter or transform prepares anything on pixels alone; leave it out"
+            )
+        return Workflow(steps=steps)
+
+    def _prepared_step(self, step: Step, shared: Mapping[str, Any]) -> Step:
+        from ..engine.execution import Execution
+        from ..engine.planning import prepared_together
+
+        options = replace(step.options, **{name: shared[name] for name in ("axes", "storage") if name in shared})
+        execution = Execution(parts=step.pipeline, options=options)
+        sources = {name: execution.open(path) for name, path in self.images.items()}
+        return replace(
+            step, pipeline=Prepared(**vars(step.pipeline) | prepared_together(step.pipeline, sources, options))
+        )
+
+    def _check_prepared(self, workflow: Workflow, homes: Mapping[str, Path | None], shared: Mapping[str, Any]) -> None:
+        """AlreadyExists if the first labels that are there were prepared otherwise: then all are."""
+        for name, path in self.images.items():
+            stages = list(workflow.stages(path, homes[name], RunOptions(**shared), {}))
+            if text := "; ".join(filter(None, (stage.prepared_otherwise for stage in stages))):
+                raise AlreadyExists(
+                    f"the labels of image {name} are there, and are not what this run makes: {text}. Pass "
+                    "overwrite=True (--overwrite) to repeat all images, or choose the images of before (--only)"
+                )
+            if any(stage.prepared_otherwise is not None for stage in stages):
+                return
 
 
 def write_table(images: list[ImageDone], path: str | Path) -> int:

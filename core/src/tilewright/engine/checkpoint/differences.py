@@ -50,6 +50,11 @@ def _differing(key: str, old: Any, new: Any) -> Iterator[str]:
         yield "the region has other pixels" if same_rule else _both("within_rule", old["rule"], new["rule"])
     elif key == "within":
         yield "there the run was restricted to a region" if old else "now the run is restricted to a region"
+    elif key == "shared" and old and new:
+        count = _both("images that are prepared together", old["images"], new["images"])
+        yield count if old["images"] != new["images"] else "other images are prepared together, or otherwise"
+    elif key == "shared":
+        yield f"{'there' if old else 'now'} several images are prepared together (shared_prepare)"
     elif key == "grid" and len(old or ()) == len(new or ()) == GRID:
         yield from _grid(old, new)
     else:
