@@ -342,5 +342,69 @@ def test_images_that_are_not_alike_and_pipelines_that_prepare_nothing_are_refuse
 
 
 def above_half(block: NDArray[Any]) -> NDArray[Any]:
+    CALLS.append(block.shape)
     labels: NDArray[Any] = ndimage.label(block > 0.5)[0]
     return labels
+
+
+CALLS: list[tuple[int, ...]] = []
+
+
+def test_the_plan_of_a_plate_is_the_sum_of_its_images_and_times_few_tiles(tmp_path: Path) -> None:
+    CALLS.clear()
+    images = Collection.open(plate(tmp_path / "plate.ome.zarr", wells=4, fields=3))
+    pipeline = Pipeline(segmenter=above_half, tiler={"name": "grid", "configuration": {"tile": 16}})
+    totals = images.plan(pipeline, sample=4)
+    assert len(CALLS) == 5  # the first tile is done twice
+    each = [pipeline.plan(path, sample=0) for path in images.images.values()]
+    total = totals.steps["labels"]
+    assert (total.images, total.tiles, total.bytes) == (12, sum(one.tiles for one in each), 12 * pixels(0).nbytes)
+    assert total.memory == max(one.memory for one in each)
+    assert total.sampled == 4
+    assert not totals.errors
+
+
+def test_images_of_other_sizes_are_planned_by_themselves_and_those_that_cannot_be_read_are_listed(
+    tmp_path: Path,
+) -> None:
+    for name, side in (("a", 64), ("b", 64), ("c", 96)):
+        np.save(tmp_path / f"{name}.npy", pixels(0, side))
+    (tmp_path / "d.npy").write_bytes(b"\x93NUMPY but broken")
+    images = Collection(images={name: str(tmp_path / f"{name}.npy") for name in "abcd"})
+    totals = images.plan(Pipeline(segmenter=above_half, tiler={"name": "grid", "configuration": {"tile": 32}}))
+    assert totals.steps["labels"].tiles == 4 + 4 + 9
+    assert totals.steps["labels"].sampled == 8
+    assert list(totals.errors) == ["d"]
+
+
+def test_the_command_plan_and_a_dry_run_say_the_sums_of_a_plate_and_write_nothing(tmp_path: Path) -> None:
+    image, file = plate(tmp_path / "plate.ome.zarr"), tmp_path / "cells.toml"
+    before = sorted(tmp_path.rglob("*"))
+    arguments = (image, "--segmenter", "threshold", "--tile", "16")
+    for words in (("plan", *arguments), ("run", *arguments, "--dry-run")):
+        done = command(*words)
+        assert done.exit_code == 0, done.output
+        assert "images:  4 (65.5 kB)\ntiles:   64\n" in done.output
+    assert "tiles:   32\n" in command("plan", *arguments, "--only", "A/1/*").output
+    assert sorted(tmp_path.rglob("*")) == before
+    steps = {"nuclei": {"segmenter": THRESHOLD}, "grown": {"segmenter": "expand", "given": {"nuclei": "nuclei"}}}
+    Workflow(steps=steps).save(file)
+    told = json.loads(command("plan", image, tmp_path / "out", "--workflow", file, "--json").output)["steps"]
+    assert {name: (each["images"], each["tiles"]) for name, each in told.items()} == {"nuclei": (4, 4), "grown": (4, 4)}
+    assert told["grown"]["waiting"] == ["nuclei"]
+    assert "time:    not known until nuclei are there" in command("plan", image, "--workflow", file).output
+
+
+def test_info_lists_the_images_of_a_plate_with_their_sizes(tmp_path: Path) -> None:
+    image = plate(tmp_path / "plate.ome.zarr")
+    (image / "A/2/0/0/zarr.json").write_text("{")
+    done = command("info", image)
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert lines[:3] == ["4 images", "A/1/0  yx 64 × 64 float32 (16.4 kB)", "A/1/1  yx 64 × 64 float32 (16.4 kB)"]
+    assert lines[3].startswith("A/2/0  error: ")
+    told = json.loads(command("info", image, "--json").output)
+    assert told["n_images"] == 4
+    assert told["images"]["A/1/1"]["shape"] == [64, 64]
+    assert "error" in told["images"]["A/2/0"]
+    assert command("info", image / "A/1/0").output.startswith("image")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import NotReadable, UnknownComponent
+from ..errors import NotReadable, TilewrightError, UnknownComponent
 from ..progress.units import duration
-from ..run_options import SHARED
+from ..run_options import PLANNED, SHARED
 from .choices import run_options
+from .forecasts import total_lines
 from .parts import pipeline_of, reader_for
 from .results import counted
 from .scheduler import running
@@ -21,7 +25,7 @@ from .workflow import loaded, steps_plain
 if TYPE_CHECKING:
     from ..workflow.collection import Collection, ImageDone
 
-__all__ = ["collection_of", "run_collection"]
+__all__ = ["collection_foretold", "collection_of", "run_collection"]
 
 
 def collection_of(image: str, output: str | None, said: Mapping[str, Any]) -> Collection | None:
@@ -58,12 +62,35 @@ def collection_of(image: str, output: str | None, said: Mapping[str, Any]) -> Co
     return Collection(images=images) if images else None
 
 
+def collection_foretold(
+    collection: Collection, image: str, output: str | None, said: Mapping[str, Any], sample: int = 8
+) -> str:
+    """What a pipeline or workflow would take on all images, in lines or as one JSON object."""
+    work: Any = loaded(said["workflow"]) if said["workflow"] else pipeline_of(said, image)
+    names = ("axes", "workers", "storage") if said["workflow"] else PLANNED
+    options = {name: value for name, value in run_options(said).items() if name in names}
+    with contextlib.redirect_stdout(sys.stderr):  # what models print
+        totals = collection.plan(work, output, sample=sample, **options)
+    if said["as_json"]:
+        steps = {name: dataclasses.asdict(each) for name, each in totals.steps.items()}
+        return json.dumps({"steps": steps, "errors": {name: str(error) for name, error in totals.errors.items()}})
+    lines = []
+    for number, (name, total) in enumerate(totals.steps.items(), 1):
+        lines += [f"step {number} of {len(totals.steps)}: {name}"] if said["workflow"] else []
+        lines += total_lines(total)
+        lines += [f"time:    not known until {', '.join(total.waiting)} are there"] if total.waiting else []
+    return "\n".join([*lines, *(_failed_line(name, error) for name, error in totals.errors.items())])
+
+
 def run_collection(collection: Collection, image: str, output: str | None, said: Mapping[str, Any]) -> None:
     """Run a pipeline or workflow on all images, and print a line for each. Exit code 3 if one failed."""
     from ..workflow.collection import check_table, write_table
 
-    if said["dry_run"] or said["save_pipeline"]:
-        raise click.UsageError("--dry-run and --save-pipeline are for one image; name one of: " + collection.names)
+    if said["save_pipeline"]:
+        raise click.UsageError("--save-pipeline is for one image; name one of: " + collection.names)
+    if said["dry_run"]:
+        echo(collection_foretold(collection, image, output, said))
+        return
     work: Any = loaded(said["workflow"]) if said["workflow"] else pipeline_of(said, image)
     options, table = run_options(said, SHARED if said["workflow"] else None), said["table"]
     if said["table_format"] is not None:
@@ -93,7 +120,7 @@ def _failed(done: Sequence[ImageDone]) -> list[ImageDone]:
 
 def _line(each: ImageDone) -> str:
     if each.error is not None:
-        return f"{each.name}: error: {' '.join(str(each.error).split())}"
+        return _failed_line(each.name, each.error)
     labels = each.labels.items()
     counts = ", ".join(f"{counted(one.n_objects, 'object')}" + f" ({name})" * (len(labels) > 1) for name, one in labels)
     spent = sum(sum(one.seconds.values()) for one in each.results.values())
@@ -103,6 +130,10 @@ def _line(each: ImageDone) -> str:
         + (duration(spent) if spent else "unchanged")
         + (f", {counted(failed, 'tile')} failed" if failed else "")
     )
+
+
+def _failed_line(name: str, error: TilewrightError) -> str:
+    return f"{name}: error: {' '.join(str(error).split())}"
 
 
 def _told(done: Sequence[ImageDone], table: str | None, rows: int | None) -> str:

@@ -10,8 +10,9 @@ from .info import product, size
 
 if TYPE_CHECKING:
     from ..engine.forecast import Forecast
+    from ..workflow.totals import Total
 
-__all__ = ["lines", "plain"]
+__all__ = ["lines", "plain", "total_lines"]
 
 
 def plain(told: Forecast) -> dict[str, Any]:
@@ -41,5 +42,24 @@ def lines(told: Forecast) -> list[str]:
             f"disk:    {size(told.checkpoint)} for the checkpoint, until the labels are written",
             f"objects: about {_objects(told)}, those in several tiles counted in each",
             f"time:    {duration(told.seconds)} to read and segment, from {told.sampled} tiles",
+        ]
+    return printed
+
+
+def total_lines(total: Total) -> list[str]:
+    """What a step would take on several images."""
+    printed = [
+        f"images:  {total.images:,} ({size(total.bytes)})",
+        f"tiles:   {total.tiles:,}",
+        f"memory:  {size(total.memory)} a worker, {size(total.memory * total.workers)} for {total.workers}",
+    ]
+    if total.windows:
+        kept = f"{size(total.predictions)} if they are kept (--keep-predictions)"
+        printed.append(f"windows: {total.windows:,} in {total.batches:,} batches; {kept}")
+    if total.sampled:
+        printed += [
+            f"disk:    {size(total.checkpoint)} for the checkpoint of an image, until its labels are written",
+            f"objects: about {total.objects:,}, those in several tiles counted in each",
+            f"time:    {duration(total.seconds)} to read and segment, from {total.sampled} tiles",
         ]
     return printed

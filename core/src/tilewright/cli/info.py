@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import NotReadable
+from ..errors import NotReadable, TilewrightError
 from .choices import opening, settings
 from .errors import debuggable
 from .parts import Texts, reader_for
@@ -42,10 +43,14 @@ def info(
     storage: Texts | None,
     as_json: bool,
 ) -> None:
-    """Show what IMAGE holds: axes, shape, spacing, channels, resolutions, labels. Reads no pixels."""
+    """Show what IMAGE holds: axes, shape, spacing, channels, resolutions, labels. Reads no pixels.
+
+    Of a plate, or a folder of images that are not one stack, it lists the images and their sizes.
+    """
     from ..abc.traits import ReaderTraits
     from ..components.blame import blamed
     from ..components.resolve import component
+    from ..io.collection import images_at
     from ..io.formats import choose_reader, image_in, read
     from ..run_options import checked_storage
     from ..storage.location import Location
@@ -54,10 +59,47 @@ def info(
     record = reader_for(path, reader, reader_set)
     found = choose_reader(path) if record is None else component("reader", record)
     opener = ReaderTraits.with_options(found, level=level, axes=axes, image=chosen)
-    image = read(opener, path)
+    try:
+        image = read(opener, path)
+    except TilewrightError:  # it may be several
+        images = {} if chosen is not None else images_at(path, reader=record)
+        if not images:
+            raise
+        several = _several(images, len(images) if as_json else LISTED, reader=record, level=level, axes=axes)
+        echo(json.dumps(several, indent=2) if as_json else "\n".join(_several_lines(several)))
+        return
     with blamed("reader", opener, f"describing {path!r}", NotReadable):
         facts = _facts(opener, image, path)
     echo(json.dumps(facts, indent=2) if as_json else "\n".join(_lines(facts)))
+
+
+def _several(images: Mapping[str, str], most: int, **options: Any) -> dict[str, Any]:
+    """The facts of a path with several images: how many, and the sizes of the first ones."""
+    from ..io.source import open_source
+
+    facts: dict[str, Any] = {}
+    for name, path in islice(images.items(), most):
+        try:
+            image = open_source(path, **options).whole
+        except TilewrightError as error:
+            facts[name] = {"path": path, "error": str(error)}
+            continue
+        known = {"axes": image.axes, "shape": list(image.shape), "dtype": str(image.dtype)}
+        facts[name] = {"path": path, **known, "bytes": math.prod(image.shape) * image.dtype.itemsize}
+    return {"n_images": len(images), "images": facts}
+
+
+def _several_lines(facts: dict[str, Any]) -> list[str]:
+    images, more = facts["images"], facts["n_images"] - len(facts["images"])
+    width = max(map(len, images)) + 2
+    lines = [f"{facts['n_images']:,} images", *(f"{name:<{width}}{_in_line(each)}" for name, each in images.items())]
+    return lines + ([f"and {more:,} more; --json lists all"] if more else [])
+
+
+def _in_line(image: dict[str, Any]) -> str:
+    if "error" in image:
+        return f"error: {' '.join(image['error'].split())}"
+    return f"{image['axes']} {product(image['shape'])} {image['dtype']} ({size(image['bytes'])})"
 
 
 def _facts(reader: Any, image: Image, path: str) -> dict[str, Any]:

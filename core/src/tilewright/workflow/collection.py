@@ -20,9 +20,11 @@ from ..storage.machine import cpus
 from . import OWN, Step, Workflow
 
 if TYPE_CHECKING:
+    from ..engine.forecast import Forecast
     from ..engine.result import Result
     from ..engine.shared import Shared
     from ..engine.table import Table
+    from .totals import Totals
 
 __all__ = ["Collection", "ImageDone"]
 
@@ -139,6 +141,29 @@ class Collection:
             for name, path in self.images.items()
         ]
         return _one_by_one(tasks) if jobs == 1 else _at_once(tasks, jobs)
+
+    def plan(
+        self, work: Pipeline | Workflow, destination: str | Path | None = None, *, sample: int = 8, **options: Any
+    ) -> Totals:
+        """What a run on all images would take, summed for each step.
+
+        One image is planned of all that have the same axes, shape, dtype, chunks, channels and resolutions. Options are
+        those of `Workflow.plan`, and for a pipeline those of `Pipeline.plan`. An image that cannot be opened is listed.
+        """
+        from ..engine.execution import Execution
+        from .totals import totals
+
+        homes = _homes(self.images, destination, make_parents=True)
+        first = work if isinstance(work, Pipeline) else next(iter(work.steps.values())).pipeline
+        own = RunOptions() if isinstance(work, Pipeline) else next(iter(work.steps.values())).options
+        execution = Execution(parts=first, options=replace(own, **options))
+
+        def planned(name: str, tiles: int) -> Mapping[str, Forecast]:
+            if isinstance(work, Workflow):
+                return work.plan(self.images[name], homes[name], sample=tiles, **options)
+            return {RunOptions.name: work.plan(self.images[name], sample=tiles, **options)}
+
+        return totals(self.images, lambda path: execution.open(path).whole, planned, sample)
 
     def _prepared(self, workflow: Workflow, shared: Mapping[str, Any]) -> Workflow:
         """The workflow with its steps prepared on all images. InvalidOption if nothing in it is."""
