@@ -33,6 +33,9 @@ class Good:
             data = np.lib.format.read_array(file)
         return Image(data=data, axes="yx", spacing=SPACING, source=path, format="lab")
 
+    def images(self, path: str) -> dict[str, str]:
+        return {file.stem: str(file) for file in sorted(Path(path).glob("*.lab"))}
+
 
 class OtherAxes(Good):
     def __call__(self, path: str) -> Image:
@@ -135,6 +138,31 @@ class Inventive(Good):
             return Image(data=np.zeros((1, 1)), axes="yx")
 
 
+class OneName(Good):
+    def images(self, path: str) -> dict[str, str]:
+        return dict(zip(("A", "a"), super().images(path).values(), strict=False))
+
+
+class Twice(Good):
+    def images(self, path: str) -> dict[str, str]:
+        return {name: each for each in super().images(path).values() for name in ("one", "other")}
+
+
+class Unlisting(Good):
+    def images(self, path: str) -> dict[str, str]:
+        return {}
+
+
+class Elsewhere(Good):
+    def images(self, path: str) -> dict[str, str]:
+        return {name: Path(each).name for name, each in super().images(path).items()}
+
+
+class Siblings(Good):
+    def images(self, path: str) -> dict[str, str]:
+        return super().images(path) or super().images(str(Path(path).parent))
+
+
 SNIFFS = {
     "Denying": lambda path, first: False,
     "Greedy": lambda path, first: True,
@@ -158,9 +186,11 @@ def tilewright_readers() -> list[FormatSpec]:
 
 def sample(reader: Good, folder: Path) -> Sample:
     path = folder / "cells.lab"
-    with path.open("wb") as file:
-        _write(file)
-    return Sample(reader=reader, path=path, axes="yx", pixels=PIXELS, spacing=SPACING)
+    (folder / "several").mkdir()
+    for each in (path, folder / "several/one.lab", folder / "several/two.lab"):
+        with each.open("wb") as file:
+            _write(file)
+    return Sample(reader=reader, path=path, axes="yx", pixels=PIXELS, spacing=SPACING, collection=folder / "several")
 
 
 def _write(file: BinaryIO) -> None:

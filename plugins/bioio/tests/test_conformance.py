@@ -40,12 +40,12 @@ class TestCzi(ReaderTests):
 class TestLif(ReaderTests):
     @pytest.fixture
     def sample(self, tmp_path: Path, pixels: NDArray[Any], write_lif: Any) -> Sample:
-        path = Path(write_lif(tmp_path / "cells.lif", {"first": pixels[0], "second": pixels[1]}))
         return Sample(
-            reader=BioioReader(image="1"),
-            path=path,
+            reader="bioio",
+            path=Path(write_lif(tmp_path / "cells.lif", {"first": pixels[0]})),
+            collection=Path(write_lif(tmp_path / "two.lif", {"first": pixels[0], "second": pixels[1]})),
             axes="czyx",
-            pixels=pixels[1],
+            pixels=pixels[0],
             spacing=SPACING,
             units=UNITS,
             channels=("Blue", "Green"),

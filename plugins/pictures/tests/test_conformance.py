@@ -58,3 +58,18 @@ class TestFolder(ReaderTests):
             Image.fromarray(COLOURS[..., 0] + number).save(folder / f"s{number}.png")
         pixels = np.stack([COLOURS[..., 0] + number for number in range(12)])
         return Sample(reader=StackReader(axes="zyx"), path=folder, axes="zyx", pixels=pixels)
+
+
+class TestFolderOfImages(ReaderTests):
+    leave_out = TestFolder.leave_out
+
+    @pytest.fixture
+    def sample(self, tmp_path: Path) -> Sample:
+        folder, collection = tmp_path / "scan", tmp_path / "pictures"
+        folder.mkdir()
+        collection.mkdir()
+        for plane in range(2):
+            Image.fromarray(COLOURS[..., plane]).save(folder / f"c{plane}.png")
+            Image.fromarray(COLOURS[..., plane]).save(collection / f"{'ab'[plane]}.png")
+        pixels = np.moveaxis(COLOURS[..., :2], -1, 0)
+        return Sample(reader="stack", path=folder, axes="cyx", pixels=pixels, collection=collection)

@@ -43,7 +43,16 @@ class TestBareTiff(ReaderTests):
     @pytest.fixture
     def sample(self, tmp_path: Path) -> Sample:
         tifffile.imwrite(tmp_path / "plane.tif", PIXELS[0, 0], photometric="minisblack")
-        return Sample(reader="tiff", path=tmp_path / "plane.tif", axes="yx", pixels=PIXELS[0, 0])
+        with tifffile.TiffWriter(tmp_path / "two.ome.tif") as file:
+            file.write(PIXELS[0, 0])
+            file.write(PIXELS[0, 1, :40])
+        return Sample(
+            reader="tiff",
+            path=tmp_path / "plane.tif",
+            axes="yx",
+            pixels=PIXELS[0, 0],
+            collection=tmp_path / "two.ome.tif",
+        )
 
 
 class TestOmeTiffLabels(WriterTests):

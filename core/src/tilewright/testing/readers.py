@@ -15,8 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..abc.traits import ReaderTraits
 from ..components.resolve import component
+from ..errors import TilewrightError
 from ..image import Image, Region
+from ..io.collection import images_at
+from ..io.formats import open_image
 from .foreign import first_bytes, others
 from .kit import Kit
 from .offers import format_of
@@ -40,6 +44,7 @@ class Sample:
     path: the file or folder.
     pixels: all of them, as the reader's image has them along `axes`; None if you do not know them otherwise.
     axes, spacing, units, channels: what the image must say of itself.
+    collection: a file or folder with several images, for a reader that lists them (`images`); None if you have none.
     """
 
     reader: Any
@@ -49,6 +54,13 @@ class Sample:
     spacing: Mapping[str, float] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
+    collection: Path | None = None
+
+    def images(self, place: Path | None = None) -> dict[str, str]:
+        """The images that the reader lists at a place, else at the path and in the collection; or empty."""
+        places = [place] if place else [self.path, *([self.collection] if self.collection else [])]
+        traits = ReaderTraits.of(component("reader", self.reader))
+        return {name: path for each in places for name, path in traits.images(str(each)).items()}
 
     def open(self) -> Image:
         """The image that the reader makes of it."""
@@ -145,6 +157,35 @@ class ReaderTests(Kit):
         image = sample.open()
         assert image.source == str(sample.path), f"source is {image.source!r}; give the Image source=path"
         assert image.format, "format is empty; give the Image format=..., such as 'lab 1.0', for the record of a run"
+
+    def test_the_images_that_it_lists_have_names_and_paths_of_their_own(self, sample: Sample) -> None:
+        images = sample.images(sample.collection)
+        assert sample.collection is None or len(images) > 1, (
+            f"images({str(sample.collection)!r}) lists {len(images)} images, and it has several; list them by name"
+        )
+        for what, texts in (("names", [name.casefold() for name in images]), ("paths", list(images.values()))):
+            twice = [text for text in texts if texts.count(text) > 1]
+            assert not twice, (
+                f"two of the {what} that images() returns are {twice[0]!r}; names become folders, some file systems "
+                "take 'A' for 'a', and each image has a path of its own"
+            )
+
+    def test_each_image_that_it_lists_is_opened_by_it(self, sample: Sample) -> None:
+        for name, path in sample.images().items():
+            try:
+                open_image(path, reader=sample.reader)
+            except (TilewrightError, OSError, ValueError) as error:
+                raise AssertionError(
+                    f"images() lists {name!r} at {path!r}, which the reader cannot open ({error}); give a path that it "
+                    "opens, or PATH#IMAGE for a reader with an option image"
+                ) from error
+
+    def test_one_image_lists_no_others(self, sample: Sample) -> None:
+        for path in sample.images().values():
+            listed = images_at(path, reader=sample.reader)
+            assert set(listed.values()) <= {path}, (
+                f"images({path!r}) lists {', '.join(listed)}, but is the path of one; return an empty mapping"
+            )
 
     def test_it_claims_its_own_file(self, sample: Sample) -> None:
         spec = format_of("reader", sample.reader)
