@@ -52,14 +52,16 @@ def make_plate(path: Path, wells: int = 2, fields: int = 2, side: int = 64) -> P
         images = [{"path": str(field)} for field in range(fields)]
         well = group.create_group(name, attributes={"ome": {"version": "0.5", "well": {"images": images}}})
         for field in range(fields):
-            image = well.create_group(str(field), attributes={"ome": multiscales()})
+            image = well.create_group(str(field), attributes={"ome": multiscales(unit="micrometer")})
             data = field_pixels(i * fields + field, side)
             image.create_array("0", data=data, chunks=(32, 32), dimension_names=["y", "x"])
     return path
 
 
-def multiscales(axes: str = "yx", version: str = "0.5") -> dict[str, Any]:
+def multiscales(axes: str = "yx", version: str = "0.5", unit: str = "") -> dict[str, Any]:
     said = [{"name": axis, "type": {"c": "channel", "t": "time"}.get(axis, "space")} for axis in axes]
+    for each in said if unit else ():
+        each["unit"] = unit
     dataset = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1.0] * len(axes)}]}
     return {"version": version, "multiscales": [{"name": "image", "axes": said, "datasets": [dataset]}]}
 

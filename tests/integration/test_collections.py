@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import gc
+import itertools
 import json
 import os
 import shutil
@@ -10,26 +12,32 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 import tifffile
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
+from pyarrow import parquet
 from scipy import ndimage
 from stores import field_pixels as pixels
 from stores import make_plate as plate
 
 from tilewright import Collection, Image, InvalidOption, Pipeline, Workflow, open_image
 from tilewright.cli import main
+from tilewright.workflow.done import ImageDone
+from tilewright.workflow.table import tabled
 from tilewright_threshold.methods import threshold_of
 
 pytestmark = pytest.mark.slow
 
 THRESHOLD = {"name": "threshold", "configuration": {"threshold": 0.5}}
+NAMES = ["A/1/0", "A/1/1", "A/2/0", "A/2/1"]
 MEASURE = {"name": "size", "configuration": {"properties": ["area"]}}
 
 
@@ -59,7 +67,7 @@ def test_one_command_does_all_fields_of_a_plate(tmp_path: Path) -> None:
     image = plate(tmp_path / "plate.ome.zarr")
     done = command("run", image, "--segmenter", "threshold", "--set", "threshold=0.5")
     assert done.exit_code == 0, done.output
-    for seed, name in enumerate(("A/1/0", "A/1/1", "A/2/0", "A/2/1")):
+    for seed, name in enumerate(NAMES):
         np.testing.assert_array_equal(labels_of(image / name), whole(seed))
     assert f"{sum(int(whole(seed).max()) for seed in range(4))} objects in 4 images" in done.output
     again = command("run", image, "--segmenter", "threshold", "--set", "threshold=0.5", "--quiet")
@@ -124,18 +132,68 @@ def test_one_table_tells_the_image_of_each_row(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     expected = [
         (name, label, np.count_nonzero(whole(seed) == label))
-        for seed, name in enumerate(("A/1/0", "A/1/1", "A/2/0", "A/2/1"))
+        for seed, name in enumerate(NAMES)
         for label in range(1, int(whole(seed).max()) + 1)
     ]
     assert [(row["image"], int(row["label"]), int(float(row["area"]))) for row in rows] == expected
-    wrong = command(
-        "run", image, "--segmenter", "threshold", "--measure", "size", "--table", tmp_path / "plate.parquet"
-    )
-    assert wrong.exit_code == 2
-    assert "does not end in .csv" in wrong.output
+    for name, problem in (("plate.h5ad", "'h5ad' of tilewright-measure"), ("no/a.csv", "there is no folder")):
+        wrong = command("run", image, "--segmenter", "threshold", "--measure", "size", "--table", tmp_path / name)
+        assert wrong.exit_code == 2
+        assert problem in wrong.output
     wrong = command("run", image, "--segmenter", "threshold", "--table", table)
     assert wrong.exit_code == 2
     assert "nothing is measured" in wrong.output
+
+
+def test_the_table_of_all_images_in_parquet_has_the_dtypes_and_units_of_theirs(tmp_path: Path) -> None:
+    image, table = plate(tmp_path / "plate.ome.zarr"), tmp_path / "plate.parquet"
+    arguments = ("run", image, "--segmenter", "threshold", "--set", "threshold=0.5", "--measure", "size")
+    done = command(*arguments, "--table", table, "--jobs", "2")
+    assert done.exit_code == 0, done.output
+    read = parquet.read_table(table)
+    assert read.schema.field("image").type == pyarrow.string()
+    assert read.schema.field("label").type == pyarrow.uint64()
+    assert read.schema.field("area").metadata == {b"unit": b"micrometer^2"}
+    expected = [(name, n + 1) for seed, name in enumerate(NAMES) for n in range(int(whole(seed).max()))]
+    assert list(zip(*read.select(["image", "label"]).to_pydict().values(), strict=True)) == expected
+    assert list(json.loads(parquet.read_metadata(table).metadata[b"tilewright"])["images"]) == NAMES
+    again = command(*arguments, "--table", tmp_path / "again", "--table-format", "parquet", "--quiet")
+    assert again.exit_code == 0, again.output
+    assert parquet.read_table(tmp_path / "again").equals(read)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_table_is_put_into_place_at_the_end_and_no_image_is_kept_until_then(tmp_path: Path, jobs: int) -> None:
+    images, table = Collection.open(plate(tmp_path / "plate.ome.zarr")), tmp_path / "plate.csv"
+    table.write_text("an earlier one")
+    kept: list[weakref.ref[ImageDone]] = []
+    for each in images.running(Pipeline(segmenter=THRESHOLD, measure=[MEASURE]), jobs=jobs, table=table):
+        assert table.read_text() == "an earlier one"
+        gc.collect()
+        assert not any(before() for before in kept)
+        kept.append(weakref.ref(each))
+    assert len(kept) == 4
+    assert len(table.read_text().splitlines()) - 1 == sum(int(whole(seed).max()) for seed in range(4))
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_table_that_ends_in_an_error_leaves_the_earlier_one_and_nothing_else(tmp_path: Path, suffix: str) -> None:
+    images, table = Collection.open(plate(tmp_path / "plate.ome.zarr")), tmp_path / f"plate.{suffix}"
+    first, second = (Pipeline(segmenter=THRESHOLD, measure=[each]) for each in (MEASURE, "size"))
+    parts = [images.only("A/1/*").run(first), images.only("A/2/*").run(second)]
+    table.write_text("an earlier one")
+    done: list[str] = []
+    with pytest.raises(
+        InvalidOption, match=r"image A/2/0 has the columns .* and those before it have .* measure the same"
+    ):
+        done.extend(each.name for each in tabled(itertools.chain(*parts), table, None))
+    assert done == NAMES, "the images after it are done too"
+    running = images.running(first, table=table, overwrite=True)
+    next(running)
+    running.close()  # type: ignore[attr-defined]  # it is a generator
+    assert table.read_text() == "an earlier one"
+    assert not list(tmp_path.glob(".*.partial"))
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -156,6 +214,24 @@ def test_a_workflow_runs_on_every_field(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     np.testing.assert_array_equal(labels_of(image / "A/2/0", "nuclei"), whole(2))
     assert labels_of(image / "A/2/0", "grown").astype(bool).sum() > whole(2).astype(bool).sum()
+
+
+def test_the_one_table_of_a_workflow_is_one_table_of_a_plate_too(tmp_path: Path) -> None:
+    image, file, table = plate(tmp_path / "plate.ome.zarr"), tmp_path / "cells.toml", tmp_path / "plate.parquet"
+    steps: dict[str, Any] = {
+        "nuclei": {"segmenter": THRESHOLD},
+        "bright": {"segmenter": THRESHOLD, "measure": [MEASURE]},
+    }
+    Workflow(steps=steps).save(file)
+    done = command("run", image, "--workflow", file, "--table", table)
+    assert done.exit_code == 0, done.output
+    assert parquet.read_table(table).num_rows == sum(int(whole(seed).max()) for seed in range(4))
+    steps["nuclei"]["measure"] = [MEASURE]
+    Workflow(steps=steps).save(file)
+    refused = command("run", image, "--workflow", file, "--table", table)
+    assert refused.exit_code == 2
+    assert "there are 2 (nuclei, bright)" in refused.output
+    assert command("run", image / "A/1/0", "--workflow", file, "--table", table).exit_code == 2
 
 
 def test_a_last_step_that_changes_is_the_only_one_repeated_on_a_plate(tmp_path: Path) -> None:
@@ -265,7 +341,7 @@ def test_images_that_are_prepared_together_have_one_threshold(tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     together = threshold_of(Image(np.stack([pixels(seed) for seed in range(4)]), axes="tyx"), "otsu")
     assert together not in [threshold_of(Image(pixels(seed), axes="yx"), "otsu") for seed in range(4)]
-    for seed, name in enumerate(("A/1/0", "A/1/1", "A/2/0", "A/2/1")):
+    for seed, name in enumerate(NAMES):
         np.testing.assert_array_equal(labels_of(image / name), ndimage.label(pixels(seed) > together)[0])
     again = command("run", image, "--segmenter", "threshold", "--set", "threshold=otsu", "--shared-prepare", "--quiet")
     assert again.output.count("unchanged") == 4

@@ -211,8 +211,8 @@ def test_a_format_of_tables_is_tried_where_it_takes_a_plain_path(site: Path) -> 
     install(site, "lab-tables", hook + "]\n")
     code, said = checked("lab-tables")
     assert code == 0
-    assert "  table lab-csv: 6 of 6 checks passed" in said
-    assert "  table lab-ngio: 0 of 6 checks passed" in said
+    assert "  table lab-csv: 7 of 7 checks passed" in said
+    assert "  table lab-ngio: 0 of 7 checks passed" in said
     assert "('cells.labngio' is not a table of an OME-Zarr image; " in " ".join(said.split())
 
 

@@ -16,6 +16,7 @@ from tilewright.abc import Columns, TableSpec
 @dataclass(frozen=True, kw_only=True)
 class Good:
     at_once: ClassVar = True
+    several_images: ClassVar = True
 
     def __call__(self, path: str, spec: TableSpec) -> Any:
         return _Sink(self, Path(path), spec)
@@ -84,6 +85,11 @@ class Doubled(Good):
 class Timeless(Good):
     def kept(self, columns: Columns) -> Columns:
         return {name: values for name, values in columns.items() if name != "t"}
+
+
+class Imageless(Good):
+    def kept(self, columns: Columns) -> Columns:
+        return {name: values for name, values in columns.items() if name != "image"}
 
 
 class Filled(Good):

@@ -60,6 +60,7 @@ TABLES = {
     "Sorted": "test_rows_are_read_back_as_they_were_written",
     "Doubled": "test_rows_are_read_back_as_they_were_written",
     "Timeless": "test_times_are_a_part_of_the_key",
+    "Imageless": "test_the_table_of_several_images_says_the_image_of_each_row",
     "Filled": "test_no_rows_are_a_table_too",
 }
 

@@ -23,6 +23,9 @@ class TableSpec:
     labels: the label image, to be read by regions; its axes are `t`, if it has times, and `facts.axes`.
     labels_path, name: where the labels lie, or will when the table is in place; what they are called there.
     workdir: a folder for this table alone, on the destination's file system, as a writer has one.
+    several_images: whether it is the table of several images, for a format that declares `several_images`: the first
+        column is `image`, of dtype "str" (texts in arrays of objects), and rows come as the images are done, ascending
+        within each. `n_rows` is 0 then, for it is not known, and `facts` and `labels` are empty.
     """
 
     columns: Mapping[str, Column]
@@ -32,6 +35,7 @@ class TableSpec:
     workdir: Path
     labels_path: str = ""
     name: str = "labels"
+    several_images: bool = False
 
 
 class TableSink(Protocol):
@@ -61,6 +65,8 @@ class TableFormat(Protocol):
 
     It is called once before the first block too, in a `workdir` that is thrown away, so that what it refuses is refused
     before any work. A run that is killed fills a table from its first row again.
+
+    A format may declare `several_images = True` if it writes the table of several images, such as those of a plate.
 
     A format may also have `destination`, `provenance`, `exists` and `beside`, as a `Writer` has, and `opened(path)`:
     the columns of a table that is there.

@@ -313,6 +313,7 @@ class WriterTraits:
     provenance: what an output at a path holds of how it was made; nothing without such a method.
     opened: the columns of a table that is at a path; None if there is no such method.
     remote: whether it writes to buckets.
+    several_images: whether a table's format writes the table of several images.
     """
 
     destination: Callable[[str, str], str] | None
@@ -321,6 +322,7 @@ class WriterTraits:
     exists: Callable[[str], bool]
     beside: Callable[[str], Path]
     remote: bool = False
+    several_images: bool = False
 
     @classmethod
     def of(cls, writer: object, kind: Kind = "writer") -> WriterTraits:
@@ -332,6 +334,7 @@ class WriterTraits:
             exists=asked.guarded("exists") or (lambda path: Path(path).exists()),
             beside=asked.guarded("beside") or Path,
             remote=getattr(writer, "remote", False) is True,
+            several_images=asked.flag("several_images"),
         )
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,9 +24,13 @@ from .terminal import echo
 from .workflow import loaded, steps_plain
 
 if TYPE_CHECKING:
-    from ..workflow.collection import Collection, ImageDone
+    from ..workflow.collection import Collection
+    from ..workflow.done import ImageDone
 
 __all__ = ["collection_foretold", "collection_of", "run_collection"]
+
+OF_SEVERAL = ("jobs", "shared_prepare", "table", "table_format")
+"""The options of a run on several images, whether of a pipeline or of a workflow."""
 
 
 def collection_of(image: str, output: str | None, said: Mapping[str, Any]) -> Collection | None:
@@ -66,7 +71,7 @@ def collection_foretold(
     collection: Collection, image: str, output: str | None, said: Mapping[str, Any], sample: int = 8
 ) -> str:
     """What a pipeline or workflow would take on all images, in lines or as one JSON object."""
-    work: Any = loaded(said["workflow"]) if said["workflow"] else pipeline_of(said, image)
+    work: Any = loaded(said["workflow"], OF_SEVERAL) if said["workflow"] else pipeline_of(said, image)
     names = ("axes", "workers", "storage") if said["workflow"] else PLANNED
     options = {name: value for name, value in run_options(said).items() if name in names}
     with contextlib.redirect_stdout(sys.stderr):  # what models print
@@ -84,38 +89,56 @@ def collection_foretold(
 
 def run_collection(collection: Collection, image: str, output: str | None, said: Mapping[str, Any]) -> None:
     """Run a pipeline or workflow on all images, and print a line for each. Exit code 3 if one failed."""
-    from ..workflow.collection import check_table, write_table
-
     if said["save_pipeline"]:
         raise click.UsageError("--save-pipeline is for one image; name one of: " + collection.names)
     if said["dry_run"]:
         echo(collection_foretold(collection, image, output, said))
         return
-    work: Any = loaded(said["workflow"]) if said["workflow"] else pipeline_of(said, image)
-    options, table = run_options(said, SHARED if said["workflow"] else None), said["table"]
-    if said["table_format"] is not None:
-        raise click.UsageError("--table-format is for one image; the table of several is CSV (--table PATH.csv)")
-    if table is not None:
-        check_table(table, work)
-    of_images = {name: value for name, value in options.items() if name != "table"}
-    done: list[ImageDone] = []
+    work: Any = loaded(said["workflow"], OF_SEVERAL) if said["workflow"] else pipeline_of(said, image)
+    options = run_options(said, SHARED if said["workflow"] else None)
+    options |= {name: said[name] for name in OF_SEVERAL}
+    table = said["table"]
+    reports: list[Report] = []
     with running(resume=options["resume"], scheduler=said["scheduler"]):
-        for each in collection.running(
-            work, output, jobs=said["jobs"], shared_prepare=said["shared_prepare"], **of_images
-        ):
-            done.append(each)
+        for each in collection.running(work, output, **options):
+            reports.append(Report.of(each))
             if not said["quiet"]:
-                echo(f"image {len(done)} of {len(collection)}: {_line(each)}", err=True)
-        rows = None if table is None else write_table(done, table)
-    echo(json.dumps(_plain(done, table, rows)) if said["as_json"] else _told(done, table, rows))
-    if failed := _failed(done):
-        left_out = " with --overwrite" if any(each.error is None for each in failed) else ""
+                echo(f"image {len(reports)} of {len(collection)}: {reports[-1].line}", err=True)
+    echo(json.dumps(_plain(reports, table)) if said["as_json"] else _lines(reports, table))
+    if failed := [each for each in reports if each.failed]:
+        left_out = " with --overwrite" if any(each.in_part for each in failed) else ""
         echo(f"{counted(len(failed), 'image')} failed; re-run the same command{left_out} to do just those", err=True)
         raise SystemExit(3)
 
 
-def _failed(done: Sequence[ImageDone]) -> list[ImageDone]:
-    return [each for each in done if each.error is not None or any(one.failed for one in each.labels.values())]
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What is printed of an image that is done, whose results are not kept.
+
+    failed: whether the image, or tiles of it, are to be done again; in_part: only tiles.
+    """
+
+    name: str
+    line: str
+    n_objects: int
+    n_rows: int
+    failed: bool
+    in_part: bool
+    plain: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, image: ImageDone) -> Report:
+        error, in_part = image.error, any(each.failed for each in image.labels.values())
+        texts = {} if error is None else {"error": str(error)}
+        return cls(
+            name=image.name,
+            line=_line(image),
+            n_objects=sum(each.n_objects for each in image.labels.values()),
+            n_rows=sum(each.table.n_rows for each in image.labels.values() if each.table is not None),
+            failed=error is not None or in_part,
+            in_part=in_part,
+            plain={"path": image.path, **texts, "steps": steps_plain(image.results)},
+        )
 
 
 def _line(each: ImageDone) -> str:
@@ -136,18 +159,19 @@ def _failed_line(name: str, error: TilewrightError) -> str:
     return f"{name}: error: {' '.join(str(error).split())}"
 
 
-def _told(done: Sequence[ImageDone], table: str | None, rows: int | None) -> str:
-    total = sum(one.n_objects for each in done for one in each.labels.values())
-    lines = [_line(each) for each in done]
-    lines.append(f"{counted(total, 'object')} in {counted(len(done) - len(_failed(done)), 'image')}")
-    return "\n".join(lines + ([] if table is None else [f"table:  {table}, {counted(rows or 0, 'row')}"]))
+def _lines(reports: Sequence[Report], table: str | None) -> str:
+    total, done = sum(each.n_objects for each in reports), sum(not each.failed for each in reports)
+    lines = [each.line for each in reports]
+    lines.append(f"{counted(total, 'object')} in {counted(done, 'image')}")
+    if table is not None and any("error" not in each.plain for each in reports):
+        lines.append(f"table:  {table}, {counted(_rows(reports), 'row')}")
+    return "\n".join(lines)
 
 
-def _plain(done: Sequence[ImageDone], table: str | None, rows: int | None) -> dict[str, Any]:
-    images = {
-        each.name: {"path": each.path}
-        | ({"error": str(each.error)} if each.error is not None else {})
-        | {"steps": steps_plain(each.results)}
-        for each in done
-    }
-    return {"images": images} | ({} if table is None else {"table": {"path": str(table), "n_rows": rows}})
+def _plain(reports: Sequence[Report], table: str | None) -> dict[str, Any]:
+    images = {each.name: each.plain for each in reports}
+    return {"images": images} | ({} if table is None else {"table": {"path": str(table), "n_rows": _rows(reports)}})
+
+
+def _rows(reports: Sequence[Report]) -> int:
+    return sum(each.n_rows for each in reports)

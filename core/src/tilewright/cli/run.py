@@ -50,7 +50,8 @@ def run(image: str, output: str | None, **said: Any) -> None:
 
     If IMAGE holds several, such as a plate, a file of scenes, or a folder or pattern of files, all of them are done,
     each with labels of its own: in OUTPUT, a folder, or with the images. One that fails is listed and does not end the
-    others; the same command does just what is missing. --table PATH.csv is one table, with a column `image`.
+    others; the same command does just what is missing. --table PATH.csv (or .parquet) is one table, with a column
+    `image`.
 
     \b
     tilewright run cells.ome.zarr --segmenter threshold --set sigma=1.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -68,14 +68,14 @@ def workflow_foretold(
     return "\n".join(lines)
 
 
-def loaded(file: str) -> Workflow:
-    """The workflow of a file. UsageError for an option beside it that its steps hold."""
+def loaded(file: str, beside: Collection[str] = ()) -> Workflow:
+    """The workflow of a file. UsageError for an option that its steps hold, but for those that may be beside it."""
     from ..workflow import Workflow
 
     context = click.get_current_context()
     for parameter in context.command.params:
         given = parameter.name and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
-        if given and parameter.expose_value and parameter.name not in WITH:
+        if given and parameter.expose_value and parameter.name not in {*WITH, *beside}:
             raise click.UsageError(
                 f"{parameter.opts[-1]} is given beside --workflow, whose steps have their own parts and options; write "
                 f"it into {file}, or leave it out"

@@ -75,9 +75,17 @@ class Table:
         """A column. KeyError for a name that it does not have; InvalidOption if the format cannot be read back."""
         if name not in self.columns:
             raise KeyError(f"the table has no column {name!r}; it has: {', '.join(self.columns)}")
+        return np.asarray(self._read[name][:])
+
+    def rows(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
+        """Some rows of all columns. InvalidOption if the format cannot be read back."""
+        return {name: np.asarray(self._read[name][start:stop]) for name in self.columns}
+
+    @property
+    def _read(self) -> Columns:
         if self.data is None:
             raise InvalidOption(f"the format of {self.path} cannot open what it wrote; open it with another tool")
-        return np.asarray(self.data[name][:])
+        return self.data
 
     def to_pandas(self) -> Any:
         """The table as a pandas DataFrame. InvalidOption if pandas is not installed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unittest
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..abc.measurer import Column, Facts
 from ..abc.table import TableSink, TableSpec
-from ..abc.traits import SinkTraits
+from ..abc.traits import SinkTraits, WriterTraits
 from ..components.resolve import component
 from .kit import Kit
 from .offers import format_of
@@ -21,7 +22,7 @@ __all__ = ["TableTests"]
 
 Rows = Mapping[str, NDArray[Any]]
 
-KEY = {"t": Column(dtype="int64"), "label": Column(dtype="uint64")}
+KEY = {"t": Column(dtype="int64"), "label": Column(dtype="uint64"), "image": Column(dtype="str")}
 SIDE = 24  # pixels of the labels along both axes
 
 
@@ -98,6 +99,16 @@ class TableTests(Kit):
         self._fill(sink, rows)
         self._finish(path, sink, rows)
 
+    def test_the_table_of_several_images_says_the_image_of_each_row(self, table: Any, tmp_path: Path) -> None:
+        path, rows = self.path(tmp_path, table), self._rows()
+        if not WriterTraits.of(component("table", table), "table").several_images:
+            raise unittest.SkipTest("it does not declare several_images, so it is not asked to write such a table")
+        names = np.array(["B/1", "A/1"], object).repeat(len(rows["label"]))
+        rows = {"image": names} | {name: np.concatenate([values, values]) for name, values in rows.items()}
+        sink = self._open(table, path, tmp_path / "work", rows)
+        self._fill(sink, rows)
+        self._finish(path, sink, rows)
+
     def _rows(self, *, times: bool = False, seed: int = 0) -> Rows:
         """A row for each object of the labels, whose ids end at the largest, and columns of all dtypes."""
         n, random = len(_squares()[1]), np.random.default_rng(seed)
@@ -107,12 +118,13 @@ class TableTests(Kit):
     def _open(self, table: Any, path: Path, workdir: Path, rows: Rows) -> TableSink:
         made: Callable[..., Any] = component("table", table)
         workdir.mkdir(exist_ok=True)
-        labels, times = _squares()[0], "t" in rows
+        labels, times, several = _squares()[0], "t" in rows, "image" in rows
         sink = made(
             str(path),
             TableSpec(
                 columns={name: KEY.get(name) or Column(dtype=str(values.dtype)) for name, values in rows.items()},
-                n_rows=len(rows["label"]),
+                n_rows=0 if several else len(rows["label"]),
+                several_images=several,
                 facts=Facts(axes="yx", shape=labels.shape, spacing=(0.5, 0.5), units=("micrometer",) * 2, times=times),
                 labels=(labels[np.newaxis] if times else labels) * bool(len(rows["label"])),
                 workdir=workdir,

@@ -106,16 +106,16 @@ class Workflow:
                 f"a workflow needs steps by name, such as {{'nuclei': Pipeline(...)}}, not {self.steps!r}"
             )
         steps = {name: _step(name, value) for name, value in self.steps.items()}
-        labels = [label for name, step in steps.items() for label in _labels_of(name, step)]
+        labels = [label for name, step in steps.items() for label in labels_of(name, step)]
         if twice := [label for label in labels if labels.count(label) > 1]:
             raise InvalidOption(
                 f"two steps make labels of the name {twice[0]!r}; give steps and outputs names of their own"
             )
         for name, step in steps.items():
-            later = labels[labels.index(_labels_of(name, step)[0]) :]
+            later = labels[labels.index(labels_of(name, step)[0]) :]
             for value in (*(step.options.given or {}).values(), step.options.within):
                 if isinstance(value, str) and value in later:
-                    where = "itself" if value in _labels_of(name, step) else f"step {value!r}, which comes later"
+                    where = "itself" if value in labels_of(name, step) else f"step {value!r}, which comes later"
                     raise InvalidOption(f"step {name!r} is given the labels of {where}; name those of an earlier step")
         object.__setattr__(self, "steps", steps)
 
@@ -262,7 +262,7 @@ class Workflow:
 
     def _labels(self, value: Any, known: Mapping[str, Any]) -> Any:
         """The labels that a step is given: those of a step by its name (None if they are not there yet), or others."""
-        names = (label for name, step in self.steps.items() for label in _labels_of(name, step))
+        names = (label for name, step in self.steps.items() for label in labels_of(name, step))
         return known.get(value) if isinstance(value, str) and value in names else value
 
 
@@ -313,7 +313,7 @@ def _progress(report: Progress | None, where: str) -> Progress | None:
     return report and (lambda step, done, total: report(f"{where}: {step}", done, total))
 
 
-def _labels_of(name: str, step: Step) -> tuple[str, ...]:
+def labels_of(name: str, step: Step) -> tuple[str, ...]:
     """The names of the labels that a step makes: those of its segmenter's outputs, or the step's own."""
     return outputs_of(step.pipeline.segmenter) or (name,)
 

@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
-import csv
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ..abc.traits import outputs_of
 from ..components.quantities import whole_number
 from ..errors import AlreadyExists, InvalidOption, TilewrightError
 from ..pipeline import Pipeline
 from ..run_options import SHARED, RunOptions
 from ..storage.machine import cpus
 from . import OWN, Step, Workflow
+from .done import ImageDone
 
 if TYPE_CHECKING:
     from ..engine.forecast import Forecast
-    from ..engine.result import Result
     from ..engine.shared import Shared
-    from ..engine.table import Table
     from .totals import Totals
 
-__all__ = ["Collection", "ImageDone"]
+__all__ = ["Collection"]
 
 NAMED = 10  # images in a message
-ROWS = 2**16  # of a table that are in memory at once
-KEY = "image"  # the column that says the image
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageDone:
-    """One image of a collection after a run: the results of its steps by name, or the error that ended it."""
-
-    name: str
-    path: str
-    results: Mapping[str, Result] = field(default_factory=dict)
-    error: TilewrightError | None = None
-
-    @property
-    def labels(self) -> dict[str, Result]:
-        """The label images by name, each output of a segmenter with several by its own."""
-        results = self.results.items()
-        return {label: each for name, result in results for label, each in (result.outputs or {name: result}).items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +91,8 @@ class Collection:
         *,
         jobs: int = 1,
         shared_prepare: bool = False,
+        table: str | Path | None = None,
+        table_format: Any = None,
         **options: Any,
     ) -> Iterator[ImageDone]:
         """Run a pipeline or workflow on every image, and return each image when it is done, in their order.
@@ -124,13 +106,19 @@ class Collection:
             of these images together. The labels hold on which: with one image more, or without this option, they are
             others, and the run is refused before it begins.
         jobs: images at once, each with its share of this machine's CPUs unless `workers` says how many threads.
-        options: those of `Workflow.run`, and for a pipeline its own too, but for `table`: see `write_table`.
+        table: where the table of all images goes, whose first column says the image; of work that measures one label
+            image. Its suffix says the format, else `table_format`. It is written as images are done, and put into its
+            place after the last one. Each image has a table of its own too, beside its labels.
+        options: those of `Workflow.run`, and for a pipeline its own too.
         """
+        from .table import check_table, tabled
+
         jobs = whole_number("jobs", jobs, least=1)
         workflow, shared = _work_of(work, options)
         if jobs > 1 and shared.get("workers") is None:
             shared["workers"] = max(1, cpus() // jobs)
         _check_tables(self, workflow, destination)
+        check_table(table, workflow, table_format)
         if shared_prepare:
             workflow = self._prepared(workflow, shared)
         homes = _homes(self.images, destination, make_parents=bool(shared.get("make_parents")))
@@ -140,7 +128,8 @@ class Collection:
             partial(_done, workflow, name, path, homes[name], shared | ({"make_parents": True} if destination else {}))
             for name, path in self.images.items()
         ]
-        return _one_by_one(tasks) if jobs == 1 else _at_once(tasks, jobs)
+        images = _one_by_one(tasks) if jobs == 1 else _at_once(tasks, jobs)
+        return images if table is None else tabled(images, table, table_format)
 
     def plan(
         self, work: Pipeline | Workflow, destination: str | Path | None = None, *, sample: int = 8, **options: Any
@@ -198,66 +187,10 @@ class Collection:
                 return
 
 
-def write_table(images: list[ImageDone], path: str | Path) -> int:
-    """Write the tables of all images as one CSV, whose first column says the image; return the number of its rows.
-
-    It is put into place when it is whole. InvalidOption if an image has not one table, or other columns than the
-    first.
-    """
-    path, rows = Path(path), 0
-    aside = path.with_name(f".{path.name}.partial")
-    with aside.open("w", newline="", encoding="utf-8") as file:
-        columns: list[str] = []
-        writer = csv.writer(file)
-        for image in images:
-            if image.error is not None:
-                continue
-            table = _table_of(image)
-            if not columns:
-                columns = table.names
-                writer.writerow([KEY, *columns])
-            if table.names != columns:
-                raise InvalidOption(
-                    f"image {image.name} has the columns {', '.join(table.names)}, and those before it have "
-                    f"{', '.join(columns)}; measure the same of all"
-                )
-            values = [table[name] for name in columns]
-            for start in range(0, len(table), ROWS):
-                parts = [column[start : start + ROWS].tolist() for column in values]
-                writer.writerows((image.name, *row) for row in zip(*parts, strict=True))
-            rows += len(table)
-    aside.replace(path)
-    return rows
-
-
-def check_table(path: str | Path, work: Pipeline) -> None:
-    """InvalidOption for a table of all images that is not CSV, whose folder is not there, or that is not one each."""
-    path, several = Path(path), outputs_of(work.segmenter)
-    if not work.measure or len(several) > 1:
-        problem = f"there is one for each of {', '.join(several)}" if work.measure else "nothing is measured"
-        raise InvalidOption(f"the table of several images is made of one table each, and {problem}; leave it out")
-    if path.suffix.lower() != ".csv":
-        raise InvalidOption(f"the table of several images is CSV, and {path} does not end in .csv; choose another name")
-    if not path.absolute().parent.is_dir():
-        raise InvalidOption(f"there is no folder {path.absolute().parent} for the table; correct the path, or make it")
-
-
-def _table_of(image: ImageDone) -> Table:
-    tables = [each.table for each in image.labels.values() if each.table is not None]
-    if len(tables) != 1:
-        raise InvalidOption(
-            f"image {image.name} has {len(tables)} tables, and a table of all images is made of one each; measure one "
-            "label image"
-        )
-    return tables[0]
-
-
 def _work_of(work: Pipeline | Workflow, options: Mapping[str, Any]) -> tuple[Workflow, dict[str, Any]]:
     """The workflow of a run on one image, and the options of all its steps."""
     shared = {name: value for name, value in options.items() if name in SHARED}
     rest = {name: value for name, value in options.items() if name not in SHARED}
-    if rest.get("table") is not None:
-        raise InvalidOption("each image has a table of its own beside its labels; leave table out, and join them after")
     if isinstance(work, Workflow):
         if rest:
             raise InvalidOption(f"{next(iter(rest))} is an option of a step; say it in the workflow")
@@ -309,10 +242,10 @@ def _one_by_one(tasks: list[Callable[[], ImageDone]]) -> Iterator[ImageDone]:
 def _at_once(tasks: list[Callable[[], ImageDone]], jobs: int) -> Iterator[ImageDone]:
     """The images in their order, so many at once; those that wait are given up when the caller stops."""
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(task) for task in tasks]
+        futures = deque(pool.submit(task) for task in tasks)
         try:
-            for future in futures:
-                yield future.result()
+            while futures:
+                yield futures.popleft().result()
         finally:
             for future in futures:
                 future.cancel()

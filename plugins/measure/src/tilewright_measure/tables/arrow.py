@@ -15,7 +15,11 @@ def schema_of(spec: TableSpec) -> pa.Schema:
     """The fields of a table, in order; a field's metadata has its `unit` where there is one."""
     return pa.schema(
         [
-            pa.field(name, pa.from_numpy_dtype(dtype), metadata=_metadata(spec.columns[name].unit))
+            pa.field(
+                name,
+                pa.string() if dtype.kind == "O" else pa.from_numpy_dtype(dtype),
+                metadata=_metadata(spec.columns[name].unit),
+            )
             for name, dtype in dtypes_of(spec).items()
         ]
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,8 @@ class CsvTable:
     the same number, and nothing where an object has no value. CSV has no place for dtypes, units or provenance.
     InvalidOption for a path that is a folder.
     """
+
+    several_images: ClassVar[bool] = True
 
     def __call__(self, path: str, spec: TableSpec) -> CsvSink:
         return CsvSink(file_at(path), spec)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from tilewright.abc import Columns, TableSpec
 
 from .arrow import batch, schema_of
 from .columns import columns_of, stored_columns
-from .rows import BlockSink, file_at
+from .rows import TEXT, BlockSink, file_at
 
 __all__ = ["ParquetFile", "ParquetSink", "ParquetTable"]
 
@@ -28,8 +28,11 @@ class ParquetTable:
     """Write a table as Parquet.
 
     The key `tilewright` of the file's metadata has the provenance as JSON, and the metadata of a field its `unit`. Rows
-    are sorted by the key, and declared so. InvalidOption for a path that is a folder.
+    are sorted by the key, and declared so, but not in the table of several images. InvalidOption for a path that is a
+    folder.
     """
+
+    several_images: ClassVar[bool] = True
 
     def __call__(self, path: str, spec: TableSpec) -> ParquetSink:
         return ParquetSink(file_at(path), spec)
@@ -73,13 +76,14 @@ class ParquetFile(BlockSink):
 
     @cached_property
     def _writer(self) -> parquet.ParquetWriter:
-        key = [(name, "ascending") for name in ("t", "label") if name in self._schema.names]
+        several = self.spec.several_images
+        key = [(name, "ascending") for name in ("t", "label") if name in self._schema.names and not several]
         return parquet.ParquetWriter(
             self.file,
             self._schema,
             compression="zstd",
-            use_dictionary=False,  # measures seldom repeat
-            sorting_columns=parquet.SortingColumn.from_ordering(self._schema, key),
+            use_dictionary=[name for name, column in self.spec.columns.items() if column.dtype == TEXT],  # others vary
+            sorting_columns=parquet.SortingColumn.from_ordering(self._schema, key) if key else None,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from tilewright.abc import Columns, TableSpec
 from tilewright.errors import InvalidMeasures, InvalidOption
 
-__all__ = ["BlockSink", "RowBlocks", "dtypes_of", "file_at"]
+__all__ = ["TEXT", "BlockSink", "RowBlocks", "dtypes_of", "file_at"]
 
 BLOCK = 2**26  # bytes of the rows that wait
 LONGEST = 2**17  # rows of a block
+TEXT = "str"  # the dtype of the column that says the image
 
 
 def file_at(path: str) -> Path:
@@ -28,9 +30,16 @@ def file_at(path: str) -> Path:
 
 
 def dtypes_of(spec: TableSpec) -> dict[str, np.dtype[Any]]:
-    """The dtype of each column. InvalidOption for one that is neither a number nor a truth value."""
+    """The dtype of each column, that of objects for the texts of a table of several images.
+
+    InvalidOption for one that is neither a number nor a truth value.
+    """
     dtypes = {name: np.dtype(column.dtype).newbyteorder("=") for name, column in spec.columns.items()}
+    if spec.several_images:
+        dtypes |= {name: np.dtype(object) for name, column in spec.columns.items() if column.dtype == TEXT}
     for name, dtype in dtypes.items():
+        if dtype.kind == "O" and spec.several_images:
+            continue
         if dtype.kind not in "biuf" or dtype.itemsize > 8:
             raise InvalidOption(
                 f"column {name!r} has dtype {str(dtype)!r}, but tables hold bool, and integers and floats of up to 64 "
@@ -52,14 +61,16 @@ class RowBlocks:
     """
 
     def __init__(self, spec: TableSpec, length: int) -> None:
-        self._expected, self._length, self._filled, self._count = spec.n_rows, length, 0, 0
-        self._block = {name: np.empty(min(length, spec.n_rows), dtype) for name, dtype in dtypes_of(spec).items()}
+        self._expected = None if spec.several_images else spec.n_rows
+        self._length, self._filled, self.count = length, 0, 0
+        most = length if self._expected is None else min(length, self._expected)
+        self._block = {name: np.empty(most, dtype) for name, dtype in dtypes_of(spec).items()}
 
     def add(self, columns: Columns) -> Iterator[Columns]:
         """The blocks that are full with these rows."""
         n = len(next(iter(columns.values())))
-        if self._count + n > self._expected:
-            raise self._miscounted(self._count + n)
+        if self._expected is not None and self.count + n > self._expected:
+            raise self._miscounted(self.count + n)
         taken = 0
         while taken < n:
             end = min(taken + self._length - self._filled, n)
@@ -69,12 +80,12 @@ class RowBlocks:
             self._filled, taken = filled, end
             if filled == self._length:
                 yield self._taken()
-        self._count += n
+        self.count += n
 
     def rest(self) -> Iterator[Columns]:
         """The last block. InvalidMeasures if there are fewer rows than were announced."""
-        if self._count != self._expected:
-            raise self._miscounted(self._count)
+        if self._expected not in (None, self.count):
+            raise self._miscounted(self.count)
         if self._filled:
             yield self._taken()
 
@@ -105,6 +116,7 @@ class BlockSink(ABC):
         """Write the rows that wait, complete the table, and put it into its place."""
         for block in self._blocks.rest():
             self.append(block)
+        self.spec = replace(self.spec, n_rows=self._blocks.count)
         self.complete(provenance)
 
     @abstractmethod
