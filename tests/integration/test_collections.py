@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow
 import pytest
 import tifffile
+import zarr
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from pyarrow import parquet
@@ -73,6 +74,21 @@ def test_one_command_does_all_fields_of_a_plate(tmp_path: Path) -> None:
     again = command("run", image, "--segmenter", "threshold", "--set", "threshold=0.5", "--quiet")
     assert again.exit_code == 0
     assert again.output.count("unchanged") == 4
+
+
+@pytest.mark.parametrize("name", ["plate", "plate.v2", "plate.zarr.old"])
+def test_a_plate_whose_name_does_not_say_zarr_has_labels_in_its_fields_too(tmp_path: Path, name: str) -> None:
+    image, file = plate(tmp_path / name), tmp_path / "cells.toml"
+    steps = {"nuclei": {"segmenter": THRESHOLD}, "grown": {"segmenter": "expand", "given": {"nuclei": "nuclei"}}}
+    Workflow(steps=steps).save(file)
+    done = command("run", image, "--workflow", file)
+    assert done.exit_code == 0, done.output
+    for seed, field in enumerate(NAMES):
+        np.testing.assert_array_equal(labels_of(image / field, "nuclei"), whole(seed))
+    assert command("run", image, "--workflow", file, "--quiet").output.count("unchanged") == 4
+    one = command("run", image / "A/1/0", "--segmenter", "threshold", "--set", "threshold=0.5", "--name", "one")
+    assert one.exit_code == 0, one.output
+    assert sorted(zarr.open_group(image / "A/1/0/labels").attrs["ome"]["labels"]) == ["grown", "nuclei", "one"]
 
 
 def test_an_output_folder_has_a_folder_for_each_image(tmp_path: Path) -> None:

@@ -63,8 +63,8 @@ class FormatSpec(Spec):
     suffixes: lower case with their dot (`".ome.zarr"`); the longest that fits a path wins.
     sniff: `sniff(path, first_bytes) -> bool` looks at the path and its first 4,096 bytes (none for a folder), with the
         standard library alone. Readers whose sniff returns False are left out, even if they claim the suffix. If no
-        reader claims the suffix, one whose sniff returns True is used. A sniff that raises counts as False, with a
-        warning.
+        reader claims the suffix, one whose sniff returns True is used; likewise of the writers for labels that go to
+        where the image lies. A sniff that raises counts as False, with a warning.
     priority: if several components are left after that, the one with the highest priority is used. Leave it 0 unless
         there is a reason.
 

@@ -176,7 +176,7 @@ def labels_at(path: Path) -> Array | None:
 
 def provenance_at(path: str) -> Mapping[str, Any]:
     try:
-        return WriterTraits.of(choose_writer(path)).provenance(path) or {}
+        return WriterTraits.of(choose_writer(path, of_source=True)).provenance(path) or {}
     except TilewrightError:  # no writer of these labels is installed
         return {}
 

@@ -121,10 +121,14 @@ def choose_reader(path: Location) -> Callable[[str], Image]:
 def choose_writer(path: str, *, of_source: bool = False) -> Callable[..., Any]:
     """The writer that claims the longest suffix of a path, or of a folder that it lies in (labels within a store).
 
-    of_source: whether the path is that of the image, since no output was given.
+    of_source: whether the path is that of an image that is there, such as the source where no output was given. If no
+        writer claims its suffix, one is taken whose `sniff` returns True.
     """
     known = registry().components("writer")
     found = _claiming(known, path)
+    file = Location.of(path).local if of_source and not found else None
+    if file is not None and file.exists():
+        found = [each for each in known if _sniff(each, path, _first_bytes(file), default=False)]
     if not found:
         names = _suffixes(known)
         if of_source:
@@ -196,7 +200,8 @@ def _sniff(candidate: Component, path: str, first: bytes, *, default: bool) -> b
             return bool(sniff(path, first))
     except Exception as error:  # noqa: BLE001 - one plugin's fault must not hide the other readers
         warnings.warn(
-            f"reader {candidate.spec.name!r} of {candidate.distribution} failed to look at {path!r}: {describe(error)}",
+            f"{candidate.kind} {candidate.spec.name!r} of {candidate.distribution} failed to look at {path!r}: "
+            f"{describe(error)}",
             RuntimeWarning,
             stacklevel=2,
         )
