@@ -15,7 +15,6 @@ from .checkpoint.differences import differences
 from .checkpoint.lock import remove_idle
 from .recipe import is_as_written, labels_at
 from .result import Result
-from .table import table_at
 
 __all__ = ["RECIPE", "Made"]
 
@@ -89,6 +88,8 @@ class Made:
         """The result of the run that made the labels."""
         table = None
         if self.table is not None:
+            from .table import table_at  # most steps measure nothing
+
             traits, path = WriterTraits.of(self.table.writer, "table"), self.table.path
             data = None if traits.opened is None else traits.opened(path)
             table = table_at(Path(path), self._provenance["table"], traits.provenance(path) or {}, data)
