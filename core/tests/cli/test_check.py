@@ -223,7 +223,7 @@ def test_a_reader_is_tried_on_a_file(parts: Path, tmp_path: Path) -> None:
     install(parts, "lab-array", summed("reader", "lab-array", "check_parts:read", ", suffixes=('.array',)"))
     assert "left out: it works\n        a reader is tried on a file: name one with --image" in checked("lab-array")[1]
     code, said = checked("lab-array", "--image", image)
-    assert "reader lab-array: 14 of 15 checks passed" in said
+    assert "reader lab-array: 15 of 16 checks passed" in said
     assert "absent-empty.array" not in said
     assert code == 2
     assert "empty.array raised EOFError: No data left in file; raise NotReadable and say what is wrong" in said

@@ -158,6 +158,11 @@ class Elsewhere(Good):
         return {name: Path(each).name for name, each in super().images(path).items()}
 
 
+class Untold(Good):
+    def __call__(self, path: str) -> Image:
+        return super().__call__(next(iter(self.images(path).values()), path))
+
+
 class Siblings(Good):
     def images(self, path: str) -> dict[str, str]:
         return super().images(path) or super().images(str(Path(path).parent))

@@ -19,6 +19,7 @@ CAUGHT_BY = {
     "Twice": "test_the_images_that_it_lists_have_names_and_paths_of_their_own",
     "Unlisting": "test_the_images_that_it_lists_have_names_and_paths_of_their_own",
     "Elsewhere": "test_each_image_that_it_lists_is_opened_by_it",
+    "Untold": "test_an_image_of_several_says_so",
     "Siblings": "test_one_image_lists_no_others",
     "Denying": "test_it_claims_its_own_file",
     "Greedy": "test_it_leaves_other_files_alone",

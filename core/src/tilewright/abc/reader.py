@@ -50,7 +50,9 @@ class CollectionReader(Reader, Protocol):
 
         A name tells the images apart and becomes part of output paths: `A/1/0`. Slashes part folders. A path is one
         that the reader opens: `plate.zarr/A/1/0`, or `slide.czi#1` for a reader with an option `image`, which is then
-        `"1"`. No pixels are read. Small pictures that belong to an image, such as the label of a slide, are left out.
+        `"1"`. The image that the reader opens at a path with several, if it opens one of them, has them in
+        `Image.images`. No pixels are read. Small pictures that belong to an image, such as the label of a slide, are
+        left out.
         """
 
 

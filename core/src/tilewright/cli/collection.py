@@ -6,7 +6,8 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from .terminal import echo
 from .workflow import loaded, steps_plain
 
 if TYPE_CHECKING:
+    from ..io.source import Source
     from ..workflow.collection import Collection
     from ..workflow.done import ImageDone
 
@@ -33,8 +35,12 @@ OF_SEVERAL = ("jobs", "shared_prepare", "table", "table_format")
 """The options of a run on several images, whether of a pipeline or of a workflow."""
 
 
-def collection_of(image: str, output: str | None, said: Mapping[str, Any]) -> Collection | None:
+def collection_of(
+    image: str, output: str | None, said: Mapping[str, Any], opened: Callable[[], Source] | None = None
+) -> Collection | None:
     """The images of a command, if there are several; None for one image.
+
+    opened: the image, if it is to be opened anyway: one that says that there are no others is not opened once more.
 
     Of a file with several images, those are meant unless OUTPUT is a file. The files of a folder or a pattern are
     images of their own if they do not make one stack, or if `--only` names some.
@@ -60,11 +66,24 @@ def collection_of(image: str, output: str | None, said: Mapping[str, Any]) -> Co
             pass
         else:
             return None
-    try:
-        images = images_at(image, reader=reader)
-    except (NotReadable, UnknownComponent):  # likewise
-        return None
+    with warnings.catch_warnings(record=True) as of_one:
+        warnings.simplefilter("always")
+        alone = opened is not None and _is_alone(opened)
+        try:
+            images = {} if alone else images_at(image, reader=reader)
+        except (NotReadable, UnknownComponent):  # likewise
+            images = {}
+    for each in () if images else of_one:
+        warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
     return Collection(images=images) if images else None
+
+
+def _is_alone(opened: Callable[[], Source]) -> bool:
+    """Whether an image can be opened, and does not say that there are others beside it."""
+    try:
+        return not opened().whole.images
+    except TilewrightError:
+        return False
 
 
 def collection_foretold(

@@ -55,7 +55,7 @@ def plan(image: str, output: str | None, sample: int, **said: Any) -> None:
     echo(foretold(pipeline_of(said, image), image, run_options(said), sample, as_json=as_json))
 
 
-def foretold(pipeline: Pipeline, image: str, options: Mapping[str, Any], sample: int = 8, *, as_json: bool) -> str:
+def foretold(pipeline: Pipeline, image: Any, options: Mapping[str, Any], sample: int = 8, *, as_json: bool) -> str:
     """What a run of this pipeline with these options would take, in lines or as one JSON object."""
     chosen = {name: options[name] for name in PLANNED}
     with contextlib.redirect_stdout(sys.stderr):  # what models print; stdout is for what is told

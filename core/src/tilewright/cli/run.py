@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from .workflow import run_workflow
 
 if TYPE_CHECKING:
     from ..engine.result import Result
+    from ..io.source import Source
     from ..pipeline import Pipeline
 
 __all__ = ["run"]
@@ -63,7 +65,9 @@ def run(image: str, output: str | None, **said: Any) -> None:
         raise click.UsageError(
             "--workers and --processes are for this machine, and --scheduler has its own workers; leave them out"
         )
-    page, collection = said.pop("report"), collection_of(image, output, said)
+    page, work = said.pop("report"), None if said["workflow"] else (pipeline_of(said, image), run_options(said))
+    opened = None if work is None else cache(partial(_opened, image, *work))
+    collection = collection_of(image, output, said, opened)
     if page and (collection is not None or said["workflow"] or said["dry_run"]):
         raise click.UsageError("--report is for one run on one image; make the others' with `tilewright report LABELS`")
     if collection is not None:
@@ -71,16 +75,16 @@ def run(image: str, output: str | None, **said: Any) -> None:
         return
     if said["shared_prepare"]:
         raise click.UsageError(f"--shared-prepare is for several images, and {image} is one; leave it out")
-    if said["workflow"]:
+    if work is None or opened is None:
         run_workflow(image, output, said)
         return
-    options, pipeline = run_options(said), pipeline_of(said, image)
+    pipeline, options = work
     if said["save_pipeline"]:
         pipeline.save(said["save_pipeline"])
     if said["dry_run"]:
-        echo(foretold(pipeline, image, options, as_json=said["as_json"]))
+        echo(foretold(pipeline, opened(), options, as_json=said["as_json"]))
         return
-    result = _run(pipeline, image, output, options, scheduler=said["scheduler"], quiet=said["quiet"])
+    result = _run(pipeline, opened(), output, options, scheduler=said["scheduler"], quiet=said["quiet"])
     echo(json.dumps(plain(result)) if said["as_json"] else told(result))
     if page:
         _write_report(result, page, options)
@@ -88,8 +92,21 @@ def run(image: str, output: str | None, **said: Any) -> None:
         raise SystemExit(show_failed(result.failed))
 
 
+def _opened(image: str, pipeline: Pipeline, options: dict[str, Any]) -> Source:
+    from ..engine.execution import Execution
+    from ..run_options import RunOptions
+
+    return Execution(parts=pipeline, options=RunOptions(**options)).open(image)
+
+
 def _run(
-    pipeline: Pipeline, image: str, output: str | None, options: dict[str, Any], *, scheduler: str | None, quiet: bool
+    pipeline: Pipeline,
+    image: Source,
+    output: str | None,
+    options: dict[str, Any],
+    *,
+    scheduler: str | None,
+    quiet: bool,
 ) -> Result:
     with running(resume=options["resume"], scheduler=scheduler), watching(quiet=quiet):
         return pipeline.run(image, output, **options)

@@ -180,7 +180,9 @@ class Execution:
         return Measured.of(self.parts.measure, self.options, home, plans, part, source, given)
 
     def open(self, source: Any) -> Source:
-        """The source of the run, opened lazily."""
+        """The source of the run, opened lazily; one that was opened so already is returned."""
+        if isinstance(source, Source):
+            return source
         options = self.options
         return open_source(
             source,

@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -168,6 +169,21 @@ class ReaderTests(Kit):
             assert not twice, (
                 f"two of the {what} that images() returns are {twice[0]!r}; names become folders, some file systems "
                 "take 'A' for 'a', and each image has a path of its own"
+            )
+
+    def test_an_image_of_several_says_so(self, sample: Sample) -> None:
+        for path in filter(None, (sample.path, sample.collection)):
+            if len(sample.images(path)) < 2:
+                continue
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    image = open_image(path, reader=sample.reader)
+            except TilewrightError:  # it opens none of them
+                continue
+            assert image.images, (
+                f"images({str(path)!r}) lists several images, and the one that the reader opens there has none in "
+                "Image.images; give it a line for each"
             )
 
     def test_each_image_that_it_lists_is_opened_by_it(self, sample: Sample) -> None:
