@@ -368,3 +368,16 @@ def test_run_links_slices_only_where_there_are_some_and_from_an_iou(
     assert refused.exit_code == 2
     assert "join_z" in refused.stderr
     assert why in refused.stderr
+
+
+def test_an_image_that_is_alone_is_opened_once_and_asked_for_no_others(
+    invoke: Invoke, image: Path, tmp_path: Path
+) -> None:
+    calls = Path(f"{image}.calls")
+    calls.touch()
+    done = invoke("run", image, tmp_path / "folder" / "out.zarr", "--make-parents", "--segmenter", "lab-components")
+    assert done.exit_code == 0, done.output
+    assert calls.read_text().splitlines() == ["opened"]
+    calls.write_text("")
+    assert invoke("run", image, "--segmenter", "lab-components", "--dry-run").exit_code == 0
+    assert calls.read_text().splitlines() == ["opened"]
