@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .components.exhaustion import fit_into_memory as fit_into_memory
     from .components.registry import register as register
     from .engine.forecast import Forecast as Forecast
+    from .engine.preview import Preview as Preview
+    from .engine.preview import Sweep as Sweep
     from .engine.result import Result as Result
     from .engine.table import Table as Table
     from .engine.table import check_same_labels as check_same_labels
@@ -122,6 +124,7 @@ _HOMES = {
     "run_options": ("RunOptions",),
     "tiling.placement": ("Placement",),
     "components.registry": ("register",),
+    "engine.preview": ("Preview", "Sweep"),
     "engine.result": ("Result",),
     "engine.table": ("Table", "check_same_labels"),
     "abc.merger": ("Copies", "Decision", "Evidence", "Seam"),

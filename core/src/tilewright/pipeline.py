@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +18,7 @@ from .run_options import RENAMED, Progress, RunOptions
 if TYPE_CHECKING:
     from .engine.execution import Execution
     from .engine.forecast import Forecast
+    from .engine.preview import Preview, Sweep
     from .engine.result import Result
     from .engine.shared import Shared
     from .image import Image
@@ -149,6 +150,77 @@ class Pipeline:
         """
         options = RunOptions.among(locals())
         return self._execution(options).forecast(source, whole_number("sample", sample, least=0))
+
+    def preview(
+        self,
+        source: Any,
+        *,
+        at: Sequence[int] | None = None,
+        size: int = 1024,
+        channel: int | str | None = None,
+        channels: Sequence[int | str] | None = None,
+        level: int | None = None,
+        spacing: float | None = None,
+        axes: str | None = None,
+        workers: int | None = None,
+        empty: float | None = None,
+        same_ids: bool = False,
+        join_z: bool | float = False,
+        given: Mapping[str, Any] | None = None,
+        storage: Mapping[str, Any] | None = None,
+    ) -> Preview:
+        """A crop of the image with the labels that a run gives there, as a picture; the rest as for `run`.
+
+        at: the pixel in the middle, one number for each of the labels' last axes: y, x or z, y, x. Left out, it is
+            where the pixels vary most. size: pixels of the crop along y and x, at most 4096.
+
+        The segmenter sees the tiles of a run, and prepares itself on the whole image. Nothing is written except to a
+        temporary folder.
+        """
+        return self._previews(source, [{}], at, size, RunOptions.among(locals()))[0]
+
+    def sweep(
+        self,
+        source: Any,
+        options: Mapping[str, Sequence[Any]],
+        *,
+        at: Sequence[int] | None = None,
+        size: int = 1024,
+        channel: int | str | None = None,
+        channels: Sequence[int | str] | None = None,
+        level: int | None = None,
+        spacing: float | None = None,
+        axes: str | None = None,
+        workers: int | None = None,
+        empty: float | None = None,
+        same_ids: bool = False,
+        join_z: bool | float = False,
+        given: Mapping[str, Any] | None = None,
+        storage: Mapping[str, Any] | None = None,
+    ) -> Sweep:
+        """Previews of one place with each combination of values of the segmenter's options; the rest as for `preview`.
+
+        options: by name the values to try; all values of the first stand in one row. At most 64 combinations. Where
+        the options only decode what a network says, the network is called once.
+        """
+        from .engine.preview import Sweep, combinations
+
+        shown = self._previews(source, combinations(options), at, size, RunOptions.among(locals()))
+        return Sweep(previews=shown, columns=len(next(iter(options.values()))))
+
+    def _previews(
+        self,
+        source: Any,
+        options: Sequence[Mapping[str, Any]],
+        at: Sequence[int] | None,
+        size: int,
+        run_options: RunOptions,
+    ) -> tuple[Preview, ...]:
+        from .engine.preview import previews, with_options
+
+        pipelines = [replace(self, segmenter=with_options(self.segmenter, each)) if each else self for each in options]
+        executions = [each._execution(run_options) for each in pipelines]
+        return tuple(previews(list(zip(executions, options, strict=True)), source, at, size))
 
     def _execution(self, options: RunOptions) -> Execution:
         from .engine.execution import Execution

@@ -15,7 +15,18 @@ from .components.options import converted, types_of
 from .components.quantities import is_name, real_number, whole_number
 from .errors import InvalidOption
 
-__all__ = ["HOW", "MEASURED", "PLANNED", "RENAMED", "SHARED", "STORAGE", "Progress", "RunOptions", "checked_storage"]
+__all__ = [
+    "HOW",
+    "MEASURED",
+    "PLANNED",
+    "PREVIEWED",
+    "RENAMED",
+    "SHARED",
+    "STORAGE",
+    "Progress",
+    "RunOptions",
+    "checked_storage",
+]
 
 Progress = Callable[[str, int, int], None]
 """Called with the step's name, how much of it is done, and how much there is."""
@@ -28,6 +39,9 @@ PLANNED = (
     *("within", "within_rule", "storage"),
 )
 """The options that `Pipeline.plan` takes too: they decide what a run takes."""
+
+PREVIEWED = tuple(name for name in PLANNED if not name.startswith("within"))
+"""The options that `Pipeline.preview` takes too."""
 
 ANY = ("overwrite", "make_parents", "resume", "workers", "processes", "checkpoint_dir", "keep_checkpoint")
 """The options of whatever is run."""

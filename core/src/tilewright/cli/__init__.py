@@ -20,6 +20,7 @@ __all__ = ["main"]
         "run": ".run",
         "measure": ".measure",
         "plan": ".plan",
+        "preview": ".preview",
         "plugins": ".plugins",
         "info": ".info",
         "view": ".view",
@@ -42,6 +43,7 @@ def main() -> None:
     tilewright run image.ome.zarr --segmenter NAME   segment it
     tilewright measure LABELS TABLE --measure NAME   measure the objects of a label image
     tilewright plan image.ome.zarr --segmenter NAME  tiles, memory, disk and time of that run
+    tilewright preview IMAGE --segmenter NAME        a picture of what it finds in a part
     tilewright view image.ome.zarr LABELS            look at them in the browser
     tilewright report LABELS                         a page about them
     tilewright compare LABELS LABELS                 match the objects of two label images

@@ -13,11 +13,21 @@ import click
 
 from ..components.options import parse, types_of
 from ..components.specs import Kind
-from ..run_options import MEASURED, PLANNED, RENAMED, RunOptions
+from ..run_options import MEASURED, PLANNED, PREVIEWED, RENAMED, RunOptions
 from .parts import Texts
 from .terminal import echo
 
-__all__ = ["choices", "component_texts", "measuring", "opening", "option_texts", "planning", "run_options", "settings"]
+__all__ = [
+    "choices",
+    "component_texts",
+    "measuring",
+    "opening",
+    "option_texts",
+    "planning",
+    "previewing",
+    "run_options",
+    "settings",
+]
 
 IN_PYTHON = {"progress"}  # what no text can be
 
@@ -60,6 +70,11 @@ def choices(command: F) -> F:
 def planning(command: F) -> F:
     """Give the command `plan` the options of `run` that decide what a run takes."""
     return _with(command, [*_PARTS, *_options(PLANNED)])
+
+
+def previewing(command: F) -> F:
+    """Give the command `preview` the options of `run` that decide the labels of a place."""
+    return _with(command, [*_PARTS, *_options(PREVIEWED)])
 
 
 def opening(command: F) -> F:

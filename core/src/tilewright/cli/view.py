@@ -13,6 +13,7 @@ from ..errors import InvalidOption, NotReadable, PluginError, UnknownComponent
 from .choices import opening
 from .errors import debuggable
 from .parts import Texts
+from .places import place
 from .terminal import echo
 
 if TYPE_CHECKING:
@@ -24,16 +25,6 @@ __all__ = ["view"]
 
 # Told apart by the colour-blind, and added up to white where channels overlap.
 COLORS = ("#00a0ff", "#ff8c00", "#00c864", "#ff50ff", "#ffe119", "#b4b4b4")
-
-
-def place(_: click.Context, parameter: click.Parameter, said: str | None) -> tuple[int, ...] | None:
-    """`"120,80"` as numbers."""
-    if said is None:
-        return None
-    try:
-        return tuple(int(each) for each in said.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{said!r} is not a place, such as 120,80 for y,x", param=parameter) from None
 
 
 @click.command(short_help="Look at IMAGE and LABELS in the browser.")

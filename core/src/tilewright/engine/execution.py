@@ -117,10 +117,12 @@ class Execution:
         """Plan, and segment a sample of tiles."""
         from .forecast import forecast  # no run needs it
 
-        nowhere = Path()  # a forecast has a checkpoint of its own, and writes nothing
-        opened = self.open(source)
-        plan = self._plan(opened, self._given(opened), self._area(opened), nowhere, nowhere)
-        return forecast(plan, self.options.workers, sample)
+        return forecast(self.planned(self.open(source)), self.options.workers, sample)
+
+    def planned(self, opened: Source) -> Plan:
+        """The plan of a run that has no destination, for work with a checkpoint of its own."""
+        nowhere = Path()
+        return self._plan(opened, self._given(opened), self._area(opened), nowhere, nowhere)
 
     def _given(self, source: Source) -> dict[str, Source]:
         """The label images that the user gives, opened lazily."""

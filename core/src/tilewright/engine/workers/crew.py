@@ -14,7 +14,7 @@ from ...errors import InvalidOption, WorkerLost
 from ..checkpoint.traces import traces
 from .environment import WorkerFacts
 
-__all__ = ["Crew", "Workers", "batched", "crew", "in_task"]
+__all__ = ["Crew", "Workers", "batched", "crew", "in_task", "threads"]
 
 T = TypeVar("T")
 
@@ -161,6 +161,13 @@ def crew(count: int, *, processes: bool = False, gpus: Sequence[str] = ()) -> It
         with local_processes(count, gpus) as hands:
             yield Crew(hands)
         return
+    with threads(count) as here:
+        yield here
+
+
+@contextmanager
+def threads(count: int) -> Iterator[Crew]:
+    """So many threads of this process."""
     with ThreadPoolExecutor(count, thread_name_prefix="tilewright") as pool:
         yield Crew(_Threads(pool, count))
 

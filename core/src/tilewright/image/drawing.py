@@ -1,0 +1,126 @@
+"""Pictures of pixels and labels, as arrays (y, x, 3) of bytes: stretched, outlined, captioned; and PNG files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ..errors import PluginError
+from .sampling import percentiles_of
+
+__all__ = ["Picture", "captioned", "composite", "edges", "fitted", "outlined", "png", "sheet", "stretched"]
+
+Picture = NDArray[np.uint8]
+
+LOW, HIGH = 0.5, 99.8  # the percentiles that are black and white
+YELLOW = (255, 225, 25)  # told from grey, and from the colours of channels, by the colour-blind
+COLORS = ((0, 200, 80), (255, 0, 255), (0, 160, 255), (255, 140, 0))  # of channels
+PAPER, INK = (255, 255, 255), (20, 20, 20)
+FONT, MARGIN, GAP = 15, 6, 10  # pixels
+
+
+def stretched(pixels: NDArray[Any], low: float, high: float) -> Picture:
+    """Pixels as grey values: `low` and what is below is 0, `high` and what is above 255; NaN is 0."""
+    unit = (np.asarray(pixels, np.float64) - low) / ((high - low) or 1.0)
+    grey: Picture = (np.clip(np.nan_to_num(unit, nan=0.0), 0, 1) * 255).astype(np.uint8)
+    return grey
+
+
+def composite(channels: Sequence[NDArray[Any]]) -> Picture:
+    """Channels (y, x) as one picture, each from its 0.5th to its 99.8th percentile; one alone is grey.
+
+    Of several each has a colour, and the colours are added up.
+    """
+    greys = [stretched(each, *percentiles_of([each], LOW, HIGH)) for each in channels]
+    if len(greys) == 1:
+        return np.repeat(greys[0][..., None], 3, axis=2)
+    colors = [np.array(COLORS[index % len(COLORS)]) / 255 for index in range(len(greys))]
+    total = sum(grey[..., None] * color for grey, color in zip(greys, colors, strict=True))
+    return np.clip(total, 0, 255).astype(np.uint8)
+
+
+def fitted(plane: NDArray[Any], side: int, *, mean: bool) -> NDArray[Any]:
+    """A plane (y, x), enlarged or made smaller by a whole factor, whose longer side has at most about `side` pixels.
+
+    mean: whether a smaller one has the means of its pixels, as grey values need, or one of them, as labels need.
+    """
+    longest = max(plane.shape)
+    if longest <= side:
+        times = max(1, side // max(1, longest))
+        return plane.repeat(times, axis=0).repeat(times, axis=1)
+    step = -(-longest // side)
+    taken = tuple(slice(min(step // 2, length - 1), None, step) for length in plane.shape)
+    smaller: NDArray[Any] = (ndimage.uniform_filter(np.asarray(plane, float), step) if mean else plane)[taken]
+    return smaller
+
+
+def edges(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """The pixels of objects in a plane (y, x) that have a pixel of something else above, below or beside them."""
+    around = np.pad(labels, 1, mode="edge")
+    middle = around[1:-1, 1:-1]
+    sides = (around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:])
+    edge: NDArray[np.bool_] = np.logical_or.reduce([side != middle for side in sides]) & (middle != 0)
+    return edge
+
+
+def outlined(picture: Picture, labels: NDArray[Any]) -> Picture:
+    """A picture with the outlines of labels (y, x): their edges in yellow, and a dark rim around them outside."""
+    edge, result = edges(labels), picture.copy()
+    rim = ndimage.binary_dilation(edge) & (labels == 0)
+    result[rim] //= 3
+    result[edge] = YELLOW
+    return result
+
+
+def captioned(picture: Picture, lines: Sequence[str]) -> Picture:
+    """A picture with lines of text below it; it becomes wider where a line is."""
+    pillow = _pillow()
+    from PIL import ImageDraw, ImageFont
+
+    font = ImageFont.load_default(FONT)  # Pillow's own, so that pictures are the same on every machine
+    widths = [round(font.getlength(line)) for line in lines]
+    step = FONT + 5
+    height, width = picture.shape[0] + step * len(lines) + 2 * MARGIN, max(picture.shape[1], *widths) + 2 * MARGIN
+    canvas = np.full((height, width, 3), PAPER, np.uint8)
+    canvas[: picture.shape[0], : picture.shape[1]] = picture
+    image = pillow.fromarray(canvas)
+    drawing = ImageDraw.Draw(image)
+    for index, line in enumerate(lines):
+        drawing.text((MARGIN, picture.shape[0] + MARGIN + index * step), line, fill=INK, font=font)
+    return np.asarray(image)
+
+
+def sheet(pictures: Sequence[Picture], columns: int) -> Picture:
+    """Pictures in rows of so many, on white."""
+    height, width = (max(each.shape[axis] for each in pictures) for axis in (0, 1))
+    rows = -(-len(pictures) // columns)
+    page = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), PAPER, np.uint8)
+    for index, each in enumerate(pictures):
+        y, x = (
+            GAP + place * (length + GAP) for place, length in zip(divmod(index, columns), (height, width), strict=True)
+        )
+        page[y : y + each.shape[0], x : x + each.shape[1]] = each
+    return page
+
+
+def png(picture: Picture) -> bytes:
+    """A picture as the bytes of a PNG file."""
+    file = io.BytesIO()
+    _pillow().fromarray(picture).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def _pillow() -> Any:
+    """Pillow's module of images. PluginError if it is not installed."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise PluginError(
+            f"pictures cannot be made: {error}; install Pillow: pip install 'tilewright[preview]'"
+        ) from error
+    return Image
