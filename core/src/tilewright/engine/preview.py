@@ -25,7 +25,7 @@ from ..components.resolve import made
 from ..errors import InvalidOption, NotWritable
 from ..image import Image
 from ..image.drawing import Picture, captioned, composite, edges, fitted, outlined, png, sheet
-from ..image.signal import brightest_place, is_small
+from ..image.signal import is_small, spread_of, varied_place
 from ..io.source import Source
 from ..storage.machine import cpus
 from ..tiling.regions import Region
@@ -293,7 +293,7 @@ def _found(source: Source, sizes: Mapping[str, int]) -> dict[str, int]:
         )
     image = _first_channel(search)
     ratio = {axis: whole.size(axis) / image.size(axis) for axis in sizes}
-    place = brightest_place(image, {axis: max(1, round(n / ratio[axis])) for axis, n in sizes.items()})
+    place = varied_place(image, {axis: max(1, round(n / ratio[axis])) for axis, n in sizes.items()})
     return {axis: int((index + 0.5) * ratio[axis]) for axis, index in place.items() if axis in sizes}
 
 
@@ -304,16 +304,12 @@ def _first_channel(source: Source) -> Image:
 
 def _depth(image: Image, place: Mapping[str, int], sizes: Mapping[str, int]) -> int:
     """Of nine planes of a stack, evenly spread, the one whose pixels vary most around a place."""
-    depths = sorted({(2 * n + 1) * image.size("z") // (2 * PLANES) for n in range(PLANES)})
+    middles = {axis: place.get(axis, 0) for axis in sizes}
+    spans = {a: slice(max(0, middles[a] - n // 2), middles[a] + -(-n // 2)) for a, n in sizes.items()}
+    depths = {(2 * n + 1) * image.size("z") // (2 * PLANES) for n in range(PLANES)}
 
     def spread(depth: int) -> float:
-        spans = {
-            axis: slice(max(0, place.get(axis, 0) - n // 2), place.get(axis, 0) + -(-n // 2))
-            for axis, n in sizes.items()
-        }
-        spans["z"] = slice(depth, depth + 1)
-        return float(
-            np.nanstd(np.asarray(image.read(tuple(spans.get(a, slice(0, 1)) for a in image.axes)), np.float32))
-        )
+        here = spans | {"z": slice(depth, depth + 1), "c": slice(0, 1)}
+        return spread_of(image.read(tuple(here[axis] for axis in image.axes)))
 
-    return max(depths, key=spread)
+    return max(sorted(depths), key=spread)

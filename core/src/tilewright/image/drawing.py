@@ -111,7 +111,7 @@ def sheet(pictures: Sequence[Picture], columns: int) -> Picture:
 def png(picture: Picture) -> bytes:
     """A picture as the bytes of a PNG file."""
     file = io.BytesIO()
-    _pillow().fromarray(picture).save(file, "PNG", optimize=True)
+    _pillow().fromarray(picture).save(file, "PNG")
     return file.getvalue()
 
 
