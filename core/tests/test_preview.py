@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 from scipy import ndimage
 
 from tilewright import Image, InvalidOption, Overlap, Pipeline, Preview, Touch
-from tilewright.image.drawing import YELLOW, edges
+from tilewright.image.drawing import CYAN, edges
 
 RANDOM = np.random.default_rng(5)
 SPOTS = (ndimage.gaussian_filter(RANDOM.random((190, 230)), 2) * 1000).astype(np.uint16)
@@ -215,8 +215,8 @@ def test_a_saved_picture_has_outlines_over_the_image_and_a_caption(tmp_path: Pat
     preview = Pipeline(segmenter=blobs).preview(SPOTS, size=150, at=(90, 90))
     path = preview.save(tmp_path / "spots.png")
     picture = np.asarray(Pillow.open(path))
-    yellow = (picture[:900, :900] == YELLOW).all(axis=-1)
-    np.testing.assert_array_equal(yellow, edges(preview.labels.repeat(6, axis=0).repeat(6, axis=1)))
+    drawn = (picture[:900, :900] == CYAN).all(axis=-1)
+    np.testing.assert_array_equal(drawn, edges(preview.labels.repeat(6, axis=0).repeat(6, axis=1)))
     assert (picture[900:].min(axis=(1, 2)) < 100).any()
     assert [each.name for each in tmp_path.iterdir()] == ["spots.png"]
     with pytest.raises(InvalidOption, match=r"'spots.jpg' ends in '.jpg'; end it in .png"):

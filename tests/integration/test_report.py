@@ -20,8 +20,8 @@ from PIL import Image as Picture
 from tilewright import Grid, Image, Pipeline, Result, measure
 from tilewright.cli import main
 from tilewright.errors import InvalidImage, InvalidLabels, InvalidOption
+from tilewright.image.drawing import edges, outlined, stretched
 from tilewright.report import report
-from tilewright.report.drawing import edges, outlined, stretched
 from tilewright.report.planes import Planes, sampled
 
 MEASURES = [{"name": "size", "configuration": {"properties": ["basic", "ellipse"]}}, "intensity"]

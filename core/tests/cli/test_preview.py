@@ -38,10 +38,12 @@ def test_preview_replaces_its_picture_and_never_the_image(invoke: Invoke, image:
 
 
 def test_sweep_shows_each_combination_of_values(invoke: Invoke, image: Path, here: Path) -> None:
-    done = invoke("preview", image, "--segmenter", "lab-levels", "--sweep", "low=1,5", "--sweep", "high=7,8,9")
+    done = invoke(
+        "preview", image, "--segmenter", "lab-components", "--sweep", "threshold=1,5", "--sweep", "hold_at=7,8,9"
+    )
     assert done.exit_code == 0, done.stderr
     captions = [line.partition(":")[0] for line in done.stdout.splitlines()[1:]]
-    assert captions == [f"low = {low}, high = {high}" for high in (7, 8, 9) for low in (1, 5)]
+    assert captions == [f"threshold = {level}, hold_at = {at}" for at in (7, 8, 9) for level in (1, 5)]
     assert [each.name for each in here.glob("*.png")] == [f"{image.name}.preview.png"]
 
 
@@ -50,10 +52,13 @@ def test_sweep_shows_each_combination_of_values(invoke: Invoke, image: Path, her
     [
         (("--at", "1000,0"), "at has y 1000, but the image has 64 pixels along y; give one from 0 to 63"),
         (("--at", "left"), "'left' is not a place, such as 120,80 for y,x"),
-        (("--sweep", "lowest=1"), "has no option 'lowest'"),
-        (("--sweep", "low"), "'low' is not of the form OPTION=VALUE"),
-        (("--sweep", "low=1", "--sweep", "low=2"), "'low' comes twice; give all of its values at once"),
-        (("--sweep", "low=" + ",".join(map(str, range(65)))), "65 pictures (65 of low), but at most 64"),
+        (("--sweep", "treshold=1"), "has no option 'treshold'; did you mean 'threshold'"),
+        (("--sweep", "threshold"), "'threshold' is not of the form OPTION=VALUE"),
+        (
+            ("--sweep", "threshold=1", "--sweep", "threshold=2"),
+            "'threshold' comes twice; give all of its values at once",
+        ),
+        (("--sweep", "threshold=" + ",".join(map(str, range(65)))), "65 pictures (65 of threshold), but at most 64"),
         (("--output", "seen.jpg"), "'seen.jpg' ends in '.jpg'; end it in .png"),
         (("--output", "nowhere/seen.png"), "does not exist; make it"),
         (("--workflow", "cells.toml"), "has several steps; give the parts of one of them"),
@@ -63,7 +68,14 @@ def test_sweep_shows_each_combination_of_values(invoke: Invoke, image: Path, her
 def test_what_cannot_be_shown_is_refused_in_one_line(
     invoke: Invoke, image: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    refused = invoke("preview", image, "--segmenter", "lab-levels", *arguments)
+    refused = invoke("preview", image, "--segmenter", "lab-components", *arguments)
     assert refused.exit_code == 2
     assert message in refused.stderr
     assert refused.stderr.count("\n") == 1
+
+
+def test_of_several_outputs_the_first_is_shown(invoke: Invoke, image: Path, here: Path) -> None:
+    done = invoke("preview", image, "--segmenter", "lab-levels", "--output", here / "seen.png")
+    alone = invoke("preview", image, "--segmenter", "lab-components", "--output", here / "seen.png")
+    assert done.stdout == alone.stdout
+    assert " 0 objects" not in done.stdout

@@ -123,7 +123,7 @@ class Preview(Drawn):
 
     @property
     def picture(self) -> Picture:
-        """The image with yellow outlines and a caption. Each channel is stretched by percentiles of the crop."""
+        """The image with outlines and a caption. Each channel is stretched by percentiles of the crop."""
         return self.drawn(SIDE, [f"{self.name}  {self._where}".strip(), self._counts])
 
     def drawn(self, side: int, lines: Sequence[str]) -> Picture:

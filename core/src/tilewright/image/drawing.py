@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Sequence
 from typing import Any
@@ -10,16 +11,34 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ..errors import PluginError
+from ..errors import InvalidOption
 from .sampling import percentiles_of
 
-__all__ = ["Picture", "captioned", "composite", "edges", "fitted", "outlined", "png", "sheet", "stretched"]
+__all__ = [
+    "AMBER",
+    "CYAN",
+    "HIGH",
+    "LOW",
+    "Picture",
+    "captioned",
+    "colored",
+    "composite",
+    "data_url",
+    "edges",
+    "enlarged",
+    "fitted",
+    "outlined",
+    "png",
+    "sheet",
+    "stretched",
+]
 
 Picture = NDArray[np.uint8]
 
 LOW, HIGH = 0.5, 99.8  # the percentiles that are black and white
-YELLOW = (255, 225, 25)  # told from grey, and from the colours of channels, by the colour-blind
-COLORS = ((0, 200, 80), (255, 0, 255), (0, 160, 255), (255, 140, 0))  # of channels
+CYAN, AMBER = (80, 220, 255), (255, 176, 0)  # told apart by the colour-blind, on grey and from each other
+DARK, MIDDLE, BRIGHT = (20, 11, 52), (187, 55, 84), (252, 255, 164)  # a scale that is even in lightness
+COLORS = ((255, 0, 200), (110, 200, 0), (60, 60, 255), (255, 140, 0))  # of channels, darker than outlines
 PAPER, INK = (255, 255, 255), (20, 20, 20)
 FONT, MARGIN, GAP = 15, 6, 10  # pixels
 
@@ -51,8 +70,7 @@ def fitted(plane: NDArray[Any], side: int, *, mean: bool) -> NDArray[Any]:
     """
     longest = max(plane.shape)
     if longest <= side:
-        times = max(1, side // max(1, longest))
-        return plane.repeat(times, axis=0).repeat(times, axis=1)
+        return enlarged(plane, max(1, side // max(1, longest)))
     step = -(-longest // side)
     taken = tuple(slice(min(step // 2, length - 1), None, step) for length in plane.shape)
     smaller: NDArray[Any] = (ndimage.uniform_filter(np.asarray(plane, float), step) if mean else plane)[taken]
@@ -68,13 +86,30 @@ def edges(labels: NDArray[Any]) -> NDArray[np.bool_]:
     return edge
 
 
-def outlined(picture: Picture, labels: NDArray[Any]) -> Picture:
-    """A picture with the outlines of labels (y, x): their edges in yellow, and a dark rim around them outside."""
-    edge, result = edges(labels), picture.copy()
-    rim = ndimage.binary_dilation(edge) & (labels == 0)
-    result[rim] //= 3
-    result[edge] = YELLOW
-    return result
+def outlined(grey: Picture, labels: NDArray[Any], chosen: int | None = None) -> Picture:
+    """Grey values (y, x), or a picture (y, x, 3), as a picture with the outlines of labels; one of them stands out.
+
+    The pixels outside, beside an outline, are darker, so that it is seen on bright ones.
+    """
+    picture = grey.copy() if grey.ndim > 2 else np.repeat(grey[..., None], 3, axis=2)
+    edge = edges(labels)
+    picture[ndimage.binary_dilation(edge) & (labels == 0)] //= 3
+    picture[edge] = CYAN
+    if chosen is not None:
+        picture[edge & (labels == chosen)] = AMBER
+    return picture
+
+
+def colored(values: NDArray[Any]) -> Picture:
+    """Numbers (y, x) as a picture (y, x, 3), dark for 0 and bright for the largest."""
+    unit = np.asarray(values, np.float64) / (float(np.max(values, initial=0.0)) or 1.0)
+    anchors = np.array([DARK, MIDDLE, BRIGHT], float)
+    return np.stack([np.interp(unit, (0, 0.5, 1), anchor) for anchor in anchors.T], axis=-1).astype(np.uint8)
+
+
+def enlarged(picture: NDArray[Any], times: int) -> NDArray[Any]:
+    """Each pixel as a square of so many pixels; a plane or a picture."""
+    return picture.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def captioned(picture: Picture, lines: Sequence[str]) -> Picture:
@@ -108,19 +143,26 @@ def sheet(pictures: Sequence[Picture], columns: int) -> Picture:
     return page
 
 
-def png(picture: Picture) -> bytes:
-    """A picture as the bytes of a PNG file."""
+def png(picture: Picture, *, smallest: bool = False) -> bytes:
+    """A picture as the bytes of a PNG file; the smallest one takes some times as long.
+
+    InvalidOption if Pillow is not installed.
+    """
     file = io.BytesIO()
-    _pillow().fromarray(picture).save(file, "PNG")
+    _pillow().fromarray(picture).save(file, "PNG", optimize=smallest)
     return file.getvalue()
 
 
+def data_url(picture: Picture) -> str:
+    """A picture as the address of itself, so that a page needs no file beside it."""
+    return f"data:image/png;base64,{base64.b64encode(png(picture, smallest=True)).decode()}"
+
+
 def _pillow() -> Any:
-    """Pillow's module of images. PluginError if it is not installed."""
     try:
         from PIL import Image
     except ImportError as error:
-        raise PluginError(
-            f"pictures cannot be made: {error}; install Pillow: pip install 'tilewright[preview]'"
+        raise InvalidOption(
+            f"pictures cannot be made: {error}; install what they need: pip install 'tilewright[report]'"
         ) from error
     return Image

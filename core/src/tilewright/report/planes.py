@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..image import Image
-from .drawing import Picture, enlarged, outlined, stretched
+from ..image.drawing import HIGH, LOW, Picture, enlarged, outlined, stretched
 
 __all__ = ["Planes", "sampled"]
 
@@ -18,7 +18,6 @@ Places = NDArray[np.int64]
 
 AT_ONCE = 2**24  # pixels that are read at once
 MOST = 2**31  # pixels of a level that are read for an overview
-LOW, HIGH = 0.5, 99.8  # percentiles that are black and white
 SIDE, CROP = 900, 256  # pixels of an overview and of a crop at most
 FIELD = 2048  # pixels of the image that a crop shows at most, along an axis
 DEPTHS = 9  # planes among which an overview's is chosen

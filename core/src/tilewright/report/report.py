@@ -22,10 +22,10 @@ from ..engine.table import Table, check_same_labels
 from ..errors import InvalidImage, InvalidOption, NotReadable, TilewrightError
 from ..functions.measure import measure
 from ..image import Image
+from ..image.drawing import colored, data_url, enlarged
 from ..io.formats import choose_table, open_image
 from ..storage.disk import write_whole
 from .charts import histogram, number
-from .drawing import colored, data_url, enlarged
 from .objects import Objects
 from .planes import Planes
 
