@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,6 +134,11 @@ def test_a_picture_is_rows_and_columns_whatever_the_axes(axes: str) -> None:
     assert preview.n_objects == 1
 
 
+def test_a_place_is_y_and_x_whatever_the_order_of_the_axes() -> None:
+    preview = Pipeline(segmenter=blobs).preview(Image(SPOTS.T, axes="xy"), at=(120, 40), size=50)
+    np.testing.assert_array_equal(preview.image, SPOTS[95:145, 15:65])
+
+
 def test_options_of_decoding_are_tried_without_calling_the_network_again(tmp_path: Path) -> None:
     log = tmp_path / "log"
     sweep = Pipeline(segmenter=Local(log=log)).sweep(SPOTS, {"level": [480.0, 500.0, 520.0]}, at=(90, 90), size=64)
@@ -168,8 +175,8 @@ def test_the_first_option_of_a_sweep_goes_across_and_the_others_down() -> None:
     [
         ({"at": (190, 0)}, "at has y 190, but the image has 190 pixels along y; give one from 0 to 189"),
         ({"at": (0, -1)}, "at has x -1, but the image has 230 pixels along x; give one from 0 to 229"),
-        ({"at": (1, 2, 3)}, r"at \(1, 2, 3\) has 3 entries, but the labels have the axes 'yx'"),
-        ({"at": (5,)}, r"at \(5,\) has 1 entries, but the labels have the axes 'yx'"),
+        ({"at": (1, 2, 3)}, r"at has 3 entries \(1, 2, 3\), but the image has the axes 'yx'; give y, x"),
+        ({"at": (5,)}, r"at has 1 entries \(5\), but the image has the axes 'yx'; give y, x"),
         ({"size": 0}, "size must be a whole number of at least 1, not 0"),
         ({"size": 5000}, "size must be at most 4096, not 5000"),
         ({"channel": 3}, "channel"),
@@ -223,3 +230,12 @@ def test_a_saved_picture_has_outlines_over_the_image_and_a_caption(tmp_path: Pat
         preview.save("spots.jpg")
     with pytest.raises(InvalidOption, match="does not exist; make it"):
         preview.save(tmp_path / "nowhere" / "spots.png")
+
+
+def test_without_pillow_one_line_says_what_to_install() -> None:
+    code = "import sys; sys.modules['PIL'] = None; from tilewright.cli import main; main()"
+    command = [sys.executable, "-c", code, "preview", "image.tif", "--segmenter", "any"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("install what they need: pip install 'tilewright[report]'")

@@ -66,8 +66,8 @@ def preview(image: str, at: tuple[int, ...] | None, size: int, sweep: Texts, out
     """
     if said["workflow"]:
         raise click.UsageError(f"--workflow {said['workflow']!r} has several steps; give the parts of one of them")
-    pipeline, options = pipeline_of(said, image), run_options(said, PREVIEWED)
     target = _target(image, output)  # before any work
+    pipeline, options = pipeline_of(said, image), run_options(said, PREVIEWED)
     with contextlib.redirect_stdout(sys.stderr):  # what models print; stdout is for what is told
         shown = _shown(pipeline, image, sweep, {"at": at, "size": size, **options})
     echo(f"picture: {shown.save(target)}\n" + "\n".join(_lines(shown)))

@@ -24,7 +24,7 @@ from ..components.quantities import whole_number
 from ..components.resolve import made
 from ..errors import InvalidOption, NotWritable
 from ..image import Image
-from ..image.drawing import Picture, captioned, composite, edges, fitted, outlined, png, sheet
+from ..image.drawing import Picture, captioned, composite, edges, fitted, outlined, pillow, png, sheet
 from ..image.signal import is_small, spread_of, varied_place
 from ..io.source import Source
 from ..storage.machine import cpus
@@ -43,7 +43,8 @@ PLANES = 9  # of a stack, among which one is chosen
 
 
 def picture_path(path: str | Path) -> Path:
-    """The absolute path of a picture. InvalidOption if it is not a PNG file in a folder that exists."""
+    """The absolute path of a picture. InvalidOption if none can be made, or not as a PNG file in that folder."""
+    pillow()
     target = Path(path).absolute()
     if target.suffix.lower() != ".png":
         raise InvalidOption(f"a picture is a PNG file, but {str(path)!r} ends in {target.suffix!r}; end it in .png")
@@ -239,7 +240,7 @@ def _preview(plan: Plan, image: Image, region: Region, workers: int | None, opti
 
 def _plane(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
     """Pixels of one plane as (y, x), or (c, y, x) if there are several channels."""
-    rows = "".join(axis for axis in "zyx" if axis in axes)[-2:]
+    rows = _plane_axes(axes)
     order = [axes.index(axis) for axis in ("t", "z", "c", "y", "x") if axis in axes and axis not in rows]
     moved = pixels.transpose(*order, *(axes.index(axis) for axis in rows))
     shape = moved.shape[-2:] if len(rows) == 2 else (1, moved.shape[-1])
@@ -247,12 +248,17 @@ def _plane(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
     return moved.reshape((channels, *shape) if channels > 1 else shape)
 
 
+def _plane_axes(axes: str) -> str:
+    """The axes that are rows and columns of a picture; one alone of an image that has no other."""
+    return "".join(axis for axis in "zyx" if axis in axes)[-2:]
+
+
 def _region(source: Source, plan: Plan, at: Sequence[int] | None, size: int) -> Region:
     """The crop of one plane around a place, shifted where it would reach beyond the image."""
     axes, shape = plan.grid.axes, plan.grid.shape
     if not all(shape):
         raise InvalidOption(f"the image has no pixels (shape {shape}), so nothing of it can be shown; give another one")
-    plane = "".join(axis for axis in "zyx" if axis in axes)[-2:]
+    plane = _plane_axes(axes)
     sizes = {axis: min(size if axis in plane else 1, n) for axis, n in zip(axes, shape, strict=True)}
     place = _asked(axes, shape, at) if at is not None else _found(source, sizes)
     if "z" in axes and "z" not in place:
@@ -263,11 +269,13 @@ def _region(source: Source, plan: Plan, at: Sequence[int] | None, size: int) -> 
 
 def _asked(axes: str, shape: Sequence[int], at: Sequence[int]) -> dict[str, int]:
     """The place that a user gives, by axis. InvalidOption if it lies outside of the image."""
-    named = axes[len(axes) - len(at) :]
-    if not 0 < len(at) <= len(axes) or "y" in axes > named == "x":
+    every = "".join(axis for axis in "tzyx" if axis in axes)
+    if not len(_plane_axes(axes)) <= len(at) <= len(every):
         raise InvalidOption(
-            f"at {tuple(at)} has {len(at)} entries, but the labels have the axes {axes!r}; give one for each of them"
+            f"at has {len(at)} entries ({', '.join(map(str, at))}), but the image has the axes {every!r}; give "
+            f"{', '.join(_plane_axes(axes))}, or the others before them too"
         )
+    named = every[-len(at) :]
     place = dict(zip(named, at, strict=True))
     for axis, index in place.items():
         length = shape[axes.index(axis)]

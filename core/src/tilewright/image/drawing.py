@@ -28,6 +28,7 @@ __all__ = [
     "enlarged",
     "fitted",
     "outlined",
+    "pillow",
     "png",
     "sheet",
     "stretched",
@@ -40,7 +41,8 @@ CYAN, AMBER = (80, 220, 255), (255, 176, 0)  # told apart by the colour-blind, o
 DARK, MIDDLE, BRIGHT = (20, 11, 52), (187, 55, 84), (252, 255, 164)  # a scale that is even in lightness
 COLORS = ((255, 0, 200), (110, 200, 0), (60, 60, 255), (255, 140, 0))  # of channels, darker than outlines
 PAPER, INK = (255, 255, 255), (20, 20, 20)
-FONT, MARGIN, GAP = 15, 6, 10  # pixels
+FONT, MARGIN, GAP = 16, 6, 10  # pixels
+LONGEST = 100  # characters of a line of text
 
 
 def stretched(pixels: NDArray[Any], low: float, high: float) -> Picture:
@@ -113,17 +115,18 @@ def enlarged(picture: NDArray[Any], times: int) -> NDArray[Any]:
 
 
 def captioned(picture: Picture, lines: Sequence[str]) -> Picture:
-    """A picture with lines of text below it; it becomes wider where a line is."""
-    pillow = _pillow()
+    """A picture with lines of text below it, of at most 100 characters each; it becomes wider where a line is."""
+    images = pillow()
     from PIL import ImageDraw, ImageFont
 
     font = ImageFont.load_default(FONT)  # Pillow's own, so that pictures are the same on every machine
+    lines = [line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…" for line in lines]
     widths = [round(font.getlength(line)) for line in lines]
     step = FONT + 5
     height, width = picture.shape[0] + step * len(lines) + 2 * MARGIN, max(picture.shape[1], *widths) + 2 * MARGIN
     canvas = np.full((height, width, 3), PAPER, np.uint8)
     canvas[: picture.shape[0], : picture.shape[1]] = picture
-    image = pillow.fromarray(canvas)
+    image = images.fromarray(canvas)
     drawing = ImageDraw.Draw(image)
     for index, line in enumerate(lines):
         drawing.text((MARGIN, picture.shape[0] + MARGIN + index * step), line, fill=INK, font=font)
@@ -144,12 +147,9 @@ def sheet(pictures: Sequence[Picture], columns: int) -> Picture:
 
 
 def png(picture: Picture, *, smallest: bool = False) -> bytes:
-    """A picture as the bytes of a PNG file; the smallest one takes some times as long.
-
-    InvalidOption if Pillow is not installed.
-    """
+    """A picture as the bytes of a PNG file; the smallest one takes some times as long."""
     file = io.BytesIO()
-    _pillow().fromarray(picture).save(file, "PNG", optimize=smallest)
+    pillow().fromarray(picture).save(file, "PNG", optimize=smallest)
     return file.getvalue()
 
 
@@ -158,7 +158,8 @@ def data_url(picture: Picture) -> str:
     return f"data:image/png;base64,{base64.b64encode(png(picture, smallest=True)).decode()}"
 
 
-def _pillow() -> Any:
+def pillow() -> Any:
+    """Pillow's module of images. InvalidOption if it is not installed."""
     try:
         from PIL import Image
     except ImportError as error:
