@@ -31,15 +31,15 @@ def labels_of(plan: Plan, region: Region, workers: int) -> NDArray[np.unsignedin
         here = replace(plan, checkpoint_path=folder, workdir=folder, wanted=tiles_of(plan, region))
         if not plan.keep_predictions:
             here = replace(here, predictions_path=folder / PREDICTIONS)
-        runs = [Run(plan=here, crew=crew, report=_unreported)]
-        runs += [Run(plan=here.output(n, folder), crew=crew, report=_unreported) for n in range(1, len(plan.outputs))]
+        plans = [here, *(here.output(part, folder) for part in range(1, len(plan.outputs)))]
+        runs = [Run(plan=each, crew=crew, report=_unreported, partial=True) for each in plans]
         first = runs[0]
         try:
             first.segment(runs[1:])
             dtype = first.join().dtype
             labels = assembled(first.plan, region, dtype, first.plan.pieces, first.plan.checkpoint.load("numbers"))
         finally:
-            for made in (here, *(run.plan for run in runs)):
+            for made in (*plans, *(run.plan for run in runs)):
                 made.checkpoint.close()
     return np.zeros(lengths(region), dtype) if labels is None else labels
 

@@ -81,6 +81,7 @@ class Run:
     `content` tells the labels that are written from others; `digesting` is whether that is wanted, and costs a little.
     `source`, `given` and `within` are the plan's, which drops them once all tiles are segmented.
     `output` is the name of the output; empty if the segmenter returns one label image alone.
+    `partial` is whether tiles are missing beside those that are wanted, so that what these leave out says nothing.
     """
 
     plan: Plan
@@ -96,6 +97,7 @@ class Run:
     failed: list[str] = field(default_factory=list)
     content: Content | None = None
     digesting: bool = False
+    partial: bool = False
 
     def __post_init__(self) -> None:
         self.source = self.plan.source  # the plan of later steps does without
@@ -326,7 +328,7 @@ class Run:
 
     def _log_undrawn(self, drawn: int) -> None:
         """Log what the merger left out: a warning if it is more than a thousandth of what is drawn."""
-        if self.undrawn:
+        if self.undrawn and not self.partial:
             level = logging.WARNING if self.undrawn > 0.001 * drawn else logging.INFO
             why = "a tile labelled them in its own core, but nothing of these views is drawn there"
             logger.log(level, "%s pixels are left as background: %s", f"{self.undrawn:,}", why)
