@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 from scipy import ndimage
 
 from tilewright import Image, InvalidOption, Overlap, Pipeline, Preview, Touch
-from tilewright.image.drawing import CYAN, edges
+from tilewright.image.drawing import CYAN, composite, edges, fitted
 
 RANDOM = np.random.default_rng(5)
 SPOTS = (ndimage.gaussian_filter(RANDOM.random((190, 230)), 2) * 1000).astype(np.uint16)
@@ -241,3 +241,23 @@ def test_without_pillow_one_line_says_what_to_install() -> None:
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.endswith("install what they need: pip install 'tilewright[report]'")
+
+
+@pytest.mark.parametrize("side", [60, 20])
+def test_pixels_that_are_no_numbers_are_black_and_darken_no_others(side: int) -> None:
+    pixels = np.tile(np.linspace(0, 1, 60), (60, 1))
+    whole = composite([pixels], side)
+    pixels[:30] = np.nan
+    picture = composite([pixels], side)
+    assert not picture[: side // 2 - 1].any()
+    np.testing.assert_array_equal(picture[side // 2 + 1 :], whole[side // 2 + 1 :])
+
+
+def test_channels_have_colors_and_labels_of_a_large_part_stay_labels() -> None:
+    pixels = np.zeros((2, 3000, 40), np.uint16)
+    pixels[0, :, :20], pixels[1, :, 20:] = 9, 9
+    picture = composite(list(pixels), 1000)
+    assert picture.shape == (1000, 13, 3)
+    assert [tuple(each) for each in picture[500, [2, 11]]] == [(255, 0, 200), (110, 200, 0)]
+    labels = fitted(np.repeat([[3], [9]], 1500, axis=0).repeat(40, axis=1), 1000, mean=False)
+    assert set(np.unique(labels)) == {3, 9}

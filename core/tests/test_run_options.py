@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tilewright import InvalidOption, Pipeline, merge_tile_labels, tile_process
-from tilewright.run_options import PLANNED, RunOptions
+from tilewright.run_options import PLANNED, PREVIEWED, RunOptions
 
 FIELDS = {field.name: field for field in dataclasses.fields(RunOptions)}
 
@@ -39,6 +39,14 @@ def test_plan_takes_those_that_decide_what_a_run_takes() -> None:
     taken = keywords(Pipeline.plan)
     assert {"sample", *PLANNED} == set(taken)
     for name in PLANNED:
+        assert (taken[name].annotation, taken[name].default) == (FIELDS[name].type, FIELDS[name].default)
+
+
+@pytest.mark.parametrize("function", [Pipeline.preview, Pipeline.sweep])
+def test_previews_take_those_that_decide_the_labels_of_a_place(function: Callable[..., Any]) -> None:
+    taken = keywords(function)
+    assert {"at", "size", *PREVIEWED} == set(taken)
+    for name in PREVIEWED:
         assert (taken[name].annotation, taken[name].default) == (FIELDS[name].type, FIELDS[name].default)
 
 

@@ -29,7 +29,7 @@ from ..image.signal import is_small, spread_of, varied_place
 from ..io.source import Source
 from ..storage.machine import cpus
 from ..tiling.regions import Region
-from .crop import labels_of, tiles_of
+from .crop import labels_of
 from .execution import Execution
 from .fingerprint import fingerprint, of_predictions
 from .plan import Plan
@@ -130,8 +130,8 @@ class Preview(Drawn):
     def drawn(self, side: int, lines: Sequence[str]) -> Picture:
         """The picture, of about so many pixels along its longer side, with lines of text below it."""
         channels = self.image if self.image.ndim > 2 else self.image[None]
-        grey = composite([fitted(channel, side, mean=True) for channel in channels])
-        return captioned(outlined(grey, fitted(self.labels, side, mean=False)), lines)
+        labels = fitted(self.labels, side, mean=False)
+        return captioned(outlined(composite(list(channels), side), labels), lines)
 
     @property
     def small(self) -> Picture:
@@ -226,7 +226,7 @@ def _sharing(plan: Plan, folder: Path) -> Plan:
 
 
 def _preview(plan: Plan, image: Image, region: Region, workers: int | None, options: Mapping[str, Any]) -> Preview:
-    labels = labels_of(plan, region, min(workers or cpus(), max(1, len(tiles_of(plan, region)))))
+    labels = labels_of(plan, region, workers or cpus())
     place = dict(zip(plan.grid.axes, region, strict=True))
     pixels = image.read(tuple(place.get(axis, slice(0, image.size("c"))) for axis in image.axes))
     return Preview(
@@ -258,13 +258,13 @@ def _region(source: Source, plan: Plan, at: Sequence[int] | None, size: int) -> 
     axes, shape = plan.grid.axes, plan.grid.shape
     if not all(shape):
         raise InvalidOption(f"the image has no pixels (shape {shape}), so nothing of it can be shown; give another one")
-    plane = _plane_axes(axes)
-    sizes = {axis: min(size if axis in plane else 1, n) for axis, n in zip(axes, shape, strict=True)}
+    along = dict(zip(axes, shape, strict=True))
+    sizes = {axis: min(size if axis in _plane_axes(axes) else 1, n) for axis, n in along.items()}
     place = _asked(axes, shape, at) if at is not None else _found(source, sizes)
+    lows = {axis: min(max(0, place.get(axis, 0) - sizes[axis] // 2), n - sizes[axis]) for axis, n in along.items()}
     if "z" in axes and "z" not in place:
-        place["z"] = _depth(source.opened, place, sizes)
-    lows = [min(max(0, place.get(a, 0) - sizes[a] // 2), n - sizes[a]) for a, n in zip(axes, shape, strict=True)]
-    return tuple(slice(low, low + sizes[axis]) for axis, low in zip(axes, lows, strict=True))
+        lows["z"] = _depth(source.opened, {axis: slice(low, low + sizes[axis]) for axis, low in lows.items()})
+    return tuple(slice(lows[axis], lows[axis] + sizes[axis]) for axis in axes)
 
 
 def _asked(axes: str, shape: Sequence[int], at: Sequence[int]) -> dict[str, int]:
@@ -279,7 +279,7 @@ def _asked(axes: str, shape: Sequence[int], at: Sequence[int]) -> dict[str, int]
     place = dict(zip(named, at, strict=True))
     for axis, index in place.items():
         length = shape[axes.index(axis)]
-        if not 0 <= whole_number("at", index, least=-length) < length:
+        if not 0 <= whole_number("at", index, least=-(2**63)) < length:
             raise InvalidOption(
                 f"at has {axis} {index}, but the image has {length:,} pixels along {axis}; give one from 0 "
                 f"to {length - 1}"
@@ -310,14 +310,12 @@ def _first_channel(source: Source) -> Image:
     return image.select(0) if "c" in image.axes else image
 
 
-def _depth(image: Image, place: Mapping[str, int], sizes: Mapping[str, int]) -> int:
-    """Of nine planes of a stack, evenly spread, the one whose pixels vary most around a place."""
-    middles = {axis: place.get(axis, 0) for axis in sizes}
-    spans = {a: slice(max(0, middles[a] - n // 2), middles[a] + -(-n // 2)) for a, n in sizes.items()}
+def _depth(image: Image, region: Mapping[str, slice]) -> int:
+    """Of nine planes of a stack, evenly spread, the one whose pixels vary most in a region of y and x."""
     depths = {(2 * n + 1) * image.size("z") // (2 * PLANES) for n in range(PLANES)}
 
     def spread(depth: int) -> float:
-        here = spans | {"z": slice(depth, depth + 1), "c": slice(0, 1)}
+        here = {"c": slice(0, 1), **region, "z": slice(depth, depth + 1)}
         return spread_of(image.read(tuple(here[axis] for axis in image.axes)))
 
     return max(sorted(depths), key=spread)

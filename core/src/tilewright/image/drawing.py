@@ -52,12 +52,15 @@ def stretched(pixels: NDArray[Any], low: float, high: float) -> Picture:
     return grey
 
 
-def composite(channels: Sequence[NDArray[Any]]) -> Picture:
-    """Channels (y, x) as one picture, each from its 0.5th to its 99.8th percentile; one alone is grey.
+def composite(channels: Sequence[NDArray[Any]], side: int) -> Picture:
+    """Channels (y, x) as one picture, `fitted` to a side, each from its 0.5th to its 99.8th percentile.
 
-    Of several each has a colour, and the colours are added up.
+    One alone is grey. Of several each has a colour, and the colours are added up.
     """
-    greys = [stretched(each, *percentiles_of([each], LOW, HIGH)) for each in channels]
+    greys = [
+        fitted(stretched(each, *percentiles_of([each], LOW, HIGH)), side, mean=True).astype(np.uint8)
+        for each in channels
+    ]
     if len(greys) == 1:
         return np.repeat(greys[0][..., None], 3, axis=2)
     colors = [np.array(COLORS[index % len(COLORS)]) / 255 for index in range(len(greys))]
