@@ -26,7 +26,7 @@ def main() -> None:
         tilewright(shlex.split(command[1].replace("\\\n", " ")), standalone_mode=False)
         picture = Picture.open("sweep.png").convert("RGB")
         os.chdir(DOCS)
-    picture.quantize(64).save(DOCS / "preview.png", optimize=True)
+    picture.quantize(256).save(DOCS / "preview.png", optimize=True)
 
 
 if __name__ == "__main__":
