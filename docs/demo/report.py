@@ -31,11 +31,11 @@ def main() -> None:
             browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             shown = browser.new_page(viewport={"width": 1180, "height": 1000}, color_scheme="light")
             shown.goto(f"file://{folder}/page.html")
-            clip: Any = {"x": 0, "y": 0, "width": 1180, "height": 1650}
+            clip: Any = {"x": 0, "y": 0, "width": 1180, "height": 1480}
             shown.screenshot(path=DOCS / "report.png", full_page=True, clip=clip)
             browser.close()
     shot = Picture.open(DOCS / "report.png").convert("RGB")
-    shot.quantize(32).save(DOCS / "report.png", optimize=True)
+    shot.quantize(128).save(DOCS / "report.png", optimize=True)
 
 
 if __name__ == "__main__":
