@@ -65,6 +65,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .functions.process import tile_process as tile_process
     from .functions.relabel import relabel_sequential_array as relabel_sequential_array
     from .functions.relabel import relabel_sequential_zarr as relabel_sequential_zarr
+    from .functions.seams import check_seams as check_seams
     from .functions.shapes import auto_overlap as auto_overlap
     from .functions.shapes import auto_tile_shape as auto_tile_shape
     from .functions.shapes import auto_tile_shape_cellpose as auto_tile_shape_cellpose
@@ -75,6 +76,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that the name is public
     from .metrics.comparison import Comparison as Comparison
     from .metrics.comparison import Score as Score
     from .metrics.comparison import compare as compare
+    from .metrics.seams.check import SeamCheck as SeamCheck
     from .pipeline import Pipeline as Pipeline
     from .run_options import RunOptions as RunOptions
     from .tiling.grid import Tile as Tile
@@ -116,10 +118,12 @@ _HOMES = {
     "functions.merge": ("merge_tile_labels",),
     "functions.process": ("tile_process",),
     "functions.relabel": ("relabel_sequential_array", "relabel_sequential_zarr"),
+    "functions.seams": ("check_seams",),
     "functions.shapes": ("auto_overlap", "auto_tile_shape", "auto_tile_shape_cellpose"),
     "image": ("Image", "Level", "Region"),
     "builtin.mergers": ("Overlap", "Touch"),
     "metrics.comparison": ("Comparison", "Score", "compare"),
+    "metrics.seams.check": ("SeamCheck",),
     "pipeline": ("Pipeline",),
     "run_options": ("RunOptions",),
     "tiling.placement": ("Placement",),

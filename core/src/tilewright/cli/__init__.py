@@ -26,6 +26,7 @@ __all__ = ["main"]
         "view": ".view",
         "report": ".report",
         "compare": ".compare",
+        "seams": ".seams",
         "clean": ".clean",
         "new": ".new",
         "check": ".check",
@@ -47,6 +48,7 @@ def main() -> None:
     tilewright view image.ome.zarr LABELS            look at them in the browser
     tilewright report LABELS                         a page about them
     tilewright compare LABELS LABELS                 match the objects of two label images
+    tilewright seams LABELS                          what tiling did to labels
     tilewright clean                                 what unfinished runs left behind
     tilewright new segmenter NAME                    a plugin package to start from
     tilewright check NAME                            test a plugin, and say what to fix

@@ -27,7 +27,7 @@ from .attempts import NOWHERE, attempted
 from .facts import cut, facts_of, runs_inside
 from .margins import weights
 
-__all__ = ["guard_with_given", "guards", "segment", "tile_text"]
+__all__ = ["guard_with_given", "guards", "labels_of", "segment", "tile_text"]
 
 Given = Mapping[str, NDArray[np.uint64]]
 
@@ -82,6 +82,14 @@ def _segment_tile(plan: Plan, tile: Tile) -> Recorded:
     if rest:  # which are recorded before: the tile is done once this is
         record = record._replace(outputs=np.array([(*each.place, each.objects) for each in rest]))
     return _record(plan, tile, record)._replace(outputs=rest)
+
+
+def labels_of(plan: Plan, tile: Tile) -> list[NDArray[Any]]:
+    """The segmenter's outputs over a tile's outer region, which are not recorded. A network's batches are there."""
+    pixels = _pixels(plan, tile)[0] if plan.pixels and (not plan.windows or plan.empty is not None) else None
+    given = _given(plan, tile)[0] if plan.given else {}
+    outputs = _labels(plan, tile, pixels, given)
+    return [np.zeros(tile.shape, np.uint8) for _ in plan.outputs or ("",)] if outputs is None else outputs
 
 
 def _tile_record(
