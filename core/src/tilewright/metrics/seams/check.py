@@ -26,6 +26,7 @@ WHOLE = 1.5  # times the length of a large object, so that most objects at the m
 LARGE = 90  # the percentile of lengths that is a large object's
 DIFFERS = 0.9  # IoU below which an object is listed
 LISTED = 200
+BESIDE = 2  # planes on either side of the middle one, in a crop away from seams, as far apart as half a crop
 LIKE = 0.75  # of a tile's length is a crop's, so that what a segmenter takes from all that it sees is alike in both
 PIXELS = 40_000  # of a crop, unless its inner region and margin take more
 
@@ -117,13 +118,13 @@ def check(
         if len(sizes) < LINES:
             sizes += extents(labels)
     findings = [_of_facts(name, facts, seed) for name in (facts[0] if facts else ())]
-    triples: list[tuple[Compared, ...]] = []
+    rows: list[list[Compared]] = []
     if segment is not None and lines:
         half = _half(grid, sizes)
         crops = _crops(grid, lines, read, half, _margin(grid, half, margin), random)
-        triples = list(_compared(crops, read, segment, grid.shape, seconds))
-        findings += [_of_crops(name, triples, seed) for name in CROPS]
-    differences = [each for triple in triples for each in triple[0].differences]
+        rows = list(_compared(crops, read, segment, grid.shape, seconds))
+        findings += [_of_crops(name, rows, seed) for name in CROPS]
+    differences = [each for row in rows for each in row[0].differences]
     if not lines:
         note = note or "there are no seams between tiles that are wide enough"
     return SeamCheck(
@@ -131,8 +132,8 @@ def check(
         level=level,
         axes=grid.axes,
         seams=len(lines),
-        crops=len(triples),
-        objects=sum(triple[0].objects for triple in triples),
+        crops=len(rows),
+        objects=sum(row[0].objects for row in rows),
         differing=len(differences),
         differences=tuple(sorted(differences, key=lambda each: each.iou)[:LISTED]),
         note=note,
@@ -140,13 +141,13 @@ def check(
 
 
 def _of_facts(name: str, facts: Sequence[dict[str, NDArray[np.float64]]], seed: int) -> Finding | None:
-    rows = np.stack([each[name] for each in facts])
-    return tested(name, rows[..., 0], rows[..., 1], seed, larger=False)
+    return tested(name, [each[name] for each in facts], seed, larger=False)
 
 
-def _of_crops(name: str, triples: Sequence[tuple[Compared, ...]], seed: int) -> Finding | None:
-    hits, chances = (np.array([[getattr(c, of) for c in triple] for triple in triples], float) for of in CROPS[name])
-    return tested(name, hits, chances, seed, larger=True) if triples else None
+def _of_crops(name: str, rows: Sequence[Sequence[Compared]], seed: int) -> Finding | None:
+    hits, chances = CROPS[name]
+    values = [np.array([(getattr(each, hits), getattr(each, chances)) for each in row], float) for row in rows]
+    return tested(name, values, seed, larger=True)
 
 
 def _half(grid: TileGrid, sizes: Sequence[int]) -> tuple[int, ...]:
@@ -187,7 +188,13 @@ def _crops(
         slabs += [_slab(cell, axis, at, half, core) for at, core in zip((span.start, span.stop), cores, strict=True)]
         places = [_place(read, slab, axis, random) for slab in slabs]
         if None not in places:
-            yield [crop_at(place, axis, half, margin, grid.shape) for place in places if place is not None]
+            apart = range(1, min(BESIDE, (span.stop - line.at) // max(1, half[axis]) - 1) + 1)
+            offsets = [[0], *[[0, *(sign * n * half[axis] for n in apart for sign in (-1, 1))]] * 2]
+            yield [
+                crop_at(place, axis, [place[axis] + offset for offset in each], half, margin, grid.shape)
+                for place, each in zip(places, offsets, strict=True)
+                if place is not None
+            ]
 
 
 def _cells(line: Line, half: Sequence[int]) -> list[Region]:
@@ -239,10 +246,11 @@ def _compared(
     segment: Segment,
     shape: Sequence[int],
     seconds: float | None,
-) -> Iterator[tuple[Compared, ...]]:
-    """Segment and compare crops by threes until there are enough, or the time is over."""
+) -> Iterator[list[Compared]]:
+    """Segment and compare crops by threes until there are enough, or the time is over: the seam, then what is away."""
     start = time.monotonic()
     for three in itertools.islice(crops, TRIPLES):
-        yield tuple(compared_crop(c, segment(c.outer), read(c.outer), shape, DIFFERS) for c in three)
+        compared = (compared_crop(crop, segment(crop.outer), read(crop.outer), shape, DIFFERS) for crop in three)
+        yield [each for crop in compared for each in crop]
         if seconds is not None and time.monotonic() - start > seconds:
             break

@@ -25,13 +25,15 @@ NEAR = 2  # planes on either side of the middle; objects with none of them are n
 
 @dataclass(frozen=True, kw_only=True)
 class Crop:
-    """A box around a place, in one piece across a seam or across a plane away from seams.
+    """A box that is segmented in one piece, with planes: the seam, or several that are away from seams.
 
-    axis, at: of the plane. inner: the objects that lie whole in this region are compared. outer: what is segmented.
+    axis, planes: where objects are compared. side: how many pixels on either side of a plane are its own.
+    inner: the objects that lie whole in this region are compared. outer: what is segmented.
     """
 
     axis: int
-    at: int
+    planes: tuple[int, ...]
+    side: int
     inner: Region
     outer: Region
 
@@ -52,7 +54,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """A crop's objects beside its plane, in the labels and in one piece, and those that differ.
+    """The objects beside a plane of a crop, in the labels and in one piece, and those that differ.
 
     objects: how many were compared. disagreement: the sum of 1 - IoU with the best match.
     step: between the two sides of the plane, the difference of how much more of the side is foreground in the labels
@@ -66,58 +68,85 @@ class Compared:
     differences: tuple[Difference, ...]
 
 
-def crop_at(place: Sequence[int], axis: int, half: Sequence[int], margin: Sequence[int], shape: Sequence[int]) -> Crop:
-    """The crop around a place; at the image's border it has no margin, as the image has none there."""
-    along = list(zip(place, half, margin, shape, strict=True))
-    inner = tuple(slice(max(0, p - h), min(n, p + max(1, h))) for p, h, _, n in along)
-    outer = tuple(slice(max(0, p - h - m), min(n, p + max(1, h) + m)) for p, h, m, n in along)
-    return Crop(axis=axis, at=place[axis], inner=inner, outer=outer)
+def crop_at(
+    place: Sequence[int],
+    axis: int,
+    planes: Sequence[int],
+    half: Sequence[int],
+    margin: Sequence[int],
+    shape: Sequence[int],
+) -> Crop:
+    """The crop around a place; at the image's border it has no margin, as the image has none there.
 
-
-def compared_crop(crop: Crop, again: Labels, labels: Labels, shape: Sequence[int], least: float) -> Compared:
-    """Compare both label images of a crop's outer region. least: the IoU below which objects differ."""
-    axes = "tzyx"[-labels.ndim :]
-    table = Contingency.of(Image(data=again, axes=axes), Image(data=labels, axes=axes))
-    ious = table.iou()
-    sides = (table.reference, table.pairs[:, 0], again), (table.predicted, table.pairs[:, 1], labels)
-    best: list[float] = []
-    differences: list[Difference] = []
-    for side, (ids, ends, image) in enumerate(sides):
-        iou = np.zeros(len(ids))
-        np.maximum.at(iou, ends, ious)
-        for n, box in _beside(crop, image, ids, shape):
-            best.append(iou[n])
-            if iou[n] < least:
-                place = tuple((b.start + b.stop) // 2 + o.start for b, o in zip(box, crop.outer, strict=True))
-                label = int(ids[n]) if side else _most(table, n)
-                how = _how(compared(table, ()), int(ids[n]), label, side, iou[n])
-                differences.append(Difference(label=label, place=place, how=how, iou=round(float(iou[n]), 4)))
-    sided, step = _step(crop, again > 0, labels > 0)
-    return Compared(
-        objects=len(best),
-        disagreement=len(best) - float(sum(best)),
-        sided=sided,
-        step=step,
-        differences=_each_once(differences),
+    half: of the inner region, by axis; along `axis` it is that of each plane.
+    """
+    reach = [h + (max(planes) - place[axis] if n == axis else 0) for n, h in enumerate(half)]
+    along = list(zip(place, reach, margin, shape, strict=True))
+    return Crop(
+        axis=axis,
+        planes=tuple(planes),
+        side=half[axis],
+        inner=tuple(slice(max(0, p - h), min(n, p + max(1, h))) for p, h, _, n in along),
+        outer=tuple(slice(max(0, p - h - m), min(n, p + max(1, h) + m)) for p, h, m, n in along),
     )
 
 
-def _beside(crop: Crop, image: Labels, ids: NDArray[Any], shape: Sequence[int]) -> list[tuple[int, Region]]:
-    """The objects, as places in ids, that lie whole in the inner region and beside the plane, with their boxes."""
-    numbered = np.searchsorted(np.append(ids, 0)[:-1], image).astype(np.int64) + 1 if len(ids) else image
-    boxes = ndimage.find_objects(np.where(image > 0, numbered, 0)) if len(ids) else []
-    inner, middle = relative(crop.inner, crop.outer), crop.at - crop.outer[crop.axis].start
-    beside = []
-    for n, box in enumerate(boxes):
-        parts = zip(box, inner, crop.inner, shape, strict=True)
-        whole = all(
-            (b.start > i.start or place.start == 0) and (b.stop < i.stop or place.stop == n_pixels)
-            for b, i, place, n_pixels in parts
-        )
-        across = box[crop.axis]
-        if whole and across.start < middle + NEAR and across.stop > middle - NEAR:
-            beside.append((n, box))
-    return beside
+def compared_crop(crop: Crop, again: Labels, labels: Labels, shape: Sequence[int], least: float) -> list[Compared]:
+    """Compare both label images of a crop's outer region at each plane. least: the IoU below which objects differ."""
+    axes = "tzyx"[-labels.ndim :]
+    table = Contingency.of(Image(data=again, axes=axes), Image(data=labels, axes=axes))
+    faults, ious = compared(table, ()), table.iou()
+    kept: list[tuple[Region, float, Difference]] = []
+    for side, image in enumerate((again, labels)):
+        ids = table.predicted if side else table.reference
+        best = np.zeros(len(ids))
+        np.maximum.at(best, table.pairs[:, side], ious)
+        for n, box in _whole(crop, image, ids, shape):
+            label = int(ids[n]) if side else _most(table, n)
+            place = tuple((b.start + b.stop) // 2 + o.start for b, o in zip(box, crop.outer, strict=True))
+            how = _how(faults, int(ids[n]), label, side, best[n])
+            kept.append((box, best[n], Difference(label=label, place=place, how=how, iou=round(float(best[n]), 4))))
+    return [_at_plane(crop, plane, kept, again > 0, labels > 0, least) for plane in crop.planes]
+
+
+def _at_plane(
+    crop: Crop,
+    plane: int,
+    kept: Sequence[tuple[Region, float, Difference]],
+    again: NDArray[np.bool_],
+    labels: NDArray[np.bool_],
+    least: float,
+) -> Compared:
+    middle = plane - crop.outer[crop.axis].start
+    beside = [
+        (iou, difference)
+        for box, iou, difference in kept
+        if box[crop.axis].start < middle + NEAR and box[crop.axis].stop > middle - NEAR
+    ]
+    sided, step = _step(crop, middle, again, labels)
+    return Compared(
+        objects=len(beside),
+        disagreement=len(beside) - float(sum(iou for iou, _ in beside)),
+        sided=sided,
+        step=step,
+        differences=_each_once([difference for iou, difference in beside if iou < least]),
+    )
+
+
+def _whole(crop: Crop, image: Labels, ids: NDArray[Any], shape: Sequence[int]) -> list[tuple[int, Region]]:
+    """The objects, as places in ids, that lie whole in the inner region, with their boxes; image is numbered by ids."""
+    numbered = np.where(image > 0, np.searchsorted(ids, image) + 1, 0)
+    inner = relative(crop.inner, crop.outer)
+    limits = [
+        (i.start + int(place.start > 0), i.stop - int(place.stop < n))
+        for i, place, n in zip(inner, crop.inner, shape, strict=True)
+    ]
+    boxes = enumerate(ndimage.find_objects(numbered))
+    return [
+        (n, box)
+        for n, box in boxes
+        if all(low <= part.start and part.stop <= high for part, (low, high) in zip(box, limits, strict=True))
+    ]
 
 
 def _most(table: Contingency, reference: int) -> int:
@@ -146,11 +175,11 @@ def _each_once(differences: Sequence[Difference]) -> tuple[Difference, ...]:
     return tuple(kept.values())
 
 
-def _step(crop: Crop, again: NDArray[np.bool_], labels: NDArray[np.bool_]) -> tuple[int, float]:
-    inner, middle = relative(crop.inner, crop.outer), crop.at - crop.outer[crop.axis].start
+def _step(crop: Crop, middle: int, again: NDArray[np.bool_], labels: NDArray[np.bool_]) -> tuple[int, float]:
+    inner, axis = relative(crop.inner, crop.outer), crop.axis
     shares = []
-    for part in (slice(inner[crop.axis].start, middle), slice(middle, inner[crop.axis].stop)):
-        side = (*inner[: crop.axis], part, *inner[crop.axis + 1 :])
+    for part in (slice(max(0, middle - crop.side), middle), slice(middle, middle + crop.side)):
+        side = (*inner[:axis], part, *inner[axis + 1 :])
         one, other = int(again[side].sum()), int(labels[side].sum())
         shares.append(2 * (other - one) / (one + other) if one + other else np.nan)
     step = abs(shares[0] - shares[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,41 +37,40 @@ class Finding:
     count: int
 
 
-def tested(name: str, hits: Floats, chances: Floats, seed: int, *, larger: bool) -> Finding | None:
-    """The test of (n, 1 + k) counts: of n seams in the first column, and of k places beside each, away from seams.
+def tested(name: str, rows: Sequence[Floats], seed: int, *, larger: bool) -> Finding | None:
+    """The test of n rows (1 + k, 2): hits and chances at a seam, and at k places beside it that are away from seams.
 
-    hits: what is counted of each. chances: of how many. If tiling did nothing, the seam is any of its row's places. So
-    one place of each row is drawn: do they have as much beyond their row's share, all together, as the seams have?
-    larger: whether only more counts; else less does too, and so do few seams that differ much (the sum of squares), and
-    the p of both is twice the smaller one. None where there are no chances.
+    If tiling did nothing, the seam is any of its row's places. So one place of each row is drawn: do they have as many
+    hits beyond their row's share, all together, as the seams have? Rows may differ in k.
+    larger: whether only more hits count; else fewer do too, and so do few seams that differ much (by the sum of
+    squares), and p is twice that of the surer one. None where there are no chances.
     """
-    some = (chances > 0).any(axis=1)
-    hits, chances = hits[some], chances[some]
-    if not chances[:, 0].sum() or not chances[:, 1:].sum():
+    some = [row for row in rows if row[:, 1].any()]
+    parts = np.array([[*row[0], *row[1:].sum(axis=0)] for row in some]).reshape(-1, 4)[:, [0, 2, 1, 3]]
+    if not (parts[:, 2].any() and parts[:, 3].any()):
         return None
-    share = hits.sum(axis=1, keepdims=True) / chances.sum(axis=1, keepdims=True)
-    beyond = hits - share * chances
+    counts = np.array([len(row) for row in some])
+    beyond = [row[:, 0] - row[:, 0].sum() / row[:, 1].sum() * row[:, 1] for row in some]
     if larger:
-        p = _p(beyond, seed, larger=True)
+        p = _p(_padded(beyond), counts, seed, larger=True)
     else:
-        squares = beyond**2 / chances.mean(axis=1, keepdims=True)
-        p = min(1.0, 2 * min(_p(beyond, seed, larger=False), _p(squares, seed, larger=True)))
-    parts = np.stack([part for each in (hits, chances) for part in (each[:, 0], each[:, 1:].sum(axis=1))], 1)
-    here, there = _shares(parts.sum(axis=0))
+        squares = [values**2 / row[:, 1].mean() for values, row in zip(beyond, some, strict=True)]
+        either = _p(_padded(beyond), counts, seed, larger=False), _p(_padded(squares), counts, seed, larger=True)
+        p = min(1.0, 2 * min(either))
+    here, there = _shares(parts.sum(axis=0)).tolist()
     low, high = _interval(parts)
     return Finding(
-        name=name,
-        at_seams=float(here),
-        elsewhere=float(there),
-        difference=float(here - there),
-        low=low,
-        high=high,
-        p=p,
-        count=len(hits),
+        name=name, at_seams=here, elsewhere=there, difference=here - there, low=low, high=high, p=p, count=len(some)
     )
 
 
-def _p(values: Floats, seed: int, *, larger: bool) -> float:
+def _padded(rows: Sequence[Floats]) -> Floats:
+    """Rows of different lengths as one array; what is behind their ends is never drawn."""
+    most = max(map(len, rows))
+    return np.stack([np.pad(row, (0, most - len(row))) for row in rows])
+
+
+def _p(values: Floats, counts: NDArray[np.int64], seed: int, *, larger: bool) -> float:
     """How often places that are drawn at random, one of each row, have a sum as large as the first ones."""
     random, rows, p = np.random.default_rng(seed), np.arange(len(values)), 1.0
     size = np.positive if larger else np.abs
@@ -79,7 +79,7 @@ def _p(values: Floats, seed: int, *, larger: bool) -> float:
         parts = np.diff(np.append(np.arange(0, rounds, max(1, AT_A_TIME // len(values))), rounds))
         reached = 0
         for part in parts.tolist():
-            drawn = values[rows, random.integers(0, values.shape[1], (part, len(values)))].sum(axis=1)
+            drawn = values[rows, random.integers(0, counts, (part, len(values)))].sum(axis=1)
             reached += int((size(drawn) >= seen - 1e-9 * abs(seen)).sum())
         p = (1 + reached) / (1 + rounds)
         if p > CLEAR:
