@@ -68,7 +68,7 @@ def _lines(checked: SeamCheck) -> list[str]:
     if checked.objects:
         lines += [
             "",
-            f"{checked.differing:,} of {checked.objects:,} objects beside seams differ from crops in one piece",
+            f"{checked.differing:,} objects beside seams differ from crops in one piece",
         ]
     for difference in checked.differences[:SHOWN]:
         place = ", ".join(f"{axis} {at}" for axis, at in zip(checked.axes, difference.place, strict=True))

@@ -157,7 +157,10 @@ class _Asked:
         pipeline = self.pipeline or _pipeline(self.record["pipeline"])
         channels = self.record.get("channels")
         options = RunOptions(**({"channel": channels} if isinstance(channels, int) else {"channels": channels}))
-        source = open_source(self.source, reader=pipeline.reader)
+        reader = pipeline.reader
+        if reader is None and self.image is None:
+            reader = self.record.get("pipeline", {}).get("reader")
+        source = open_source(self.source, reader=reader)
         given = given_labels(self.given or self.record.get("given"), source.opened)
         with TemporaryDirectory(prefix="tilewright-") as folder:
             plan = plan_of(pipeline, source, given, options, Path(folder), Path(folder))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...tiling.grid import TileGrid
 from ...tiling.regions import Region
-from .crops import Compared, Crop, Difference, Segment, compared_crop, crop_at
+from .crops import Compared, Crop, Difference, Segment, compared_crop, crop_at, each_once
 from .lines import Line, extents, facts_of, lines_of
 from .significance import Finding, tested
 
@@ -32,11 +32,12 @@ PIXELS = 40_000  # of a crop, unless its inner region and margin take more
 
 CROPS = {"objects": ("disagreement", "objects"), "steps": ("step", "sided")}
 TEXTS = {
-    "edges": "label changes between facing pixels",
-    "ends": "objects that end at the line",
-    "sizes": "pixels of an object beside the line",
-    "objects": "disagreement of objects (1 - IoU) with a crop in one piece",
-    "steps": "step of the foreground at the line",
+    "cover": "the share of foreground along a line",
+    "edges": "the share of facing pixels with different labels",
+    "ends": "the share of objects that end at a line",
+    "sizes": "the number of pixels that an object has near a line",
+    "objects": "the disagreement (1 - IoU) with objects segmented in one piece",
+    "steps": "the step of the foreground across a line",
 }
 
 
@@ -46,8 +47,9 @@ class SeamCheck:
 
     findings: one for each figure that could be tested. level: of all tests together; each is held to its share
     (Bonferroni). seams: how many were looked at. crops: at how many places of them a crop was segmented in one piece,
-    with two away from seams. objects: how many were compared there. differing: how many of these have an IoU below 0.9
-    with their best match. differences: these, the worst first, at most 200.
+    with two away from seams. objects: how many were compared beside seams, those of the labels and those of the crops.
+    differing: how many of them, each once, have an IoU below 0.9 with their best match. differences: these, the worst
+    first, at most 200.
     note: why something was not tested; empty if all was.
     """
 
@@ -64,8 +66,11 @@ class SeamCheck:
     @property
     def significant(self) -> tuple[Finding, ...]:
         """The findings by which seams differ from other places, the surest first."""
-        each = self.level / max(1, len(self.findings))
-        return tuple(sorted((f for f in self.findings if f.p <= each), key=lambda f: f.p))
+        return tuple(sorted((each for each in self.findings if each.p <= self._each), key=lambda each: each.p))
+
+    @property
+    def _each(self) -> float:
+        return self.level / max(1, len(self.findings))
 
     @property
     def changed(self) -> bool:
@@ -77,12 +82,17 @@ class SeamCheck:
         """One line in plain English."""
         if not self.findings:
             return f"Nothing can be said: {self.note or 'there are no objects at seams'}."
-        where = f"at {self.seams:,} seams" + (f", {self.crops:,} of them segmented again" if self.crops else "")
+        where = f"{self.seams:,} seam{'s' * (self.seams != 1)}"
+        if all(each.least > self._each for each in self.findings):
+            verb = "is" if self.seams == 1 else "are"
+            return f"Nothing can be said: {where} {verb} too few for a level of {self.level:g}."
+        if self.crops:
+            where += f", {self.crops:,} places of them segmented again"
         if not self.changed:
-            return f"No effect of tiling was found {where}."
+            return f"No effect of tiling was found ({where})."
         first = self.significant[0]
         return (
-            f"Tiling changed these labels ({where}): {TEXTS[first.name]} are {first.at_seams:.3g} at seams and "
+            f"Tiling changed these labels ({where}): {TEXTS[first.name]} is {first.at_seams:.3g} at seams and "
             f"{first.elsewhere:.3g} elsewhere (p = {first.p:.1g})."
         )
 
@@ -124,7 +134,7 @@ def check(
         crops = _crops(grid, lines, read, half, _margin(grid, half, margin), random)
         rows = list(_compared(crops, read, segment, grid.shape, seconds))
         findings += [_of_crops(name, rows, seed) for name in CROPS]
-    differences = [each for row in rows for each in row[0].differences]
+    differences = each_once([each for row in rows for each in row[0].differences])
     if not lines:
         note = note or "there are no seams between tiles that are wide enough"
     return SeamCheck(

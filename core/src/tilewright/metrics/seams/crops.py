@@ -15,7 +15,7 @@ from ...tiling.regions import Region, relative
 from ..comparison import Comparison, compared
 from ..contingency import Contingency
 
-__all__ = ["Compared", "Crop", "Difference", "Segment", "compared_crop", "crop_at"]
+__all__ = ["Compared", "Crop", "Difference", "Segment", "compared_crop", "crop_at", "each_once"]
 
 Labels = NDArray[Any]
 Segment = Callable[[Region], Labels]
@@ -56,7 +56,8 @@ class Difference:
 class Compared:
     """The objects beside a plane of a crop, in the labels and in one piece, and those that differ.
 
-    objects: how many were compared. disagreement: the sum of 1 - IoU with the best match.
+    objects: how many were compared, those of the labels and those of the crop.
+    disagreement: the sum of 1 - IoU with the best match.
     step: between the two sides of the plane, the difference of how much more of the side is foreground in the labels
     than in the crop, as a share of it. sided: whether both sides have foreground; 0 or 1, and the step is 0 without.
     """
@@ -129,7 +130,7 @@ def _at_plane(
         disagreement=len(beside) - float(sum(iou for iou, _ in beside)),
         sided=sided,
         step=step,
-        differences=_each_once([difference for iou, difference in beside if iou < least]),
+        differences=each_once([difference for iou, difference in beside if iou < least]),
     )
 
 
@@ -137,8 +138,8 @@ def _whole(crop: Crop, image: Labels, ids: NDArray[Any], shape: Sequence[int]) -
     """The objects, as places in ids, that lie whole in the inner region, with their boxes; image is numbered by ids."""
     numbered = np.where(image > 0, np.searchsorted(ids, image) + 1, 0)
     inner = relative(crop.inner, crop.outer)
-    limits = [
-        (i.start + int(place.start > 0), i.stop - int(place.stop < n))
+    limits = [  # along an axis on which nothing joins, a crop has one plane, which holds what is in it whole
+        (i.start + int(0 < place.start < place.stop - 1), i.stop - int(place.start + 1 < place.stop < n))
         for i, place, n in zip(inner, crop.inner, shape, strict=True)
     ]
     boxes = enumerate(ndimage.find_objects(numbered))
@@ -167,7 +168,7 @@ def _how(faults: Comparison, number: int, label: int, side: int, iou: float) -> 
     return "missing" if not side and number in faults.lost else "moved"
 
 
-def _each_once(differences: Sequence[Difference]) -> tuple[Difference, ...]:
+def each_once(differences: Sequence[Difference]) -> tuple[Difference, ...]:
     """A label once, with what says most of it; a missing object has none."""
     kept: dict[Any, Difference] = {}
     for each in sorted(differences, key=lambda each: (each.how == "moved", each.iou)):

@@ -19,8 +19,7 @@ Labels = NDArray[Any]
 
 ALONG = {1: 1, 2: 512, 3: 64}  # pixels along a seam that are looked at, by the axes along which objects join
 DEPTH = 256  # pixels on either side of it at most
-AWAY = tuple(sign * tenths / 20 for tenths in range(5, 18, 2) for sign in (-1, 1))
-"""Where planes away from a seam lie beside it, in shares of what is looked at: as many for each seam."""
+BESIDE = 7  # planes on either side that the seam's is compared with
 LEAST_DEPTH = 12  # pixels on either side; in tiles narrower than twice that no place is away from seams
 
 
@@ -93,17 +92,21 @@ def facts_of(line: Line, labels: Labels) -> dict[str, NDArray[np.float64]]:
 
     labels: of the line's span.
 
-    edges: pixels of two facing planes of which at least one is foreground; hits are those with different labels.
+    cover: pixels of two facing planes, if there is any object; hits are foreground.
+    edges: pairs of facing pixels of which at least one is foreground; hits are those with different labels.
     ends: objects with pixels in either plane; hits are those that have none in the other.
     sizes: the same objects; hits are the pixels that they have near the planes.
     """
     planes = np.moveaxis(labels, line.axis, 0)
     depth = line.middle
-    rows = [_facts(planes, depth + round(share * depth), max(1, depth // 8)) for share in (0.0, *AWAY)]
-    return {name: np.array([row[name] for row in rows], float) for name in ("edges", "ends", "sizes")}
+    near, any_object = max(1, depth // 8), bool(labels.any())
+    # At equal distances, the seam among them: planes near each other are alike, and it must be as near as any.
+    offsets = [0, *(sign * (n * depth // (BESIDE + 1)) for n in range(1, BESIDE + 1) for sign in (-1, 1))]
+    rows = [_facts(planes, depth + offset, near, any_object) for offset in offsets]
+    return {name: np.array([row[name] for row in rows], float) for name in rows[0]}
 
 
-def _facts(planes: Labels, at: int, near: int) -> dict[str, tuple[float, float]]:
+def _facts(planes: Labels, at: int, near: int, any_object: bool) -> dict[str, tuple[float, float]]:
     before, after = planes[at - 1], planes[at]
     foreground = (before > 0) | (after > 0)
     ids, others = np.unique(before[before > 0]), np.unique(after[after > 0])
@@ -111,6 +114,7 @@ def _facts(planes: Labels, at: int, near: int) -> dict[str, tuple[float, float]]
     beside = planes[max(0, at - near) : at + near]
     pixels = np.isin(beside, both) if len(both) else np.zeros(1, bool)
     return {
+        "cover": (float((before > 0).sum() + (after > 0).sum()), float((before.size + after.size) * any_object)),
         "edges": (float((foreground & (before != after)).sum()), float(foreground.sum())),
         "ends": (float(len(np.setxor1d(ids, others))), float(len(both))),
         "sizes": (float(pixels.sum()), float(len(both))),

@@ -22,9 +22,10 @@ RESAMPLES = 1999
 class Finding:
     """One figure of a seam check, at seams and elsewhere.
 
-    name: `edges`, `ends` and `sizes` are of the labels alone; `objects` and `steps` of what was segmented again.
+    name: `cover`, `edges`, `ends` and `sizes` are of the labels alone, `objects` and `steps` of crops too.
     at_seams, elsewhere: hits by chances. low, high: the 95 % confidence interval of their difference (bootstrap).
-    p: of a permutation test, not corrected for the other figures. count: the seams or crops that it is from.
+    p: of a permutation test, not corrected for the other figures. least: the smallest p that so few seams can give.
+    count: the seams or crops that it is from.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Finding:
     low: float
     high: float
     p: float
+    least: float
     count: int
 
 
@@ -60,7 +62,15 @@ def tested(name: str, rows: Sequence[Floats], seed: int, *, larger: bool) -> Fin
     here, there = _shares(parts.sum(axis=0)).tolist()
     low, high = _interval(parts)
     return Finding(
-        name=name, at_seams=here, elsewhere=there, difference=here - there, low=low, high=high, p=p, count=len(some)
+        name=name,
+        at_seams=here,
+        elsewhere=there,
+        difference=here - there,
+        low=low,
+        high=high,
+        p=p,
+        least=(1 if larger else 2) * max(float(np.prod(1 / counts)), 1 / (1 + ROUNDS[-1])),
+        count=len(some),
     )
 
 
