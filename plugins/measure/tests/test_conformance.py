@@ -10,6 +10,7 @@ import pytest
 
 from tilewright.testing import MeasurerTests, TableTests
 from tilewright_measure.cellprofiler import CpMeasure
+from tilewright_measure.cut_score import CutScore
 from tilewright_measure.intensity import KNOWN, Intensity
 from tilewright_measure.neighbours import Neighbours
 from tilewright_measure.overlaps import Overlaps
@@ -31,6 +32,12 @@ class TestMeasurers(MeasurerTests):
     )
     def measurer(self, request: pytest.FixtureRequest) -> Any:
         return request.param
+
+
+class TestCutScore(MeasurerTests):
+    @pytest.fixture
+    def measurer(self) -> CutScore:
+        return CutScore()
 
 
 class TestRegionProps(MeasurerTests):

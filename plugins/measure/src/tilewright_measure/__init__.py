@@ -39,6 +39,11 @@ def tilewright_measurers() -> list[Spec]:
             summary="Any property of scikit-image's regionprops by name, of whole objects.",
         ),
         Spec(
+            name="cut-score",
+            target="tilewright_measure.cut_score:CutScore",
+            summary="How straight an object's straightest edge is, as tiles cut it: squidpy's cut score, in planes.",
+        ),
+        Spec(
             name="cp-measure",
             target="tilewright_measure.cellprofiler:CpMeasure",
             summary="CellProfiler's features by the library cp_measure, of whole objects.",
