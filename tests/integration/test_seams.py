@@ -148,7 +148,7 @@ def test_labels_that_are_wrong_at_tiles_are_found(nuclei: Labels, fault: str, se
 @pytest.mark.parametrize("segmenter", [(components, "touch", 0), (basins, "overlap", 48)], ids=["components", "basins"])
 def test_right_labels_raise_no_alarm(seed: int, segmenter: tuple[Any, str, int]) -> None:
     preset = ("sparse", "medium", "dense", "tissue")[seed % 4]
-    pixels = make((768, SIDE), preset, seed=100 + seed)[0]
+    pixels = make((800, SIDE), preset, seed=100 + seed)[0]
     labels, pipeline = run(pixels, *segmenter)
     checked = check_seams(labels, pixels, pipeline=pipeline, seed=seed)
     assert not checked.changed, checked
