@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..engine.table import Table
 from ..errors import InvalidOption
 
-__all__ = ["NEEDED", "Objects"]
+__all__ = ["NEEDED", "SHOWN", "Objects"]
 
 Numbers = NDArray[np.number]
 

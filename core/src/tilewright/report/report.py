@@ -21,18 +21,21 @@ from ..engine.recipe import provenance_at
 from ..engine.table import Table, check_same_labels
 from ..errors import InvalidImage, InvalidOption, NotReadable, TilewrightError
 from ..functions.measure import measure
+from ..functions.seams import check_seams
 from ..image import Image
 from ..image.drawing import colored, data_url, enlarged
 from ..io.formats import choose_table, open_image
+from ..metrics.seams import SeamCheck
 from ..storage.disk import write_whole
 from .charts import histogram, number
-from .objects import Objects
+from .objects import SHOWN, Objects
 from .planes import Planes
 
 __all__ = ["Report", "report"]
 
 SIZE = {"name": "size", "configuration": {"properties": ("basic", "ellipse")}}
 INTENSITY = {"name": "intensity", "configuration": {"properties": ("intensity_mean",)}}
+AROUND = 24  # pixels to either side of an object that differs
 TITLES = {"area": "size", "eccentricity": "eccentricity", "extent": "extent", "solidity": "solidity"}
 
 
@@ -62,12 +65,14 @@ def report(
     *,
     table: str | Path | None = None,
     storage: Mapping[str, Any] | None = None,
+    seams: bool = True,
 ) -> Report:
     """The page about a label image of any size, in bounded time and memory.
 
     image: what was segmented; by default what the provenance of the labels names. Without it pictures are outlines.
     table: of these labels, with what `size` measures; by default the one that their run wrote, else the objects are
         measured, for which `tilewright-measure` has to be installed. storage: how buckets are opened.
+    seams: whether what tiling did is checked (`check_seams`), which segments crops again.
 
     InvalidImage for labels without y and x; InvalidOption for a table that lacks columns, and if what the report needs
     is not installed; InvalidLabels for a table of other labels.
@@ -75,9 +80,11 @@ def report(
     sources = _Sources.of(os.fspath(labels), None if image is None else os.fspath(image), storage)
     measured = sources.table(table)
     objects = Objects.of(measured, sources.labels[0].spatial_axes)
-    facts = printable_values({**sources.facts(), **_figures(objects)})
+    checked, note = sources.checked() if seams else (None, "")
+    facts = printable_values({**sources.facts(), **_figures(objects), "seams": checked and checked.plain()})
     page = {
         "facts": facts,
+        "seams": (checked, note),
         "planes": Planes(labels=sources.labels, image=sources.image),
         "objects": objects,
         "sources": sources,
@@ -134,6 +141,13 @@ class _Sources:
                 raise InvalidOption(f"the format of {chosen!r} cannot be read back; leave the table out")
         measurers = [SIZE, INTENSITY] if self._fits else [SIZE]
         return measure(self.labels[0], self.image[0] if self._fits else None, measure=measurers)
+
+    def checked(self) -> tuple[SeamCheck | None, str]:
+        """What tiling did to the labels; None, and why, if it cannot be checked."""
+        try:
+            return check_seams(self.path, self.named or None), ""
+        except TilewrightError as error:
+            return None, str(error)
 
     @property
     def _fits(self) -> bool:
@@ -199,7 +213,13 @@ def _figures(objects: Objects) -> dict[str, Any]:
     return {"n_objects": len(objects), "figures": ends}
 
 
-def _page(facts: Mapping[str, Any], planes: Planes, objects: Objects, sources: _Sources) -> str:
+def _page(
+    facts: Mapping[str, Any],
+    seams: tuple[SeamCheck | None, str],
+    planes: Planes,
+    objects: Objects,
+    sources: _Sources,
+) -> str:
     try:
         from jinja2 import Environment, StrictUndefined
     except ImportError as error:
@@ -215,6 +235,9 @@ def _page(facts: Mapping[str, Any], planes: Planes, objects: Objects, sources: _
         facts=facts,
         note=printable(sources.note),
         overview=None if overview is None else data_url(overview),
+        seams=seams[0],
+        no_seams=printable(seams[1]),
+        differences=[] if seams[0] is None else _differences(planes, seams[0]),
         galleries=_galleries(planes, objects, sources.tile),
         charts=_charts(objects),
         density=_density(objects, shape) if len(objects) else None,
@@ -229,6 +252,17 @@ def _galleries(planes: Planes, objects: Objects, tile: Mapping[str, int]) -> dic
         return {"picture": picture, "label": label, "pixels": pixels}
 
     return {name: [shown(row) for row in rows] for name, rows in objects.groups(tile).items()}
+
+
+def _differences(planes: Planes, checked: SeamCheck) -> list[dict[str, Any]]:
+    """Objects at seams that are others in one piece, the worst first."""
+    shown = []
+    for each in checked.differences[:SHOWN]:
+        place = dict(zip(checked.axes, each.place, strict=True))
+        box = {axis: slice(max(0, at - AROUND), at + AROUND) for axis, at in place.items() if axis != "t"}
+        picture = data_url(planes.crop(box, place.get("t", 0), each.label))
+        shown.append({"picture": picture, "label": each.label, "how": each.how, "iou": each.iou})
+    return shown
 
 
 def _charts(objects: Objects) -> list[dict[str, str]]:
