@@ -111,6 +111,16 @@ def test_an_object_with_a_nan_has_nan_and_its_neighbour_has_not():
                 np.testing.assert_allclose(columns[name], expected[name], rtol=1e-12, err_msg=name)
 
 
+def test_a_nan_beside_an_object_in_its_box_is_none_of_its_pixels():
+    labels, pixels = np.tri(4, dtype=int), np.arange(16.0).reshape(4, 4)
+    expected = reference(labels, pixels, (1.0, 1.0))
+    pixels[0, 3] = np.nan
+    for tile in (1, 3, 4):
+        columns = measured(EVERYTHING, labels, pixels[None], tile=tile)
+        for name in ("intensity_mean", "intensity_median", "centroid_weighted-0", "moments_weighted-3-3"):
+            np.testing.assert_allclose(columns[name], expected[name], rtol=1e-12, err_msg=name)
+
+
 def test_infinite_pixels_have_infinite_means_and_extremes():
     labels, pixels = np.array([[1, 1, 2, 2]]), np.array([[1.0, np.inf, 3.0, 4.0]])
     for tile in (1, 4):
