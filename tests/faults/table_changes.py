@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas  # noqa: F401 - pyarrow imports it; here once, and not in every process
 import zarr
 from changes import SHAPE, TILE, Case, command, ones, pixels, same
 from numpy.typing import NDArray
@@ -25,27 +26,26 @@ import tilewright_geojson.table  # noqa: F401 - imported before the processes pa
 import tilewright_measure.size
 import tilewright_measure.tables.csv
 import tilewright_measure.tables.h5ad
+import tilewright_measure.tables.ngio
 import tilewright_measure.tables.parquet  # noqa: F401 - likewise
 from tilewright import Grid, Pipeline, open_image
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableCase(Case):
-    """A run with a table of a format."""
+    """A run with a table of a format, which may lie in the image. consolidated: of the image."""
 
-    suffix: str = ".csv"
+    table: str = "cells.csv"
 
     def __str__(self) -> str:
-        return f"{super().__str__()} {self.suffix}"
-
-    @property
-    def table(self) -> str:
-        return f"cells{self.suffix}"
+        return f"{super().__str__()} {self.table}"
 
     def prepare(self, folder: Path) -> None:
-        array = zarr.create_array(folder / "image.zarr", data=pixels(), chunks=(TILE, TILE), dimension_names=["y", "x"])
+        Case(kind="image", zarr_format=self.zarr_format).prepare(folder)
         if self.overwrite:
-            self._pipeline(ones).run(np.asarray(array[:]), folder / self.output, table=folder / self.table)
+            self._pipeline(ones).run(pixels(), folder / self.output, table=folder / self.table)
+        if self.consolidated:
+            zarr.consolidate_metadata(folder / "image.zarr")
 
     def run(self, folder: Path) -> None:
         options: dict[str, Any] = {"overwrite": self.overwrite, "workers": 1}
@@ -62,11 +62,11 @@ class TableCase(Case):
     def seen(self, folder: Path) -> NDArray[Any] | None:
         """The areas in the table, and then the labels; None if there is neither."""
         labels, table = folder / self.output, folder / self.table
-        if not table.exists():
+        areas = AREAS[self.table](table) if table.exists() else None
+        if areas is None:
             if labels.exists():
                 raise AssertionError("there are labels, and no table of them")
             return None
-        areas = AREAS[self.suffix](table)
         return np.concatenate([areas, open_image(labels).data[:].ravel()]) if labels.exists() else areas
 
     def expected(self) -> NDArray[Any]:
@@ -87,6 +87,8 @@ class TableCase(Case):
         left |= {file.name for file in (folder / "checkpoints").glob("*")}
         if left:
             raise AssertionError(f"left behind: {left}")
+        if (zarr.open_group(folder / "image.zarr").metadata.consolidated_metadata is not None) != self.consolidated:
+            raise AssertionError("the metadata are not consolidated as they were")
 
 
 def _both(labels: NDArray[Any]) -> NDArray[Any]:
@@ -121,20 +123,35 @@ def _of_geojson(path: Path) -> NDArray[Any]:
     return np.array([feature["properties"]["measurements"]["area"] for feature in features]).astype(np.int64)
 
 
+def _of_ngio(path: Path) -> NDArray[Any] | None:
+    """As ngio finds it; ngio itself takes seconds to be imported, which each process would have to do."""
+    image = zarr.open_group(path.parent.parent, mode="r")
+    if "cells" not in image["tables"].attrs.get("tables", []):
+        return None
+    if image["tables/cells"].attrs["type"] != "feature_table":
+        raise AssertionError("what is listed is not a table")
+    return _of_parquet(path / "table.parquet")
+
+
 AREAS = {
-    ".csv": _of_csv,
-    ".parquet": _of_parquet,
-    ".h5ad": _of_h5ad,
-    ".table.zarr": _of_zarr,
-    ".geojson": _of_geojson,
+    "cells.csv": _of_csv,
+    "cells.parquet": _of_parquet,
+    "cells.h5ad": _of_h5ad,
+    "cells.table.zarr": _of_zarr,
+    "cells.geojson": _of_geojson,
+    "image.zarr/tables/cells": _of_ngio,
 }
 
 
 def cases() -> Iterator[Case]:
-    """Every format, with and without an earlier output, and a checkpoint elsewhere."""
-    for suffix in AREAS:
+    """Every format, with and without an earlier output, and a checkpoint elsewhere; images of both versions."""
+    for table in AREAS:
         for overwrite in (False, True):
-            yield TableCase(kind="zarr-array", suffix=suffix, overwrite=overwrite, elsewhere=overwrite)
+            yield TableCase(kind="zarr-array", table=table, overwrite=overwrite, elsewhere=overwrite)
+    for overwrite in (False, True):
+        made: dict[str, Any] = {"kind": "zarr-array", "table": "image.zarr/tables/cells", "overwrite": overwrite}
+        yield TableCase(**made, consolidated=True)
+        yield TableCase(**made, zarr_format=2, consolidated=overwrite)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,19 @@ def test_a_stage_with_nothing_to_do_says_nothing() -> None:
     assert said == []
 
 
+def test_steps_of_measuring_count_blocks_ranges_and_rows() -> None:
+    lines: list[str] = []
+    report = Lines(write=lines.append, clock=Clock())
+    for step in ("measure", "tabulate", "table"):
+        report(step, 0, 9)
+        report(step, 9, 9)
+    assert lines == [
+        "measure: 9 of 9 blocks in 0.0 s",
+        "tabulate: 9 of 9 ranges in 0.0 s",
+        "table: 9 of 9 rows in 0.0 s",
+    ]
+
+
 def test_bars_on_a_terminal_show_each_stage_with_its_count() -> None:
     screen = StringIO()
     with Bars(Console(force_terminal=True, file=screen, width=100)) as bars:

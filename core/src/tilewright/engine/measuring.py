@@ -72,8 +72,8 @@ class Measurement:
             row = np.arange(start, stop)
             when = np.searchsorted(objects.times, row, side="right") - 1
             key = {"t": when, "label": np.asarray(objects.ids[start:stop])}
-            rest = (self._made(each, name, start, stop) for each, name in self._shown())
-            yield {name: key[name] for name in key_of(times=self.measuring.facts.times)} | dict(rest)
+            rest = self._made(self._shown(), start, stop)
+            yield {name: key[name] for name in key_of(times=self.measuring.facts.times)} | rest
 
     def labels_fingerprint(self) -> str:
         """A text that is the same for equal label images, however they are stored or cut, and for no others."""
@@ -83,25 +83,26 @@ class Measurement:
         for start in range(0, self.n_rows, ROWS):
             stop = min(start + ROWS, self.n_rows)
             digest.update(measuring.objects.ids[start:stop].astype("<u8").tobytes())
-            for name in MARKS:
-                digest.update(self._made(extents, name, start, stop)[1].astype("<u8").tobytes())
+            for values in self._made([(extents, name) for name in MARKS], start, stop).values():
+                digest.update(values.astype("<u8").tobytes())
         return digest.hexdigest()
 
     def _shown(self) -> list[tuple[Measure, str]]:
         return [(each, name) for each in self.measuring.measurers if not each.hidden for name in each.columns]
 
-    def _made(self, each: Measure, name: str, start: int, stop: int) -> tuple[str, NDArray[Any]]:
-        """The name of a column, and some rows of it."""
-        ranges, recorded = self._rows[each.depth]
-        made = [np.zeros(0, each.columns[name].dtype)]
-        first = int(np.searchsorted(ranges["stop"], start, side="right"))
-        for number in range(first, len(ranges)):
-            low, high = int(ranges["start"][number]), int(ranges["stop"][number])
-            if low >= stop:
-                break
-            arrays = self._arrays(each.depth, number, recorded[number].place)
-            made.append(arrays[each.array(name)][max(0, start - low) : min(stop, high) - low])
-        return name, np.concatenate(made)
+    def _made(self, wanted: Sequence[tuple[Measure, str]], start: int, stop: int) -> dict[str, NDArray[Any]]:
+        """Some rows of columns, by name."""
+        made = {name: [np.zeros(0, each.columns[name].dtype)] for each, name in wanted}
+        for depth in {each.depth for each, _ in wanted}:
+            ranges, recorded = self._rows[depth]
+            first, last = np.searchsorted(ranges["stop"], start, side="right"), np.searchsorted(ranges["start"], stop)
+            for number in range(int(first), int(last)):  # all columns of a range, so that its record is decoded once
+                low = int(ranges["start"][number])
+                arrays = self._arrays(depth, number, recorded[number].place)
+                for each, name in wanted:
+                    if each.depth == depth:
+                        made[name].append(arrays[each.array(name)][max(0, start - low) : stop - low])
+        return {name: np.concatenate(parts) for name, parts in made.items()}
 
     def _arrays(self, depth: int, number: int, place: Place) -> dict[str, NDArray[Any]]:
         """What is recorded of a range; the last one of each pass is at hand."""
@@ -242,7 +243,8 @@ class Measurement:
         for each in measuring.now:
             if each.number in wanted:
                 for name in each.columns:
-                    measuring.checkpoint.save(f"known-{each.array(name)}", self._made(each, name, 0, self.n_rows)[1])
+                    values = self._made([(each, name)], 0, self.n_rows)[name]
+                    measuring.checkpoint.save(f"known-{each.array(name)}", values)
         if measuring.depth == 0 and measuring.boxes is not None:
             self._save_owners(measuring.measurers[measuring.boxes])
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 __all__ = ["duration", "unit"]
 
-UNITS = {"predict": "batches", "write": "blocks", "finish": "steps"}
+UNITS = {
+    "predict": "batches",
+    "write": "blocks",
+    "measure": "blocks",
+    "tabulate": "ranges",
+    "table": "rows",
+    "finish": "steps",
+}
 
 
 def unit(step: str) -> str:

@@ -76,7 +76,7 @@ class Intensity:
 
     @property
     def after(self) -> RankPass | None:
-        """The passes that find quantiles of more than 16 bits."""
+        """The passes that find quantiles of more than 8 bits."""
         return self._last.after if self._ranked else None
 
     def _weighted(self, facts: Facts) -> dict[str, Property]:

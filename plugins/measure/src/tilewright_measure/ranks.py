@@ -1,8 +1,9 @@
-"""Exact quantiles by radix selection: 16 bits of the values at a time, from the highest on.
+"""Exact quantiles by radix selection: a digit of the values at a time, from the highest on.
 
-A pass counts, in each object, the values' next 16 bits among those values that have the bits which are decided already;
-the counts say which 16 bits the value of each rank has. Values of at most 16 bits need no pass before the last one,
-those of 32 bits one and of 64 bits three.
+A pass counts, in each object, the values' next digits among those values that have the bits which are decided already;
+the counts say which digit the value of each rank has. Values of 16 bits are two digits of 8 bits: what is counted in
+one pass over digits of 16 bits is nearly as many rows as there are pixels, and a second look at the pixels costs less.
+Wider values are digits of 16 bits, so that there are two passes for 32 bits and four for 64.
 """
 
 from __future__ import annotations
@@ -17,14 +18,12 @@ from numpy.typing import NDArray
 
 from tilewright.abc import Block, Column, Columns, Facts, Quantity, Rows, unsplit
 
-from .runs import Ints
+from .runs import Ints, Runs
 from .values import from_order, in_order
 
 __all__ = ["LAST", "RankPass", "quantiles"]
 
-BITS = 16
 LAST = 3  # the number of the last pass: 64 bits are four
-DIGITS = 1 << BITS
 
 
 class Ranks(NamedTuple):
@@ -38,10 +37,19 @@ class Ranks(NamedTuple):
     pixels: Ints
 
 
+def _bits(facts: Facts) -> int:
+    """The bits of a digit."""
+    return 16 if _size(facts) > 2 else 8
+
+
+def _size(facts: Facts) -> int:
+    """The bytes of a value."""
+    return 1 if facts.dtype is None else facts.dtype.itemsize
+
+
 def _before(facts: Facts, number: int) -> int:
     """How many passes have decided bits before this one; -1 if it has none to decide."""
-    size = 1 if facts.dtype is None else facts.dtype.itemsize
-    digits = max(1, size * 8 // BITS)
+    digits = _size(facts) * 8 // _bits(facts)
     return max(-1, number - (LAST + 1 - digits))
 
 
@@ -60,32 +68,42 @@ def _first_with(prefix: NDArray[np.uint64]) -> Ints:
 
 
 def counts_of(block: Block, number: int, before: Ranks | None, ranks: int) -> Rows:
-    """Rows of a slot (channel and rank in one number), the next 16 bits of a value, and how many pixels have them."""
-    labels = block.labels[block.core]
-    inside = (labels > 0) & (labels <= block.n)
-    index = labels[inside] - 1
-    shift = BITS * (LAST - number)
+    """Rows of a slot (channel and rank in one number), the next digit of a value, and how many pixels have it."""
+    runs, bits = Runs.of_block(block), _bits(block.facts)
+    index = np.repeat(runs.of, runs.length)
     of, rows = [np.zeros(0, np.int64)], [np.zeros((0, 3), np.int64)]
     assert block.pixels is not None  # it is measured only where there is an image
     for channel, pixels in enumerate(block.pixels):
-        values = in_order(pixels[block.core][inside]).astype(np.uint64)
-        digit = (values >> np.uint64(shift)).astype(np.int64) % DIGITS
-        for rank, mine in _chosen(values, index, before, channel, shift + BITS):
-            key, count = np.unique(index[mine] * DIGITS + digit[mine], return_counts=True)
-            of.append(key // DIGITS)
-            rows.append(np.stack([np.full(len(key), channel * ranks + rank), key % DIGITS, count], axis=1))
+        flat = pixels[block.core].reshape(-1)
+        values = in_order(flat[runs.spread(np.ones(len(runs.of), bool), flat.size)])
+        high = values >> values.dtype.type(bits * (LAST - number))
+        for rank, mine in _chosen(high, index, before, channel, bits):
+            digit = high[mine] & high.dtype.type((1 << bits) - 1)
+            key, count = _occurrences((index[mine] << bits) | digit.astype(np.int64), block.n << bits)
+            of.append(key >> bits)
+            rows.append(np.stack([np.full(len(key), channel * ranks + rank), key & ((1 << bits) - 1), count], axis=1))
     return Rows(np.concatenate(of), np.concatenate(rows))
 
 
-def _chosen(values: Any, index: Ints, before: Ranks | None, channel: int, shift: int) -> Iterator[tuple[int, Any]]:
-    """Each rank of a channel for which values are counted, and which values."""
+def _occurrences(keys: Ints, end: int) -> tuple[Ints, Ints]:
+    """The distinct keys, ascending, and how often each occurs. All are below `end`; in a table if it is small."""
+    if end > 4 * len(keys):
+        return np.unique(keys, return_counts=True)
+    count = np.bincount(keys)
+    key = np.flatnonzero(count)
+    return key, count[key]
+
+
+def _chosen(high: Any, index: Ints, before: Ranks | None, channel: int, bits: int) -> Iterator[tuple[int, Any]]:
+    """Each rank of a channel for which digits are counted, and of which values."""
     if before is None:
         yield 0, slice(None)
         return
-    high, prefix = values >> np.uint64(shift), before.prefix[:, channel]
-    first = _first_with(prefix)
+    prefix = before.prefix[:, channel].astype(high.dtype)
+    upper, first = high >> high.dtype.type(bits), _first_with(prefix)
     for rank in range(prefix.shape[1]):
-        yield rank, (first[:, rank] == rank)[index] & (high == prefix[:, rank][index])
+        mine = np.flatnonzero(upper == prefix[:, rank][index])
+        yield rank, mine[first[index[mine], rank] == rank]
 
 
 def decided(rows: Rows, before: Ranks | None, fractions: tuple[float, ...], n: int, facts: Facts) -> Ranks:
@@ -97,7 +115,7 @@ def decided(rows: Rows, before: Ranks | None, fractions: tuple[float, ...], n: i
         np.add.at(pixels, of, count * (slot == 0))
         nan = np.zeros((n, channels), bool)
         if np.dtype(facts.dtype).kind == "f":
-            greatest = digit == DIGITS - 1
+            greatest = digit == (1 << _bits(facts)) - 1  # no other value than NaN has such a first digit
             nan[of[greatest], slot[greatest] // ranks] = True
         before = _first_ranks(pixels, fractions, channels, nan)
     slots = np.arange(channels)[:, None] * ranks + _first_with(before.prefix)
@@ -106,7 +124,7 @@ def decided(rows: Rows, before: Ranks | None, fractions: tuple[float, ...], n: i
     start = np.searchsorted(of * channels * ranks + slot, wanted)
     target = np.append(0, up_to)[start] + before.rank
     row = np.searchsorted(up_to, target, side="right")
-    prefix = (before.prefix << np.uint64(BITS)) | digit[row].astype(np.uint64)
+    prefix = (before.prefix << np.uint64(_bits(facts))) | digit[row].astype(np.uint64)
     return Ranks(prefix, target - (up_to - count)[row], before.pixels)
 
 

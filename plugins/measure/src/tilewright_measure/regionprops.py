@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,9 @@ from tilewright.errors import InvalidOption
 from .columns import check_names, of_channel
 from .shapes import unit_of
 
-__all__ = ["RegionProps"]
+__all__ = ["FunctionsOfObjects", "RegionProps"]
+
+Wanted = str | Callable[..., Any]  # a property of scikit-image's, or a function for `extra_properties`
 
 PLACES = ("centroid", "centroid_weighted")  # in units, from the image's corner
 WEIGHED = ("intensity", "weighted")  # in the names of properties that look at pixels
@@ -44,9 +47,13 @@ class RegionProps:
         check_names(self.properties, names, "regionprops")
 
     @property
+    def _wanted(self) -> tuple[Wanted, ...]:
+        return self.properties
+
+    @property
     def pixels(self) -> bool:
         """Whether one of the properties looks at pixels."""
-        return any(_weighed(name) for name in self.properties)
+        return any(map(_weighed, self._wanted))
 
     def columns(self, facts: Facts, /) -> Mapping[str, Column]:
         """The properties, those of several numbers in a column for each, as scikit-image has them for an example."""
@@ -74,32 +81,48 @@ class RegionProps:
 
     def _columns(self, labels: Any, pixels: list[Any], facts: Facts) -> Iterator[tuple[str, NDArray[Any]]]:
         """The columns of the objects as they are in a crop."""
-        shapes = [name for name in self.properties if not _weighed(name)]
+        shapes = [each for each in self._wanted if not _weighed(each)]
         yield from _table(labels, None, shapes, facts).items()
-        weighed = [name for name in self.properties if _weighed(name)]
+        weighed = [each for each in self._wanted if _weighed(each)]
         for channel, image in zip(facts.channels, pixels, strict=True):
             for name, values in _table(labels, image, weighed, facts).items():
                 yield of_channel(name, channel, facts), values
 
 
-def _weighed(name: str) -> bool:
-    return any(part in name for part in WEIGHED)
+@dataclass(frozen=True, kw_only=True)
+class FunctionsOfObjects(RegionProps):
+    """What functions return of each object, as scikit-image's `extra_properties`: `f(mask)` or `f(mask, pixels)`."""
+
+    properties: tuple[str, ...] = ()
+    functions: tuple[Callable[..., Any], ...]
+
+    @property
+    def _wanted(self) -> tuple[Wanted, ...]:
+        return self.functions
+
+
+def _weighed(wanted: Wanted) -> bool:
+    if callable(wanted):
+        return len(inspect.signature(wanted).parameters) == 2
+    return any(part in wanted for part in WEIGHED)
 
 
 def _dtype(values: NDArray[Any]) -> np.dtype[Any]:
     return np.dtype(np.int64 if values.dtype.kind in "iu" else np.float64)
 
 
-def _table(labels: Any, image: Any, properties: list[str], facts: Facts) -> dict[str, NDArray[Any]]:
+def _table(labels: Any, image: Any, wanted: list[Wanted], facts: Facts) -> dict[str, NDArray[Any]]:
     """scikit-image's table. InvalidOption for a property that it does not have of such labels, or not as numbers."""
     from skimage.measure import regionprops_table
 
     table: dict[str, NDArray[Any]] = {}
-    for name in properties:
+    for each in wanted:
+        name = each if isinstance(each, str) else each.__name__
+        options: Any = {"properties": (each,)} if each is name else {"properties": (), "extra_properties": (each,)}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of hulls of flat objects
-                columns = regionprops_table(labels, image, properties=(name,), spacing=facts.spacing)
+                columns = regionprops_table(labels, image, spacing=facts.spacing, **options)
         except NotImplementedError as error:
             raise InvalidOption(
                 f"scikit-image has no {name!r} of labels with axes {facts.axes!r} and spacing {facts.spacing}: {error}"

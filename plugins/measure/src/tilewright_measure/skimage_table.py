@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from tilewright import Image, measure
 
 from .intensity import KNOWN, Intensity
 from .neighbours import Neighbours
-from .regionprops import RegionProps
+from .regionprops import FunctionsOfObjects, RegionProps
 from .shapes import PROPERTIES
 from .size import Size
 
@@ -22,36 +22,46 @@ NEIGHBOURS = ("contacts", "border_shared", "nearest_distance")
 
 
 def regionprops_table(
-    labels: Any,
-    image: Any = None,
+    label_image: Any,
+    intensity_image: Any = None,
     properties: Iterable[str] = ("label", "bbox"),
     *,
-    spacing: float | Sequence[float] | None = None,
+    cache: bool = True,  # noqa: ARG001 - scikit-image's: what is computed twice or not is ours to choose
     separator: str = "-",
+    extra_properties: Iterable[Callable[..., Any]] | None = None,
+    spacing: float | Sequence[float] | None = None,
     **options: Any,
 ) -> dict[str, NDArray[Any]]:
     """The table of `skimage.measure.regionprops_table`, of arrays that need not fit into memory.
 
-    labels: (y, x) or (z, y, x) whole numbers: an array (numpy, dask, zarr), an `Image`, or a path. image: likewise; an
-    array may have channels along one more axis, the last one, whose columns end in `-0`, `-1`, …
+    label_image: (y, x) or (z, y, x) whole numbers: an array (numpy, dask, zarr), an `Image`, or a path.
+    intensity_image: likewise; an array may have channels along one more axis, the last one, whose columns end in `-0`,
+        `-1`, …
     properties: scikit-image's, and those that `tilewright-measure` adds: `size`, `intensity` and `neighbours` have a
-    list. spacing: of an array's axes. options: those of `tilewright.measure`, such as `workers` or `processes`.
+        list.
+    cache: has no effect. spacing: of an array's axes. options: those of `tilewright.measure`, such as `workers`.
+    extra_properties: functions `f(mask)` or `f(mask, pixels)` of an object's box, which return numbers; each is a
+        property of its name.
 
-    Properties that are parts of an object, such as `area_filled`, are measured of whole objects, which have to fit into
-    memory; NaN for one that does not. A property for which scikit-image raises an error, such as the perimeter in three
-    dimensions, is left out. InvalidOption for a property that does not exist, or is not a number of each object.
+    Extra properties, and those that need an object's box, such as `area_filled`, are measured of whole objects, which
+    have to fit into memory; NaN for one that does not. A property for which scikit-image raises an error, such as the
+    perimeter in three dimensions, is left out. InvalidOption for a property that does not exist, or is not a number of
+    each object.
 
     >>> labels = np.array([[1, 1, 0], [0, 0, 7]])
     >>> regionprops_table(labels, properties=("label", "area"))["area"].tolist()
     [2.0, 1.0]
     """
-    wanted = tuple(dict.fromkeys(properties))
-    labels = _image_of(labels, spacing)
-    table = measure(labels, _pixels_of(image, labels), measure=_measurers(wanted), **options)
+    wanted, functions = tuple(dict.fromkeys(properties)), tuple(extra_properties or ())
+    labels = _image_of(label_image, spacing)
+    measurers = _measurers(wanted) + ([FunctionsOfObjects(functions=functions)] if functions else [])
+    table = measure(labels, _pixels_of(intensity_image, labels), measure=measurers, **options)
     result: dict[str, NDArray[Any]] = {}
-    for name in wanted:
+    for name in (*wanted, *(each.__name__ for each in functions)):
         result |= {column.replace("-", separator): table[column] for column in _columns_of(name, list(table))}
-    return result
+    if len(ids := result.get("label", np.zeros(0))) and ids[-1] > np.iinfo(np.int64).max:
+        return result  # scikit-image has none of these
+    return result | {name: values.astype(np.int64) for name, values in result.items() if name == "label"}
 
 
 def _image_of(labels: Any, spacing: float | Sequence[float] | None) -> Any:

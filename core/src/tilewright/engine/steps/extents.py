@@ -42,18 +42,17 @@ class Extents:
 
     def partial(self, block: Block) -> dict[str, NDArray[Any]]:
         start, length, number = block.runs
-        order = np.argsort(number, kind="stable")
-        order = order[slice(*np.searchsorted(number[order], [1, block.n + 1]))]
-        runs = length[order]
-        places = np.stack(np.unravel_index(start[order], lengths(block.core)), axis=1)
-        places += [part.start for part in block.place.core]
-        first = np.searchsorted(number[order], np.arange(1, block.n + 1))
-        ahead = places.copy()
-        ahead[:, -1] += runs - 1
+        mine = (number > 0) & (number <= block.n)
+        of, runs = number[mine] - 1, length[mine]
+        places = np.stack(np.unravel_index(start[mine], lengths(block.core)))
+        places += np.array([[part.start] for part in block.place.core])
+        ends = places + 1
+        ends[-1] += runs - 1
+        marks = _marks(places, runs, block.facts.shape)
         return {
-            "start": np.minimum.reduceat(places, first, axis=0),
-            "stop": np.maximum.reduceat(ahead, first, axis=0) + 1,
-            "marks": np.add.reduceat(_marks(places, runs, block.facts.shape), first, axis=0),
+            "start": _folded(np.minimum, places, of, block.n),
+            "stop": _folded(np.maximum, ends, of, block.n),
+            "marks": _folded(np.add, marks, of, block.n),
         }
 
     def finish(self, merged: Mapping[str, Any], facts: Facts) -> Columns:
@@ -65,12 +64,22 @@ class Extents:
         return unsplit(self, block)
 
 
+def _folded(ufunc: np.ufunc, values: NDArray[Any], of: NDArray[Any], n: int) -> NDArray[Any]:
+    """(n, k) what `ufunc` makes of the values (k, runs) of each object's runs."""
+    folded = np.zeros((len(values), n), values.dtype)
+    for row, each in zip(folded, values, strict=True):
+        if ufunc is not np.add:
+            row[of] = each
+        ufunc.at(row, of, each)
+    return folded.T
+
+
 def _marks(places: NDArray[Any], runs: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint64]:
-    """The marks of runs of some lengths that start at some places."""
-    start = np.zeros(len(places), np.uint64)
-    for axis, length in enumerate(shape):
-        start = start * np.uint64(length) + places[:, axis].astype(np.uint64)
+    """(3, runs) the marks of runs of some lengths that start at some places."""
+    start = np.zeros(len(runs), np.uint64)
+    for place, length in zip(places, shape, strict=True):
+        start = start * np.uint64(length) + place.astype(np.uint64)
     n, one, two = runs.astype(np.uint64), np.uint64(1), np.uint64(2)
     sums = n * (n - one) // two  # 0 + 1 + … + (n - 1), and the squares of these
     squares = sums * (two * n - one) // np.uint64(3)
-    return np.stack([n, n * start + sums, n * start * start + two * start * sums + squares], axis=1)
+    return np.stack([n, n * start + sums, n * start * start + two * start * sums + squares])
