@@ -17,7 +17,7 @@ from functions.nuclei import DATA
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
-from tilewright import Grid, Image, Pipeline, Result, measure
+from tilewright import Grid, Image, Pipeline, Result, check_seams, measure
 from tilewright.cli import main
 from tilewright.errors import InvalidImage, InvalidLabels, InvalidOption
 from tilewright.image.drawing import edges, outlined, stretched
@@ -89,6 +89,31 @@ def test_what_repeats_the_run_gives_the_same_labels(tmp_path: Path) -> None:
     arguments = command.replace("pipeline.json", str(tmp_path / "pipeline.json")).split()[1:]
     assert CliRunner().invoke(main, arguments, catch_exceptions=False).exit_code == 0
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "cells.ome.zarr", mode="r")["0"][...], before)
+
+
+def test_it_says_what_tiling_did(run: Result, tmp_path: Path) -> None:
+    checked = check_seams(run.path)
+    made = report(run.path)
+    assert made.facts["seams"] == checked.plain()
+    assert checked.verdict in made.html
+    assert "What tiling did" not in report(run.path, seams=False).html
+    zarr.create_array(tmp_path / "labels.zarr", data=np.ones((40, 60), np.uint16), dimension_names="yx")
+    assert "It was not checked: the labels do not say in which tiles" in report(tmp_path / "labels.zarr").html
+
+
+def test_objects_that_tiling_changed_are_shown(tmp_path: Path) -> None:
+    pixels = np.zeros((512, 512), np.uint8)
+    y, x = np.mgrid[:512, :512]
+    pixels[(y % 24 - 12) ** 2 + (x % 24 - 12) ** 2 < 90] = 200
+    zarr.create_array(tmp_path / "image.zarr", data=pixels, dimension_names="yx")
+    pipeline = Pipeline(segmenter={"name": "threshold", "configuration": {"threshold": 100}}, tiler=Grid(tile=128))
+    result = pipeline.run(tmp_path / "image.zarr", tmp_path / "cells.ome.zarr")
+    labels = zarr.open_group(result.path, mode="r+")["0"]
+    labels[124:132] = 0  # as a tile whose margin is lost
+    labels[:, 252:260] = 0
+    page = report(result.path).html
+    assert "Tiling changed these labels" in page
+    assert "Objects beside seams that are others in one piece" in page
 
 
 def test_labels_of_another_run_do_not_get_this_table(run: Result, tmp_path: Path) -> None:
