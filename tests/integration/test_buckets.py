@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bucket_workflow
 import numpy as np
 import pytest
 import zarr
+from bucket_workflow import NAMES, workflow
 from buckets import Proxy, keys, pixels, put_image, service
 from scipy import ndimage
 
@@ -365,6 +367,107 @@ def test_a_table_of_labels_in_a_bucket_needs_a_path(proxy: Proxy, tmp_path: Path
     )
     assert table.n_rows == result.n_objects
     assert (tmp_path / "again.csv").read_text() == (tmp_path / "cells.csv").read_text()
+
+
+def ran(results: Any) -> list[str]:
+    """The steps that were run."""
+    return [name for name, result in results.items() if result.seconds]
+
+
+def places_of(destination: str) -> dict[str, str]:
+    """Where the labels of the steps of `bucket_workflow` are; they are in the image without a destination."""
+    return {name: f"{destination}/{name}.ome.zarr" if destination else f"{IMAGE}/labels/{name}" for name in NAMES}
+
+
+@pytest.mark.parametrize("destination", ["", "s3://bucket/made"])
+def test_a_workflow_writes_to_a_bucket_and_repeats_what_differs(proxy: Proxy, destination: str) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    where: Any = {"destination": destination or None, "storage": {"endpoint": proxy.endpoint}}
+    assert ran(workflow().run(IMAGE, **where)) == [*NAMES]
+    expected, places = workflow().run(pixels()), places_of(destination)
+    for name in NAMES:
+        assert np.array_equal(labels_at(proxy, places[name]), expected[name].labels.compute())
+    again = workflow().run(IMAGE, **where)
+    assert ran(again) == []
+    assert str(again["grown"].path) == places["grown"]
+    assert np.array_equal(again["grown"].labels.compute(), expected["grown"].labels.compute())
+    with pytest.raises(AlreadyExists, match=r"is not what step 'grown' makes: .*distance"):
+        workflow(2.0).run(IMAGE, **where)
+    assert ran(workflow(2.0).run(IMAGE, **where, overwrite=True)) == ["grown", "brightest"]
+
+
+def test_labels_of_a_step_in_a_bucket_that_were_changed_are_noticed(proxy: Proxy) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    storage = {"endpoint": proxy.endpoint}
+    workflow().run(IMAGE, storage=storage)
+    level = open_image(f"{IMAGE}/labels/nuclei", storage=storage).levels[0].path
+    store, place = Location(f"{IMAGE}/labels/nuclei/{level}", storage).opened(read_only=False)
+    zarr.open_array(store, path=place, mode="r+")[:32, :32] = 0
+    with pytest.raises(AlreadyExists, match="its labels were changed after they had been written"):
+        workflow().run(IMAGE, storage=storage)
+
+
+@pytest.mark.parametrize("destination", ["", "s3://bucket/made"])
+def test_a_workflow_on_a_bucket_that_is_killed_resumes(
+    server: tuple[str, int], proxy: Proxy, tmp_path: Path, destination: str
+) -> None:
+    def started(kill_before: int = 0) -> subprocess.Popen[bytes]:
+        proxy.writes, proxy.before_write = 0, lambda number: running.kill() if number == kill_before else None
+        command = [sys.executable, bucket_workflow.__file__, IMAGE, destination, proxy.endpoint]
+        running = subprocess.Popen(command, cwd=tmp_path)
+        return running
+
+    direct = "http://{}:{}".format(*server)
+    put_image(IMAGE, direct, pixels())
+    assert started().wait() == 0
+    writes = proxy.writes
+    for number in (writes // 3, writes // 2, writes - 2):
+        put_image(IMAGE, direct, pixels(number), chunks_only=True)
+        assert started(kill_before=number).wait() != 0
+        assert started().wait() == 0
+        expected = workflow().run(pixels(number))
+        for name, place in places_of(destination).items():
+            assert np.array_equal(labels_at(proxy, place), expected[name].labels.compute())
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_of_a_step_on_a_bucket_needs_an_absolute_path(proxy: Proxy, tmp_path: Path) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    storage = {"endpoint": proxy.endpoint}
+    with pytest.raises(InvalidOption, match="tables are written to local folders, and s3://bucket/made is not one"):
+        workflow(measure=["size"], table="grown.csv").run(IMAGE, "s3://bucket/made", storage=storage)
+    with pytest.raises(InvalidOption, match=r"tables are written to local folders; give a path"):
+        workflow(measure=["size"]).run(IMAGE, storage=storage)
+    assert [key for key in keys("s3://bucket", proxy.endpoint) if not key.startswith("image.ome.zarr/")] == []
+    table = tmp_path / "grown.csv"
+    results = workflow(measure=["size"], table=table).run(IMAGE, "s3://bucket/made", storage=storage)
+    assert results["brightest"].table is not None
+    assert ran(workflow(measure=["size"], table=table).run(IMAGE, "s3://bucket/made", storage=storage)) == []
+    table.unlink()
+    with pytest.raises(AlreadyExists, match="there is no table"):
+        workflow(measure=["size"], table=table).run(IMAGE, "s3://bucket/made", storage=storage)
+
+
+def test_regions_and_given_labels_in_a_bucket_are_read(proxy: Proxy, tmp_path: Path) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    half = np.zeros((96, 96), np.uint8)
+    half[:, :48] = 1
+    put_image("s3://bucket/half.ome.zarr", proxy.endpoint, half)
+    by = pipeline()
+    run(proxy, by=by, within="s3://bucket/half.ome.zarr", destination=tmp_path / "cut.ome.zarr")
+    cut = open_image(tmp_path / "cut.ome.zarr").data[:]
+    assert np.array_equal(cut > 0, (pixels() > 150) & (half > 0))
+    with pytest.raises(InvalidOption, match=r"area.geojson is a URL, but polygons are read from local files; copy"):
+        run(proxy, by=by, within="s3://bucket/area.geojson", destination=tmp_path / "other.ome.zarr")
+
+
+@pytest.mark.parametrize("table", ["cells.parquet", "cells.csv", "cells.zarr", "image.ome.zarr/tables/cells"])
+def test_a_table_in_a_bucket_is_refused_before_any_work(proxy: Proxy, table: str) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    by = Pipeline(segmenter=bright, tiler=Grid(tile=32), measure=["size"])
+    with pytest.raises(InvalidOption, match=f"{table} is a URL, but .* writes to local folders only; copy the output"):
+        run(proxy, by=by, table=f"s3://bucket/{table}")
+    assert not any("labels" in key for key in keys(IMAGE, proxy.endpoint))
 
 
 def test_places_that_are_only_read_are_named(tmp_path: Path) -> None:
