@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import http.server
 import json
@@ -24,6 +25,8 @@ from scipy import ndimage
 from tilewright import Grid, Pipeline, measure, open_image
 from tilewright.abc import Location
 from tilewright.errors import AlreadyExists, InvalidOption, NotReadable, NotWritable, OutputBusy, TilewrightError
+from tilewright.storage import remote_lock
+from tilewright.storage.remote_lock import held_object
 from tilewright_ome_zarr.reader import OmeZarrReader
 from tilewright_ome_zarr.writer import OmeZarrLabels
 
@@ -312,6 +315,25 @@ def test_two_runs_do_not_write_the_same_labels(proxy: Proxy, tmp_path: Path) -> 
     run(proxy, workers=1, progress=again)
     assert len(refused) == 1
     assert np.array_equal(labels_at(proxy), bright(pixels()))
+
+
+@pytest.mark.parametrize("ahead", [-7, 7], ids=["slow", "fast"])
+@pytest.mark.filterwarnings("ignore:the store of memory:UserWarning")
+@pytest.mark.parametrize("fsspec", [False, True], ids=["obstore", "fsspec"])
+def test_a_run_of_another_machine_is_alive_by_the_stores_clock(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, ahead: int, fsspec: bool
+) -> None:
+    url = "memory://cells.ome.zarr" if fsspec else f"{IMAGE}/labels/cells"
+    where = Location(url, {} if fsspec else {"endpoint": proxy.endpoint})
+    seen = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=ahead)  # by a clock that is wrong
+    with held_object(where) as hold:
+        holder = {"host": "elsewhere", "boot": "", "process": 1, "started": 0.0, "token": "", "seen": seen.isoformat()}
+        hold._objects.write(hold._key, json.dumps(holder).encode())
+        with pytest.raises(OutputBusy, match="on elsewhere"), held_object(where):
+            pass
+        monkeypatch.setattr(remote_lock, "LEASE", 0.0)  # it was not renewed for that long
+        with held_object(where) as later:
+            later.check()
 
 
 def test_what_is_not_a_label_image_is_not_replaced(proxy: Proxy) -> None:
