@@ -6,6 +6,7 @@ import datetime
 import functools
 import http.server
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -149,8 +150,6 @@ def test_a_web_server_without_etags_is_read_and_its_tiles_are_known_by_their_pix
 @pytest.mark.parametrize("name", ["a.zip", "a.ozx", "a.ome.zarr.zip"])
 @pytest.mark.parametrize("within", [False, True], ids=["the folder", "from within"])
 def test_an_archive_is_an_image(tmp_path: Path, name: str, within: bool) -> None:
-    import shutil
-
     folder = tmp_path / "x" / "image.ome.zarr"
     zarr.create_array(folder, data=pixels(), chunks=(32, 32), dimension_names=["y", "x"])
     made = shutil.make_archive(str(tmp_path / "made"), "zip", folder if within else folder.parent)
@@ -499,6 +498,44 @@ def test_places_that_are_only_read_are_named(tmp_path: Path) -> None:
         pipeline().run(store)
     with pytest.raises(InvalidOption, match="is on a web server, which is only read"):
         pipeline().run(pixels(), "https://host/labels.ome.zarr")
+
+
+@pytest.mark.parametrize("name", ["new.ozx", "new.ome.zarr.zip", "NEW.ZIP", "zip::new.dat", "there.zip"])
+@pytest.mark.parametrize("writer", [None, "ome-zarr"])
+def test_an_archive_is_no_destination(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, writer: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.zip").write_bytes(b"PK")
+    by = Pipeline(segmenter=bright, writer=writer, measure=["size"])
+    with pytest.raises(InvalidOption, match="is an archive, which is only read; write to a folder"):
+        by.run(pixels(), name, overwrite=True)
+    with pytest.raises(InvalidOption, match="is an archive, which is only read; write to a folder"):
+        by.run(pixels(), "labels.ome.zarr", table=name)
+    with pytest.raises(InvalidOption, match="is an archive, which is only read; write to a folder"):
+        workflow().run(pixels(), name)
+    assert [path.name for path in tmp_path.iterdir()] == ["there.zip"]
+
+
+@pytest.mark.skipif(shutil.which("zip") is None, reason="zip is not installed")
+def test_labels_that_are_zipped_as_the_advice_says_are_read(tmp_path: Path) -> None:
+    pipeline().run(pixels(), tmp_path / "labels.ome.zarr")
+    subprocess.run(["zip", "-q", "-0", "-r", "../labels.ozx", "."], cwd=tmp_path / "labels.ome.zarr", check=True)
+    assert np.array_equal(open_image(tmp_path / "labels.ozx").data[:], bright(pixels()))
+
+
+def test_a_store_is_a_destination_if_it_is_in_a_folder(proxy: Proxy, tmp_path: Path) -> None:
+    import fsspec
+    import obstore.store
+    from zarr.storage import LocalStore, MemoryStore
+
+    mapper = fsspec.filesystem("memory").get_mapper("mapped.ome.zarr")
+    for store in (MemoryStore(), mapper, obstore.store.MemoryStore(), Location(IMAGE).rooted()):
+        with pytest.raises(InvalidOption, match="is a store, which is only read; give its URL"):
+            pipeline().run(pixels(), store)
+        with pytest.raises(InvalidOption, match="is a store, which is only read; give its URL"):
+            workflow().run(pixels(), store)
+    result = pipeline().run(pixels(), LocalStore(tmp_path / "labels.ome.zarr"))
+    assert result.path == tmp_path / "labels.ome.zarr"
+    assert np.array_equal(result.labels.compute(), bright(pixels()))
 
 
 # What fails

@@ -18,7 +18,7 @@ from .remote_errors import explained, is_bucket_missing, missing_package
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-__all__ = ["Location"]
+__all__ = ["ARCHIVES", "ZIP", "Location"]
 
 URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)  # a drive has one letter
 ZIP, ARCHIVES = "zip::", (".zip", ".ozx")

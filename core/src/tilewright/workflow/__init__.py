@@ -17,7 +17,7 @@ from ..components.blame import name_of
 from ..components.files import read_record, record_of, text_of, write_text
 from ..components.quantities import whole_number
 from ..errors import InvalidOption, UnknownComponent
-from ..io.destination import OUTPUT
+from ..io.destination import OUTPUT, place_for
 from ..pipeline import PARTS, SEVERAL, Pipeline
 from ..run_options import SHARED, Progress, RunOptions
 
@@ -235,13 +235,12 @@ class Workflow:
     ) -> Iterator[Stage]:
         """The steps on an image, in their order. known: the labels of steps before the one that is asked for."""
         from ..engine.stage import Stage
-        from ..storage.location import Location
 
         for name, step in self.steps.items():
             own = {option: getattr(shared, option) for option in SHARED}
             several = outputs_of(step.pipeline.segmenter)
             own["name"] = DEFAULTS.name if several else name
-            home = None if destination is None else Location.of(destination, shared.storage)
+            home = None if destination is None else place_for(destination, shared.storage)
             if home is not None and step.options.table is not None:
                 own["table"] = _table_in(home, step.options.table)
             given = {of: self._labels(value, known) for of, value in (step.options.given or {}).items()}
