@@ -25,7 +25,15 @@ from scipy import ndimage
 
 from tilewright import Grid, Pipeline, measure, open_image
 from tilewright.abc import Location
-from tilewright.errors import AlreadyExists, InvalidOption, NotReadable, NotWritable, OutputBusy, TilewrightError
+from tilewright.errors import (
+    AlreadyExists,
+    CheckpointMismatch,
+    InvalidOption,
+    NotReadable,
+    NotWritable,
+    OutputBusy,
+    TilewrightError,
+)
 from tilewright.storage import remote_lock
 from tilewright.storage.remote_lock import held_object
 from tilewright_ome_zarr.reader import OmeZarrReader
@@ -93,6 +101,44 @@ def test_an_image_in_a_bucket_is_read(proxy: Proxy, version: str) -> None:
     assert image.identity.known
 
 
+@pytest.mark.parametrize("images", [("slide",), ("overview", "slide")])
+def test_a_spatialdata_store_in_a_bucket_is_read_and_labels_in_it_are_refused(
+    proxy: Proxy, images: tuple[str, ...]
+) -> None:
+    url, storage = "s3://bucket/spatial.zarr", {"endpoint": proxy.endpoint}
+    root = zarr.open_group(Location(url, storage).rooted(), mode="w")
+    root.attrs["spatialdata_attrs"] = {"version": "0.2"}
+    root.create_group("images")
+    for name in images:
+        put_image(f"{url}/images/{name}", proxy.endpoint, pixels())
+    before = keys(url, proxy.endpoint)
+    for path in (f"{url}/images/slide", f"{url}#slide", *([url] if len(images) == 1 else [])):
+        assert np.array_equal(open_image(path, storage=storage).data[:], pixels())
+        for destination in (None, f"{url}/labels/cells", f"{url}/images/slide/labels/cells"):
+            with pytest.raises(InvalidOption, match=r"lies in the SpatialData store 's3://bucket/spatial.zarr'"):
+                run(proxy, source=path, destination=destination)
+    if len(images) > 1:
+        with pytest.raises(InvalidOption, match=r"2 images and label images; .*images/overview, images/slide"):
+            open_image(url, storage=storage)
+    assert keys(url, proxy.endpoint) == before
+    result = run(proxy, source=f"{url}#slide", destination="s3://bucket/cells.ome.zarr")
+    assert np.array_equal(result.labels.compute(), bright(pixels()))
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_series_of_bioformats2raw_in_a_bucket_are_listed(proxy: Proxy, listed: bool) -> None:
+    url, storage = "s3://bucket/series.zarr", {"endpoint": proxy.endpoint}
+    root = zarr.open_group(Location(url, storage).rooted(), mode="w")
+    root.attrs["ome"] = {"version": "0.5", "bioformats2raw.layout": 3}
+    if listed:
+        root.create_group("OME").attrs["ome"] = {"version": "0.5", "series": ["0", "1"]}
+    for number in range(2):
+        put_image(f"{url}/{number}", proxy.endpoint, pixels(number))
+    assert np.array_equal(open_image(f"{url}#1", storage=storage).data[:], pixels(1))
+    with pytest.raises(InvalidOption, match="series of 2 images"):
+        open_image(url, storage=storage)
+
+
 class Stopped(Exception):
     pass
 
@@ -105,9 +151,13 @@ def stop_after(tiles: int) -> Any:
     return progress
 
 
-@pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_a_tile_whose_chunk_changed_after_a_kill_is_done_again_and_no_other(proxy: Proxy, version: str) -> None:
-    put_image(IMAGE, proxy.endpoint, pixels(), version=version)
+@pytest.mark.parametrize(
+    "layout", [{"version": "0.4"}, {"version": "0.5"}, {"chunk": 16, "shard": 32}, {"chunk": 96}], ids=str
+)
+def test_a_tile_whose_chunk_changed_after_a_kill_is_done_again_and_no_other(
+    proxy: Proxy, layout: dict[str, Any]
+) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels(), **layout)
     with pytest.raises(Stopped):
         run(proxy, workers=1, progress=stop_after(6))
     store, place = Location(f"{IMAGE}/0", {"endpoint": proxy.endpoint}).opened(read_only=False)
@@ -115,8 +165,16 @@ def test_a_tile_whose_chunk_changed_after_a_kill_is_done_again_and_no_other(prox
     new[:32, 32:64] = array[:32, 32:64] = pixels(2, 32)
     done = []
     run(proxy, workers=1, progress=lambda step, n, _: done.append(n) if step == "segment" else None)
-    assert min(done) >= 5
+    assert min(done) >= 5 or layout.get("chunk") == 96  # one chunk holds all tiles
     assert np.array_equal(labels_at(proxy), bright(new))
+
+
+def test_an_archive_in_a_bucket_is_refused_by_name(proxy: Proxy) -> None:
+    for name in ("a.zip", "a.ome.zarr.zip", "a.OZX"):
+        _objects(proxy).write(name, b"PK")
+        for place in (name, f"{name}/labels/cells"):
+            with pytest.raises(NotReadable, match="is an archive, or lies in one, and archives are read from local"):
+                open_image(f"s3://bucket/{place}", storage={"endpoint": proxy.endpoint}, reader="ome-zarr")
 
 
 def test_an_image_that_is_removed_during_a_run_is_no_background(proxy: Proxy) -> None:
@@ -160,6 +218,23 @@ def test_an_archive_is_an_image(tmp_path: Path, name: str, within: bool) -> None
     assert np.array_equal(result.labels.compute(), bright(pixels()))
     with pytest.raises(InvalidOption, match="lies in an archive, which is only read"):
         pipeline().run(path, f"{path}/labels.ome.zarr")
+
+
+def test_an_archive_that_was_replaced_after_a_kill_is_not_mixed_with_the_old_one(tmp_path: Path, proxy: Proxy) -> None:
+    path, new = tmp_path / "image.ozx", pixels().copy()
+    new[:32, 32:64] = pixels(2, 32)
+    for number, values in enumerate((pixels(), new)):
+        folder = tmp_path / f"{number}.ome.zarr"
+        zarr.create_array(folder, data=values, chunks=(32, 32), dimension_names=["y", "x"])
+        path.unlink(missing_ok=True)
+        Path(shutil.make_archive(str(tmp_path / "made"), "zip", folder)).rename(path)
+        if number == 0:
+            with pytest.raises(Stopped):
+                run(proxy, source=path, destination="s3://bucket/cells.ome.zarr", workers=1, progress=stop_after(6))
+    with pytest.raises(CheckpointMismatch, match="the image's files have changed since"):
+        run(proxy, source=path, destination="s3://bucket/cells.ome.zarr", workers=1)
+    run(proxy, source=path, destination="s3://bucket/cells.ome.zarr", workers=1, resume=False)
+    assert np.array_equal(labels_at(proxy, "s3://bucket/cells.ome.zarr"), bright(new))
 
 
 def test_an_archive_of_something_else_is_not_an_image(tmp_path: Path) -> None:
