@@ -18,7 +18,7 @@ TYPED := core/src plugins/bioimageio/src plugins/bioio/src plugins/cellpose/src 
 # What tests compile is kept, whatever the shell says: else each of their many processes compiles what it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test quick test-cellpose3 test-spatialdata test-writers lint docs faults bench accuracy accuracy-cellpose accuracy-stardist format clean
+.PHONY: demo test quick test-cellpose3 test-spatialdata test-writers test-azure lint docs faults bench accuracy accuracy-cellpose accuracy-stardist format clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python docs/demo/demo.py $(if $(IMAGE),--image "$(IMAGE)")
@@ -40,6 +40,10 @@ test-spatialdata: $(SPATIALDATA_VENV)/spatialdata.stamp
 # The libraries that write and open OME-Zarr have an environment of their own; napari's pytest plugin warns in it.
 test-writers: $(WRITERS_VENV)/writers.stamp
 	$(WRITERS_VENV)/bin/python -m pytest -W ignore tests/writers
+
+# Azure's object store is emulated by a package of npm.
+test-azure: $(VENV)/dev.stamp .cache/azurite
+	PATH="$(CURDIR)/.cache/azurite/node_modules/.bin:$$PATH" $(BIN)/python -m pytest tests/integration/test_azure.py
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -125,3 +129,6 @@ $(WRITERS_VENV)/writers.stamp: pyproject.toml core/pyproject.toml plugins/ome-za
 	$(WRITERS_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(WRITERS_VENV)/bin/python -m pip install --quiet --group writers -e core -e plugins/ome-zarr
 	touch $@
+
+.cache/azurite:
+	npm install --silent --prefix $@ azurite@3
