@@ -134,7 +134,8 @@ def test_series_of_bioformats2raw_in_a_bucket_are_listed(proxy: Proxy, listed: b
         root.create_group("OME").attrs["ome"] = {"version": "0.5", "series": ["0", "1"]}
     for number in range(2):
         put_image(f"{url}/{number}", proxy.endpoint, pixels(number))
-    assert np.array_equal(open_image(f"{url}#1", storage=storage).data[:], pixels(1))
+    for place in (f"{url}#1", "s3://bucket#series.zarr/1"):
+        assert np.array_equal(open_image(place, storage=storage, reader=OmeZarrReader()).data[:], pixels(1))
     with pytest.raises(InvalidOption, match="series of 2 images"):
         open_image(url, storage=storage)
 

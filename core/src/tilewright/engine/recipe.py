@@ -155,7 +155,7 @@ def labels_content(labels: Source) -> str:
 def is_as_written(path: str | Path, content: Content) -> bool:
     """Whether labels are those that were written to a path, which are read if a file is newer than the metadata.
 
-    Those in a bucket are always read.
+    Those that do not lie in a folder, but in a bucket, are always read.
     """
     folder = Location.of(path).local
     if folder is not None and not (folder.is_dir() and is_touched(folder)):

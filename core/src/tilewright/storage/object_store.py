@@ -37,7 +37,7 @@ class Objects(Protocol):
         """The state of an object; None if it is not there, or the store tells none."""
 
     def modified(self, key: str) -> datetime.datetime | None:
-        """When an object was written, by the store's clock; None if the store does not tell."""
+        """When an object was written, by the store's clock; None if it is not there, or the store does not tell."""
 
     def states(self, folder: str) -> Mapping[str, str] | None:
         """The states of the objects in a folder, by key; None if the store cannot list."""
@@ -96,7 +96,10 @@ class _Obstore:
             return None
 
     def modified(self, key: str) -> datetime.datetime | None:
-        return self._obstore.head(self._store, key)["last_modified"]
+        try:
+            return self._obstore.head(self._store, key)["last_modified"]
+        except FileNotFoundError:
+            return None
 
     def states(self, folder: str) -> Mapping[str, str] | None:
         if not self._lists:
@@ -162,7 +165,7 @@ class _Fsspec:
         self._fs.invalidate_cache()
         try:
             when: datetime.datetime = self._fs.modified(self._path(key))
-        except NotImplementedError:
+        except (FileNotFoundError, NotImplementedError):
             return None
         return when
 

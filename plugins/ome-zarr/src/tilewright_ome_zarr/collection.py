@@ -144,15 +144,18 @@ def _series(path: str) -> Iterator[str]:
 
 def _elements(path: str, folder: str) -> Iterator[str]:
     """The elements in a folder of a SpatialData store, as paths from its root."""
-    if _holds(path, folder):
+    if _holds(path, folder) if is_remote(path) else (Path(path) / folder).is_dir():
         yield from (f"{folder}/{name}" for name in _nodes_in(inside(path, folder)))
 
 
 def _holds(path: str, place: str) -> bool:
-    """Whether there is a node, or a local folder, at a place in a store."""
+    """Whether there is a node at a place in a store."""
     if not is_remote(path):
-        return (Path(path) / place).is_dir()
-    node = open_node(path)
+        return is_node(Path(path) / place)
+    try:
+        node = open_node(path)
+    except NotReadable:  # it has no metadata at its top, and images below
+        return False
     return isinstance(node, zarr.Group) and place in node
 
 
