@@ -5,6 +5,7 @@ VENV := .venv
 DOCS_VENV := .venv-docs
 CELLPOSE3_VENV := .venv-cellpose3
 SPATIALDATA_VENV := .venv-spatialdata
+WRITERS_VENV := .venv-writers
 BIN := $(VENV)/bin
 PACKAGES := core plugins/filters plugins/geojson plugins/measure plugins/ome-zarr plugins/pictures plugins/spatialdata plugins/tiff plugins/threshold plugins/watershed
 NETWORKS := plugins/bioimageio plugins/cellpose plugins/stardist# their libraries take gigabytes, so the demo goes without
@@ -17,7 +18,7 @@ TYPED := core/src plugins/bioimageio/src plugins/bioio/src plugins/cellpose/src 
 # What tests compile is kept, whatever the shell says: else each of their many processes compiles what it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test quick test-cellpose3 test-spatialdata lint docs faults bench accuracy accuracy-cellpose accuracy-stardist format clean
+.PHONY: demo test quick test-cellpose3 test-spatialdata test-writers test-azure lint docs faults bench accuracy accuracy-cellpose accuracy-stardist format clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python docs/demo/demo.py $(if $(IMAGE),--image "$(IMAGE)")
@@ -34,7 +35,15 @@ test-cellpose3: $(CELLPOSE3_VENV)/cellpose3.stamp
 
 # SpatialData wants an older dask.
 test-spatialdata: $(SPATIALDATA_VENV)/spatialdata.stamp
-	$(SPATIALDATA_VENV)/bin/python -m pytest plugins/spatialdata
+	$(SPATIALDATA_VENV)/bin/python -m pytest plugins/spatialdata "tests/writers/test_stores.py::test_what_it_writes_is_read[spatialdata]"
+
+# The libraries that write and open OME-Zarr have an environment of their own; napari's pytest plugin warns in it.
+test-writers: $(WRITERS_VENV)/writers.stamp
+	$(WRITERS_VENV)/bin/python -m pytest -W ignore tests/writers
+
+# Azure's object store is emulated by a package of npm.
+test-azure: $(VENV)/dev.stamp .cache/azurite
+	PATH="$(CURDIR)/.cache/azurite/node_modules/.bin:$$PATH" $(BIN)/python -m pytest tests/integration/test_azure.py
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -82,7 +91,7 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(CELLPOSE3_VENV) $(SPATIALDATA_VENV) $(DOCS_VENV) demo-output site
+	rm -rf $(VENV) $(CELLPOSE3_VENV) $(SPATIALDATA_VENV) $(WRITERS_VENV) $(DOCS_VENV) demo-output site
 
 # pip older than 25.1 knows no dependency groups, and one -e makes only one package editable.
 $(VENV)/pip.stamp:
@@ -114,3 +123,12 @@ $(SPATIALDATA_VENV)/spatialdata.stamp: pyproject.toml core/pyproject.toml plugin
 	$(SPATIALDATA_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(SPATIALDATA_VENV)/bin/python -m pip install --quiet --group spatialdata -e core -e plugins/measure -e plugins/ome-zarr -e plugins/spatialdata
 	touch $@
+
+$(WRITERS_VENV)/writers.stamp: pyproject.toml core/pyproject.toml plugins/ome-zarr/pyproject.toml
+	$(PYTHON) -m venv $(WRITERS_VENV)
+	$(WRITERS_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(WRITERS_VENV)/bin/python -m pip install --quiet --group writers -e core -e plugins/ome-zarr
+	touch $@
+
+.cache/azurite:
+	npm install --silent --prefix $@ azurite@3

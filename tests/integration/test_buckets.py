@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import http.server
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,15 +15,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bucket_workflow
 import numpy as np
 import pytest
 import zarr
+from bucket_workflow import NAMES, workflow
 from buckets import Proxy, keys, pixels, put_image, service
 from scipy import ndimage
 
 from tilewright import Grid, Pipeline, measure, open_image
 from tilewright.abc import Location
-from tilewright.errors import AlreadyExists, InvalidOption, NotReadable, NotWritable, OutputBusy, TilewrightError
+from tilewright.errors import (
+    AlreadyExists,
+    CheckpointMismatch,
+    InvalidOption,
+    NotReadable,
+    NotWritable,
+    OutputBusy,
+    TilewrightError,
+)
+from tilewright.storage import remote_lock
+from tilewright.storage.remote_lock import held_object
 from tilewright_ome_zarr.reader import OmeZarrReader
 from tilewright_ome_zarr.writer import OmeZarrLabels
 
@@ -87,6 +101,45 @@ def test_an_image_in_a_bucket_is_read(proxy: Proxy, version: str) -> None:
     assert image.identity.known
 
 
+@pytest.mark.parametrize("images", [("slide",), ("overview", "slide")])
+def test_a_spatialdata_store_in_a_bucket_is_read_and_labels_in_it_are_refused(
+    proxy: Proxy, images: tuple[str, ...]
+) -> None:
+    url, storage = "s3://bucket/spatial.zarr", {"endpoint": proxy.endpoint}
+    root = zarr.open_group(Location(url, storage).rooted(), mode="w")
+    root.attrs["spatialdata_attrs"] = {"version": "0.2"}
+    root.create_group("images")
+    for name in images:
+        put_image(f"{url}/images/{name}", proxy.endpoint, pixels())
+    before = keys(url, proxy.endpoint)
+    for path in (f"{url}/images/slide", f"{url}#slide", *([url] if len(images) == 1 else [])):
+        assert np.array_equal(open_image(path, storage=storage).data[:], pixels())
+        for destination in (None, f"{url}/labels/cells", f"{url}/images/slide/labels/cells"):
+            with pytest.raises(InvalidOption, match=r"lies in the SpatialData store 's3://bucket/spatial.zarr'"):
+                run(proxy, source=path, destination=destination)
+    if len(images) > 1:
+        with pytest.raises(InvalidOption, match=r"2 images and label images; .*images/overview, images/slide"):
+            open_image(url, storage=storage)
+    assert keys(url, proxy.endpoint) == before
+    result = run(proxy, source=f"{url}#slide", destination="s3://bucket/cells.ome.zarr")
+    assert np.array_equal(result.labels.compute(), bright(pixels()))
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_series_of_bioformats2raw_in_a_bucket_are_listed(proxy: Proxy, listed: bool) -> None:
+    url, storage = "s3://bucket/series.zarr", {"endpoint": proxy.endpoint}
+    root = zarr.open_group(Location(url, storage).rooted(), mode="w")
+    root.attrs["ome"] = {"version": "0.5", "bioformats2raw.layout": 3}
+    if listed:
+        root.create_group("OME").attrs["ome"] = {"version": "0.5", "series": ["0", "1"]}
+    for number in range(2):
+        put_image(f"{url}/{number}", proxy.endpoint, pixels(number))
+    for place in (f"{url}#1", "s3://bucket#series.zarr/1"):
+        assert np.array_equal(open_image(place, storage=storage, reader=OmeZarrReader()).data[:], pixels(1))
+    with pytest.raises(InvalidOption, match="series of 2 images"):
+        open_image(url, storage=storage)
+
+
 class Stopped(Exception):
     pass
 
@@ -99,9 +152,13 @@ def stop_after(tiles: int) -> Any:
     return progress
 
 
-@pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_a_tile_whose_chunk_changed_after_a_kill_is_done_again_and_no_other(proxy: Proxy, version: str) -> None:
-    put_image(IMAGE, proxy.endpoint, pixels(), version=version)
+@pytest.mark.parametrize(
+    "layout", [{"version": "0.4"}, {"version": "0.5"}, {"chunk": 16, "shard": 32}, {"chunk": 96}], ids=str
+)
+def test_a_tile_whose_chunk_changed_after_a_kill_is_done_again_and_no_other(
+    proxy: Proxy, layout: dict[str, Any]
+) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels(), **layout)
     with pytest.raises(Stopped):
         run(proxy, workers=1, progress=stop_after(6))
     store, place = Location(f"{IMAGE}/0", {"endpoint": proxy.endpoint}).opened(read_only=False)
@@ -109,8 +166,16 @@ def test_a_tile_whose_chunk_changed_after_a_kill_is_done_again_and_no_other(prox
     new[:32, 32:64] = array[:32, 32:64] = pixels(2, 32)
     done = []
     run(proxy, workers=1, progress=lambda step, n, _: done.append(n) if step == "segment" else None)
-    assert min(done) >= 5
+    assert min(done) >= 5 or layout.get("chunk") == 96  # one chunk holds all tiles
     assert np.array_equal(labels_at(proxy), bright(new))
+
+
+def test_an_archive_in_a_bucket_is_refused_by_name(proxy: Proxy) -> None:
+    for name in ("a.zip", "a.ome.zarr.zip", "a.OZX"):
+        _objects(proxy).write(name, b"PK")
+        for place in (name, f"{name}/labels/cells"):
+            with pytest.raises(NotReadable, match="is an archive, or lies in one, and archives are read from local"):
+                open_image(f"s3://bucket/{place}", storage={"endpoint": proxy.endpoint}, reader="ome-zarr")
 
 
 def test_an_image_that_is_removed_during_a_run_is_no_background(proxy: Proxy) -> None:
@@ -144,8 +209,6 @@ def test_a_web_server_without_etags_is_read_and_its_tiles_are_known_by_their_pix
 @pytest.mark.parametrize("name", ["a.zip", "a.ozx", "a.ome.zarr.zip"])
 @pytest.mark.parametrize("within", [False, True], ids=["the folder", "from within"])
 def test_an_archive_is_an_image(tmp_path: Path, name: str, within: bool) -> None:
-    import shutil
-
     folder = tmp_path / "x" / "image.ome.zarr"
     zarr.create_array(folder, data=pixels(), chunks=(32, 32), dimension_names=["y", "x"])
     made = shutil.make_archive(str(tmp_path / "made"), "zip", folder if within else folder.parent)
@@ -156,6 +219,23 @@ def test_an_archive_is_an_image(tmp_path: Path, name: str, within: bool) -> None
     assert np.array_equal(result.labels.compute(), bright(pixels()))
     with pytest.raises(InvalidOption, match="lies in an archive, which is only read"):
         pipeline().run(path, f"{path}/labels.ome.zarr")
+
+
+def test_an_archive_that_was_replaced_after_a_kill_is_not_mixed_with_the_old_one(tmp_path: Path, proxy: Proxy) -> None:
+    path, new = tmp_path / "image.ozx", pixels().copy()
+    new[:32, 32:64] = pixels(2, 32)
+    for number, values in enumerate((pixels(), new)):
+        folder = tmp_path / f"{number}.ome.zarr"
+        zarr.create_array(folder, data=values, chunks=(32, 32), dimension_names=["y", "x"])
+        path.unlink(missing_ok=True)
+        Path(shutil.make_archive(str(tmp_path / "made"), "zip", folder)).rename(path)
+        if number == 0:
+            with pytest.raises(Stopped):
+                run(proxy, source=path, destination="s3://bucket/cells.ome.zarr", workers=1, progress=stop_after(6))
+    with pytest.raises(CheckpointMismatch, match="the image's files have changed since"):
+        run(proxy, source=path, destination="s3://bucket/cells.ome.zarr", workers=1)
+    run(proxy, source=path, destination="s3://bucket/cells.ome.zarr", workers=1, resume=False)
+    assert np.array_equal(labels_at(proxy, "s3://bucket/cells.ome.zarr"), bright(new))
 
 
 def test_an_archive_of_something_else_is_not_an_image(tmp_path: Path) -> None:
@@ -312,6 +392,25 @@ def test_two_runs_do_not_write_the_same_labels(proxy: Proxy, tmp_path: Path) -> 
     assert np.array_equal(labels_at(proxy), bright(pixels()))
 
 
+@pytest.mark.parametrize("ahead", [-7, 7], ids=["slow", "fast"])
+@pytest.mark.filterwarnings("ignore:the store of memory:UserWarning")
+@pytest.mark.parametrize("fsspec", [False, True], ids=["obstore", "fsspec"])
+def test_a_run_of_another_machine_is_alive_by_the_stores_clock(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, ahead: int, fsspec: bool
+) -> None:
+    url = "memory://cells.ome.zarr" if fsspec else f"{IMAGE}/labels/cells"
+    where = Location(url, {} if fsspec else {"endpoint": proxy.endpoint})
+    seen = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=ahead)  # by a clock that is wrong
+    with held_object(where) as hold:
+        holder = {"host": "elsewhere", "boot": "", "process": 1, "started": 0.0, "token": "", "seen": seen.isoformat()}
+        hold._objects.write(hold._key, json.dumps(holder).encode())
+        with pytest.raises(OutputBusy, match="on elsewhere"), held_object(where):
+            pass
+        monkeypatch.setattr(remote_lock, "LEASE", 0.0)  # it was not renewed for that long
+        with held_object(where) as later:
+            later.check()
+
+
 def test_what_is_not_a_label_image_is_not_replaced(proxy: Proxy) -> None:
     put_image(IMAGE, proxy.endpoint, pixels())
     with pytest.raises(AlreadyExists, match="is not a label image"):
@@ -367,6 +466,107 @@ def test_a_table_of_labels_in_a_bucket_needs_a_path(proxy: Proxy, tmp_path: Path
     assert (tmp_path / "again.csv").read_text() == (tmp_path / "cells.csv").read_text()
 
 
+def ran(results: Any) -> list[str]:
+    """The steps that were run."""
+    return [name for name, result in results.items() if result.seconds]
+
+
+def places_of(destination: str) -> dict[str, str]:
+    """Where the labels of the steps of `bucket_workflow` are; they are in the image without a destination."""
+    return {name: f"{destination}/{name}.ome.zarr" if destination else f"{IMAGE}/labels/{name}" for name in NAMES}
+
+
+@pytest.mark.parametrize("destination", ["", "s3://bucket/made"])
+def test_a_workflow_writes_to_a_bucket_and_repeats_what_differs(proxy: Proxy, destination: str) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    where: Any = {"destination": destination or None, "storage": {"endpoint": proxy.endpoint}}
+    assert ran(workflow().run(IMAGE, **where)) == [*NAMES]
+    expected, places = workflow().run(pixels()), places_of(destination)
+    for name in NAMES:
+        assert np.array_equal(labels_at(proxy, places[name]), expected[name].labels.compute())
+    again = workflow().run(IMAGE, **where)
+    assert ran(again) == []
+    assert str(again["grown"].path) == places["grown"]
+    assert np.array_equal(again["grown"].labels.compute(), expected["grown"].labels.compute())
+    with pytest.raises(AlreadyExists, match=r"is not what step 'grown' makes: .*distance"):
+        workflow(2.0).run(IMAGE, **where)
+    assert ran(workflow(2.0).run(IMAGE, **where, overwrite=True)) == ["grown", "brightest"]
+
+
+def test_labels_of_a_step_in_a_bucket_that_were_changed_are_noticed(proxy: Proxy) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    storage = {"endpoint": proxy.endpoint}
+    workflow().run(IMAGE, storage=storage)
+    level = open_image(f"{IMAGE}/labels/nuclei", storage=storage).levels[0].path
+    store, place = Location(f"{IMAGE}/labels/nuclei/{level}", storage).opened(read_only=False)
+    zarr.open_array(store, path=place, mode="r+")[:32, :32] = 0
+    with pytest.raises(AlreadyExists, match="its labels were changed after they had been written"):
+        workflow().run(IMAGE, storage=storage)
+
+
+@pytest.mark.parametrize("destination", ["", "s3://bucket/made"])
+def test_a_workflow_on_a_bucket_that_is_killed_resumes(
+    server: tuple[str, int], proxy: Proxy, tmp_path: Path, destination: str
+) -> None:
+    def started(kill_before: int = 0) -> subprocess.Popen[bytes]:
+        proxy.writes, proxy.before_write = 0, lambda number: running.kill() if number == kill_before else None
+        command = [sys.executable, bucket_workflow.__file__, IMAGE, destination, proxy.endpoint]
+        running = subprocess.Popen(command, cwd=tmp_path)
+        return running
+
+    direct = "http://{}:{}".format(*server)
+    put_image(IMAGE, direct, pixels())
+    assert started().wait() == 0
+    writes = proxy.writes
+    for number in (writes // 3, writes // 2, writes - 2):
+        put_image(IMAGE, direct, pixels(number), chunks_only=True)
+        assert started(kill_before=number).wait() != 0
+        assert started().wait() == 0
+        expected = workflow().run(pixels(number))
+        for name, place in places_of(destination).items():
+            assert np.array_equal(labels_at(proxy, place), expected[name].labels.compute())
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_of_a_step_on_a_bucket_needs_an_absolute_path(proxy: Proxy, tmp_path: Path) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    storage = {"endpoint": proxy.endpoint}
+    with pytest.raises(InvalidOption, match="tables are written to local folders, and s3://bucket/made is not one"):
+        workflow(measure=["size"], table="grown.csv").run(IMAGE, "s3://bucket/made", storage=storage)
+    with pytest.raises(InvalidOption, match=r"tables are written to local folders; give a path"):
+        workflow(measure=["size"]).run(IMAGE, storage=storage)
+    assert [key for key in keys("s3://bucket", proxy.endpoint) if not key.startswith("image.ome.zarr/")] == []
+    table = tmp_path / "grown.csv"
+    results = workflow(measure=["size"], table=table).run(IMAGE, "s3://bucket/made", storage=storage)
+    assert results["brightest"].table is not None
+    assert ran(workflow(measure=["size"], table=table).run(IMAGE, "s3://bucket/made", storage=storage)) == []
+    table.unlink()
+    with pytest.raises(AlreadyExists, match="there is no table"):
+        workflow(measure=["size"], table=table).run(IMAGE, "s3://bucket/made", storage=storage)
+
+
+def test_regions_and_given_labels_in_a_bucket_are_read(proxy: Proxy, tmp_path: Path) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    half = np.zeros((96, 96), np.uint8)
+    half[:, :48] = 1
+    put_image("s3://bucket/half.ome.zarr", proxy.endpoint, half)
+    by = pipeline()
+    run(proxy, by=by, within="s3://bucket/half.ome.zarr", destination=tmp_path / "cut.ome.zarr")
+    cut = open_image(tmp_path / "cut.ome.zarr").data[:]
+    assert np.array_equal(cut > 0, (pixels() > 150) & (half > 0))
+    with pytest.raises(InvalidOption, match=r"area.geojson is a URL, but polygons are read from local files; copy"):
+        run(proxy, by=by, within="s3://bucket/area.geojson", destination=tmp_path / "other.ome.zarr")
+
+
+@pytest.mark.parametrize("table", ["cells.parquet", "cells.csv", "cells.zarr", "image.ome.zarr/tables/cells"])
+def test_a_table_in_a_bucket_is_refused_before_any_work(proxy: Proxy, table: str) -> None:
+    put_image(IMAGE, proxy.endpoint, pixels())
+    by = Pipeline(segmenter=bright, tiler=Grid(tile=32), measure=["size"])
+    with pytest.raises(InvalidOption, match=f"{table} is a URL, but .* writes to local folders only; copy the output"):
+        run(proxy, by=by, table=f"s3://bucket/{table}")
+    assert not any("labels" in key for key in keys(IMAGE, proxy.endpoint))
+
+
 def test_places_that_are_only_read_are_named(tmp_path: Path) -> None:
     store = zarr.storage.MemoryStore()
     zarr.create_array(store, data=pixels(), chunks=(32, 32), dimension_names=["y", "x"])
@@ -374,6 +574,44 @@ def test_places_that_are_only_read_are_named(tmp_path: Path) -> None:
         pipeline().run(store)
     with pytest.raises(InvalidOption, match="is on a web server, which is only read"):
         pipeline().run(pixels(), "https://host/labels.ome.zarr")
+
+
+@pytest.mark.parametrize("name", ["new.ozx", "new.ome.zarr.zip", "NEW.ZIP", "zip::new.dat", "there.zip"])
+@pytest.mark.parametrize("writer", [None, "ome-zarr"])
+def test_an_archive_is_no_destination(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, writer: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.zip").write_bytes(b"PK")
+    by = Pipeline(segmenter=bright, writer=writer, measure=["size"])
+    with pytest.raises(InvalidOption, match="is an archive, which is only read; write to a folder"):
+        by.run(pixels(), name, overwrite=True)
+    with pytest.raises(InvalidOption, match="is an archive, which is only read; write to a folder"):
+        by.run(pixels(), "labels.ome.zarr", table=name)
+    with pytest.raises(InvalidOption, match="is an archive, which is only read; write to a folder"):
+        workflow().run(pixels(), name)
+    assert [path.name for path in tmp_path.iterdir()] == ["there.zip"]
+
+
+@pytest.mark.skipif(shutil.which("zip") is None, reason="zip is not installed")
+def test_labels_that_are_zipped_as_the_advice_says_are_read(tmp_path: Path) -> None:
+    pipeline().run(pixels(), tmp_path / "labels.ome.zarr")
+    subprocess.run(["zip", "-q", "-0", "-r", "../labels.ozx", "."], cwd=tmp_path / "labels.ome.zarr", check=True)
+    assert np.array_equal(open_image(tmp_path / "labels.ozx").data[:], bright(pixels()))
+
+
+def test_a_store_is_a_destination_if_it_is_in_a_folder(proxy: Proxy, tmp_path: Path) -> None:
+    import fsspec
+    import obstore.store
+    from zarr.storage import LocalStore, MemoryStore
+
+    mapper = fsspec.filesystem("memory").get_mapper("mapped.ome.zarr")
+    for store in (MemoryStore(), mapper, obstore.store.MemoryStore(), Location(IMAGE).rooted()):
+        with pytest.raises(InvalidOption, match="is a store, which is only read; give its URL"):
+            pipeline().run(pixels(), store)
+        with pytest.raises(InvalidOption, match="is a store, which is only read; give its URL"):
+            workflow().run(pixels(), store)
+    result = pipeline().run(pixels(), LocalStore(tmp_path / "labels.ome.zarr"))
+    assert result.path == tmp_path / "labels.ome.zarr"
+    assert np.array_equal(result.labels.compute(), bright(pixels()))
 
 
 # What fails

@@ -123,9 +123,10 @@ def put_image(
     version: str = "0.5",
     consolidated: bool = False,
     chunk: int = 32,
+    shard: int | None = None,
     chunks_only: bool = False,
 ) -> None:
-    """An OME-Zarr image of one level in square chunks. chunks_only: other pixels of one that is there."""
+    """An OME-Zarr image of one level in square chunks, and shards. chunks_only: other pixels of one that is there."""
     store = Location(url, {"endpoint": endpoint}).rooted()
     if chunks_only:
         zarr.open_array(store, path="0", mode="r+")[:] = values
@@ -141,7 +142,9 @@ def put_image(
         group.create_array("0", data=values, chunks=(chunk, chunk), chunk_key_encoding={"name": "v2", "separator": "/"})
     else:
         group.attrs["ome"] = {"version": version, "multiscales": [multiscale]}
-        group.create_array("0", data=values, chunks=(chunk, chunk), dimension_names=["y", "x"])
+        group.create_array(
+            "0", data=values, chunks=(chunk, chunk), shards=shard and (shard, shard), dimension_names=["y", "x"]
+        )
     if consolidated:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # zarr says that others may not understand it

@@ -187,6 +187,19 @@ def test_dimension_names_of_one_letter_are_axes(make, tmp_path: Path) -> None:
         OmeZarrReader()(path)
 
 
+@pytest.mark.parametrize(
+    ("names", "axes"), [(["z", "y", "x"], "zyx"), ("zyx", None), (7, None), (["plane", "y", "x"], None)]
+)
+def test_the_names_that_xarray_gives_the_dimensions_of_zarr_v2_are_axes(tmp_path: Path, names: Any, axes: Any) -> None:
+    array = zarr.create_array(tmp_path / "a.zarr", data=np.zeros((2, 3, 4), "u1"), zarr_format=2)
+    array.attrs["_ARRAY_DIMENSIONS"] = names
+    if axes is None:
+        with pytest.raises(InvalidOption, match="pass axes"):
+            OmeZarrReader()(str(tmp_path / "a.zarr"))
+    else:
+        assert OmeZarrReader()(str(tmp_path / "a.zarr")).axes == axes
+
+
 def test_a_url_is_read_like_a_folder(make) -> None:
     local = zarr.open_group(make.image(axes="yx"), mode="r")
     remote = zarr.open_group("memory://tilewright-test.ome.zarr", mode="w", attributes=dict(local.attrs))

@@ -285,6 +285,26 @@ def test_each_coordinate_system_of_spatialdata_starts_at_the_pixels(tmp_path: Pa
     assert set(open_image(path).spacing.values()) == set(kinds[first]["scale"])
 
 
+@pytest.mark.parametrize("inner", ["affine", "rotation", "byDimension"])
+@pytest.mark.parametrize("in_sequence", [False, True])
+def test_of_several_coordinate_systems_one_that_is_read_is_taken(tmp_path: Path, inner: str, in_sequence: bool) -> None:
+    scale = {"type": "scale", "scale": [0.5] * 3, "output": {"name": "um"}}
+    step = {"type": inner}
+    aligned = {
+        **({"type": "sequence", "transformations": [step]} if in_sequence else step),
+        "output": {"name": "global"},
+    }
+    multiscale = {"axes": ZYX, "datasets": levels({"type": "scale", "scale": [1.0] * 3})}
+    for name, listed in (("both", [aligned, scale]), ("alone", [aligned])):
+        ome = {"version": "0.5", "multiscales": [{**multiscale, "coordinateTransformations": listed}]}
+        path = store(tmp_path / f"{name}.zarr", {"ome": ome}, 3)
+        if name == "both":
+            assert open_image(path).spacing == dict.fromkeys("zyx", 0.5)
+        else:
+            with pytest.raises(InvalidImage, match=f"transformation '{inner}' is not read"):
+                open_image(path)
+
+
 def test_labels_in_a_spatialdata_store_are_refused_where_their_image_names_no_coordinate_system(tmp_path: Path) -> None:
     root = spatialdata(tmp_path / "s.zarr", ("slide",))
     with pytest.raises(InvalidImage, match="does not name the coordinate systems"):

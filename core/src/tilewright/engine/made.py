@@ -11,6 +11,7 @@ from typing import Any
 from ..abc.traits import WriterTraits
 from ..io.destination import Destination
 from ..labels.content import Content
+from ..storage.location import Location
 from .checkpoint.differences import differences
 from .checkpoint.lock import remove_idle
 from .recipe import is_as_written, labels_at
@@ -30,8 +31,8 @@ class Made:
     table: Destination | None
 
     @property
-    def path(self) -> Path:
-        return Path(self.home.path)
+    def path(self) -> Path | Location:
+        return self.home.place
 
     @property
     def is_there(self) -> bool:

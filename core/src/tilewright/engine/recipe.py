@@ -24,6 +24,7 @@ from ..run_options import HOW, RunOptions
 from ..storage.arrays import Array, in_memory
 from ..storage.hierarchy import is_node, is_touched
 from ..storage.identity import Identity
+from ..storage.location import Location
 from .fingerprint import identity, note_change
 from .planning import Parts, merger_of
 
@@ -131,11 +132,11 @@ def image_content(source: Source) -> str:
     return source.whole.identity.content() or _digest_of_pixels(source.whole)
 
 
-def region_content(region: Any) -> str | None:
+def region_content(region: Any, storage: Mapping[str, Any] | None = None) -> str | None:
     """Likewise for a region: labels or a mask, a file of polygons, or polygons in memory."""
     if isinstance(region, str | os.PathLike):
         try:
-            return labels_content(open_source(region))
+            return labels_content(open_source(region, storage=storage))
         except TilewrightError:  # polygons
             return Identity(None, os.fspath(region)).content()
     if hasattr(region, "shape"):
@@ -146,30 +147,35 @@ def region_content(region: Any) -> str | None:
 def labels_content(labels: Source) -> str:
     """Likewise for labels; of those that tilewright wrote, and nobody changed since, their provenance holds it."""
     content = Content.noted(provenance_at(labels.path))
-    if content and is_as_written(Path(labels.path), content):
+    if content and is_as_written(labels.path, content):
         return content.fingerprint
     return image_content(labels)
 
 
-def is_as_written(path: Path, content: Content) -> bool:
-    """Whether labels are those that were written to a path, which are read if a file is newer than the metadata."""
-    if not path.is_dir() or not is_touched(path):
+def is_as_written(path: str | Path, content: Content) -> bool:
+    """Whether labels are those that were written to a path, which are read if a file is newer than the metadata.
+
+    Those that do not lie in a folder, but in a bucket, are always read.
+    """
+    folder = Location.of(path).local
+    if folder is not None and not (folder.is_dir() and is_touched(folder)):
         return True
     labels = labels_at(path)
     return labels is not None and content.is_of(labels)
 
 
-def labels_at(path: Path) -> Array | None:
+def labels_at(path: str | Path) -> Array | None:
     """The labels at a path, as a reader opens them, or as a plain zarr array; None if neither can be."""
     try:
         return open_source(path).whole.data
     except TilewrightError:
-        if not is_node(path):
+        folder = Location.of(path).local
+        if folder is None or not is_node(folder):
             return None
     import zarr
 
     try:
-        return zarr.open_array(path, mode="r")
+        return zarr.open_array(folder, mode="r")
     except (OSError, ValueError):
         return None
 

@@ -106,7 +106,9 @@ class Result:
             return getattr(only, name)
 
     @classmethod
-    def stored(cls, path: Path, provenance: Mapping[str, Any], data: Array | None, table: Table | None) -> Result:
+    def stored(
+        cls, path: Path | Location, provenance: Mapping[str, Any], data: Array | None, table: Table | None
+    ) -> Result:
         """The result of a run that finished before, from what its labels hold of it."""
         return cls(
             path=path,

@@ -19,6 +19,7 @@ from ..image import Image
 from ..io.destination import Destination
 from ..io.source import Source
 from ..run_options import RunOptions
+from ..storage.location import Location
 from .alignment import check_needed, check_wanted
 from .checkpoint.differences import differences
 from .execution import Execution
@@ -126,7 +127,7 @@ class Stage:
         return results[""] if "" in results else Result.of_outputs(results)
 
     @property
-    def done(self) -> dict[str, Path]:
+    def done(self) -> dict[str, Path | Location]:
         """The paths of the labels by their names, if all are there already; empty if not."""
         return {made.name or self.name: made.path for made in self._made} if self._is_done else {}
 
@@ -214,7 +215,8 @@ class Stage:
         inputs: dict[str, Any] = {"given": {name: labels_content(each) for name, each in given.items()}}
         if laid := {name: each.lattice for name, each in given.items() if each.lattice is not None}:
             inputs["laid"] = {name: [lattice.starts, lattice.steps] for name, lattice in laid.items()}
-        inputs["region"] = None if self.options.within is None else region_content(self.options.within)
+        region = self.options.within
+        inputs["region"] = None if region is None else region_content(region, self.options.storage)
         return recipe_of(self.parts, self.options, self._source, self._formats, inputs)
 
     @property

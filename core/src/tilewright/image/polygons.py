@@ -83,6 +83,8 @@ def polygons_in(value: Any, what: str) -> Polygons | None:
     InvalidOption for what is not GeoJSON, for geometries that have no area, and for coordinates that are not numbers.
     """
     if isinstance(value, str | Path) and str(value).lower().endswith(SUFFIXES):
+        if "://" in str(value):
+            raise InvalidOption(f"{what} {value} is a URL, but polygons are read from local files; copy the file here")
         value = _loaded(Path(value), what)
     value = getattr(value, "__geo_interface__", value)
     if isinstance(value, Mapping):

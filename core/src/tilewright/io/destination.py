@@ -20,10 +20,10 @@ from ..errors import AlreadyExists, InvalidOption
 from ..storage.disk import LONGEST_NAME, LONGEST_PATH, fitting
 from ..storage.hierarchy import is_node
 from ..storage.identity import Identity
-from ..storage.location import Location
+from ..storage.location import ARCHIVES, ZIP, Location
 from .formats import choose_table, choose_writer
 
-__all__ = ["OUTPUT", "Destination", "check_local", "for_output"]
+__all__ = ["OUTPUT", "Destination", "check_local", "for_output", "place_for"]
 
 OUTPUT = "{output}"  # in a path: the name of one of several outputs
 
@@ -89,7 +89,7 @@ class Destination:
             default = "zarr-array" if kind == "writer" else "zarr-table"
             return cls._temporary(name, component(kind, writer or default), checkpoint_dir, kind)
         if said is not None:
-            said = _located(said, storage)
+            said = place_for(said, storage)
         chosen = writer
         if chosen is None and kind == "table":
             chosen = choose_table(str(said))
@@ -207,9 +207,24 @@ def _far_folders(where: Location, checkpoint_dir: str | Path | None) -> tuple[Pa
     return folder, folder
 
 
-def _located(path: Any, storage: Mapping[str, Any] | None) -> Location:
-    """The place that a user gives. InvalidOption for what is not a path or URL, and for the URL of a local file."""
+def place_for(path: Any, storage: Mapping[str, Any] | None) -> Location:
+    """The place that a user gives for an output: a path, a URL, or a zarr store in a folder, which is its path.
+
+    InvalidOption for anything else, for the URL of a local file, and for an archive.
+    """
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
+    if not text and (meant := Location.meant(path)) is not None:
+        if meant.local is None:
+            raise InvalidOption(
+                f"{path!r} is a store, which is only read; give its URL (s3://bucket/labels.ome.zarr) and the options "
+                "with which it is opened (storage), or a path"
+            )
+        return meant
+    if text.startswith(ZIP) or text.lower().endswith(ARCHIVES):
+        raise InvalidOption(
+            f"{text} is an archive, which is only read; write to a folder, labels.ome.zarr, and zip it after without "
+            "compression (cd labels.ome.zarr && zip -0 -r ../labels.ozx .)"
+        )
     if Location(text).scheme == "file" or FILE.match(text):
         check_local(path)
     return Location.of(path, storage)

@@ -18,11 +18,12 @@ from .remote_errors import explained, is_bucket_missing, missing_package
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-__all__ = ["Location"]
+__all__ = ["ARCHIVES", "ZIP", "Location"]
 
 URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)  # a drive has one letter
 ZIP, ARCHIVES = "zip::", (".zip", ".ozx")
 RETRIES, TIMEOUT = 8, 30
+ACCOUNT = "AZURE_STORAGE_ACCOUNT_NAME"  # in the environment
 # How obstore names what the options say, by the service.
 SERVICES = {"s3": "S3Store", "s3a": "S3Store", "gs": "GCSStore", "gcs": "GCSStore", "az": "AzureStore"}
 SERVICES |= {"abfs": "AzureStore", "abfss": "AzureStore", "http": "HTTPStore", "https": "HTTPStore"}
@@ -272,6 +273,8 @@ def _obstore(kind: Any, root: str, options: Mapping[str, str], prefix: str) -> A
     names = {"endpoint": "endpoint", "region": "region", "account": "account_name"}
     taken = {"S3Store": ("endpoint", "region"), "AzureStore": ("endpoint", "account"), "GCSStore": ()}[service]
     given |= {names[name]: options[name] for name in taken if name in options}
+    if service == "AzureStore" and "account" not in options and (account := os.environ.get(ACCOUNT)):
+        given["account_name"] = account  # obstore looks for it there too, but panics when it is asked for its account
     if "profile" in options:
         given["credential_provider"] = _profile(options["profile"], root)
     # a URL is percent-decoded by some libraries and not by others, and a prefix by none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +35,9 @@ class Objects(Protocol):
 
     def state(self, key: str) -> str | None:
         """The state of an object; None if it is not there, or the store tells none."""
+
+    def modified(self, key: str) -> datetime.datetime | None:
+        """When an object was written, by the store's clock; None if it is not there, or the store does not tell."""
 
     def states(self, folder: str) -> Mapping[str, str] | None:
         """The states of the objects in a folder, by key; None if the store cannot list."""
@@ -88,6 +92,12 @@ class _Obstore:
     def state(self, key: str) -> str | None:
         try:
             return _state_of(self._obstore.head(self._store, key))
+        except FileNotFoundError:
+            return None
+
+    def modified(self, key: str) -> datetime.datetime | None:
+        try:
+            return self._obstore.head(self._store, key)["last_modified"]
         except FileNotFoundError:
             return None
 
@@ -150,6 +160,14 @@ class _Fsspec:
             return _of_info(self._fs.info(self._path(key)))
         except FileNotFoundError:
             return None
+
+    def modified(self, key: str) -> datetime.datetime | None:
+        self._fs.invalidate_cache()
+        try:
+            when: datetime.datetime = self._fs.modified(self._path(key))
+        except (FileNotFoundError, NotImplementedError):
+            return None
+        return when
 
     def states(self, folder: str) -> Mapping[str, str] | None:
         if {"http", "https"} & set(_texts(self._fs.protocol)):

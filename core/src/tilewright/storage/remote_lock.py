@@ -71,13 +71,24 @@ class RemoteHold:
             living = holder["token"] in _HELD
         seen = datetime.datetime.fromisoformat(holder["seen"])
         if living is None:  # of another machine
-            living = (datetime.datetime.now(datetime.UTC) - seen).total_seconds() < LEASE
+            living = self._age(seen).total_seconds() < LEASE
         if living:
             raise OutputBusy(
                 f"another run writes {self._where} (process {holder.get('process')} on {holder.get('host')}, last seen "
                 f"{seen:%H:%M} UTC); wait until it has ended. If it was killed there, wait {LEASE / 60:.0f} minutes"
             )
         return found[1]
+
+    def _age(self, seen: datetime.datetime) -> datetime.timedelta:
+        """How long ago the object was renewed, by the clock of the store: those of two machines may differ.
+
+        The store's time is that of an object that is put there and removed. Without one, this machine's clock counts.
+        """
+        probe = f"{self._key}.{self._token}"
+        self._objects.write(probe, b"")
+        renewed, now = self._objects.modified(self._key), self._objects.modified(probe)
+        self._objects.delete([probe])
+        return datetime.datetime.now(datetime.UTC) - seen if renewed is None or now is None else now - renewed
 
     def _put(self, state: str) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat()

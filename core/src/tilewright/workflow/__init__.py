@@ -17,7 +17,7 @@ from ..components.blame import name_of
 from ..components.files import read_record, record_of, text_of, write_text
 from ..components.quantities import whole_number
 from ..errors import InvalidOption, UnknownComponent
-from ..io.destination import OUTPUT
+from ..io.destination import OUTPUT, place_for
 from ..pipeline import PARTS, SEVERAL, Pipeline
 from ..run_options import SHARED, Progress, RunOptions
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..engine.forecast import Forecast
     from ..engine.result import Result
     from ..engine.stage import Stage
+    from ..storage.location import Location
 
 __all__ = ["Step", "Workflow"]
 
@@ -147,7 +148,7 @@ class Workflow:
         source: as for `Pipeline.run`.
         destination: a folder, in which each step's labels have the step's name, and tables with relative paths lie;
             None puts them where the writer puts labels of that name of the image (an OME-Zarr's own `labels/NAME`).
-            The image may lie in a bucket, but the labels are written to a folder.
+            The folder may lie in a bucket, where tables are not written: they need absolute paths then.
 
         A step is done if its labels are there and hold that they were made from the same: image and given labels by
         their content, components, options and versions. It is run if they are not there. AlreadyExists, before the
@@ -164,10 +165,9 @@ class Workflow:
         self, source: Any, destination: str | Path | None = None, **options: Any
     ) -> Iterator[tuple[str, Callable[[], Result]]]:
         """The steps of a run in their order, each to be called before the next one is asked for. Arguments as `run`."""
-        _check_folder(source, destination)
         shared, source = _opened(source, RunOptions(**options))
         labels: dict[str, Result] = {}
-        done: dict[str, Path] = {}
+        done: dict[str, Path | Location] = {}
         checked: dict[str, Stage] = {}
         for stage in self.stages(source, destination, shared, done):
             stage.check()
@@ -195,7 +195,7 @@ class Workflow:
         """
         whole_number("sample", sample, least=0)
         shared, source = _opened(source, RunOptions(axes=axes, workers=workers, storage=storage))
-        done: dict[str, Path] = {}
+        done: dict[str, Path | Location] = {}
         forecasts = {}
         for stage in self.stages(source, destination, shared, done):
             forecasts[stage.name] = stage.forecast(sample)
@@ -240,9 +240,9 @@ class Workflow:
             own = {option: getattr(shared, option) for option in SHARED}
             several = outputs_of(step.pipeline.segmenter)
             own["name"] = DEFAULTS.name if several else name
-            home = None if destination is None else Path(destination)
+            home = None if destination is None else place_for(destination, shared.storage)
             if home is not None and step.options.table is not None:
-                own["table"] = home / step.options.table
+                own["table"] = _table_in(home, step.options.table)
             given = {of: self._labels(value, known) for of, value in (step.options.given or {}).items()}
             waiting = tuple(of for of, labels in given.items() if labels is None)
             own["given"] = {of: labels for of, labels in given.items() if labels is not None} or None
@@ -255,7 +255,7 @@ class Workflow:
                 parts=step.pipeline,
                 options=replace(step.options, **own),
                 source=source,
-                destination=home and home / f"{OUTPUT if several else name}{_suffix(step, source)}",
+                destination=home and home.joined(f"{OUTPUT if several else name}{_suffix(step, source)}"),
                 waiting=waiting,
                 unbounded=unbounded,
             )
@@ -282,13 +282,13 @@ def _step(name: object, value: object) -> Step:
         raise InvalidOption(f"step {name!r}: {error}") from error
 
 
-def _check_folder(source: Any, destination: str | Path | None) -> None:
-    """InvalidOption for labels in a bucket, of which a step cannot tell yet whether they are its own."""
-    from ..storage.location import Location
-
-    place = source if destination is None else destination
-    if isinstance(place, str | os.PathLike) and Location.of(place).local is None:
-        raise InvalidOption(f"a workflow writes to local folders, and {place} is not one; give an output folder")
+def _table_in(home: Location, table: str | Path) -> str | Path:
+    """The path of a step's table in the folder of the labels. InvalidOption if that is in a bucket."""
+    if home.local is None and not Path(table).is_absolute():
+        raise InvalidOption(
+            f"tables are written to local folders, and {home} is not one; give an absolute path, not {str(table)!r}"
+        )
+    return table if home.local is None else home.local / table
 
 
 def _opened(source: Any, shared: RunOptions) -> tuple[RunOptions, Any]:

@@ -80,10 +80,10 @@ def open_image_node(path: Location) -> tuple[Location, Node]:
 
 def element(path: str, name: str) -> str:
     """The place of an image in a store, given by its path, or by its name alone in a SpatialData store."""
-    places = (name, *(f"{folder}/{name}" for folder in SPATIAL_ELEMENTS))
-    if is_remote(path) or name.startswith("/"):
+    if name.startswith("/"):
         return name
-    return next((place for place in places if is_node(Path(path) / place)), name)
+    places = (name, *(f"{folder}/{name}" for folder in SPATIAL_ELEMENTS))
+    return next((place for place in places if _holds(path, place)), name)
 
 
 def listed_labels(group: zarr.Group, where: str) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ def _fields(path: str, well: str) -> Iterator[str]:
 
 def _series(path: str) -> Iterator[str]:
     """The images that `OME` lists, else those numbered from 0 (0.4 and 0.5, "bioformats2raw.layout")."""
-    if is_remote(path) or is_node(Path(path) / "OME"):
+    if _holds(path, "OME"):
         node = open_node(inside(path, "OME"))
         ome = read_ome(node, path) if isinstance(node, zarr.Group) else None
         if ome and isinstance(series := ome.attributes.get("series"), list):
@@ -143,14 +143,29 @@ def _series(path: str) -> Iterator[str]:
 
 
 def _elements(path: str, folder: str) -> Iterator[str]:
-    """The elements in a folder of a local SpatialData store, as paths from its root."""
-    if not is_remote(path) and (Path(path) / folder).is_dir():
-        yield from (f"{folder}/{name}" for name in _nodes_in(f"{path}/{folder}"))
+    """The elements in a folder of a SpatialData store, as paths from its root."""
+    if _holds(path, folder) if is_remote(path) else (Path(path) / folder).is_dir():
+        yield from (f"{folder}/{name}" for name in _nodes_in(inside(path, folder)))
+
+
+def _holds(path: str, place: str) -> bool:
+    """Whether there is a node at a place in a store."""
+    if not is_remote(path):
+        return is_node(Path(path) / place)
+    try:
+        node = open_node(path)
+    except NotReadable:  # it has no metadata at its top, and images below
+        return False
+    return isinstance(node, zarr.Group) and place in node
 
 
 def _nodes_in(path: str) -> Iterator[str]:
-    """Names of the groups and arrays in a local folder, numbers in their order; a URL is not listed."""
-    if is_remote(path):
+    """Names of the groups and arrays in a group, numbers in their order; a web server's are not listed."""
+    if Location.of(path).scheme in ("http", "https"):
         return iter(())
-    names = (folder.name for folder in Path(path).iterdir() if folder.is_dir() and is_node(folder))
+    if is_remote(path):
+        node = open_node(path)
+        names = node.keys() if isinstance(node, zarr.Group) else ()
+    else:
+        names = (folder.name for folder in Path(path).iterdir() if folder.is_dir() and is_node(folder))
     return iter(sorted(names, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name)))

@@ -14,13 +14,13 @@ from typing import Any
 import zarr
 
 from tilewright.abc import Image, LabelSpec, Level, is_node
-from tilewright.errors import InvalidImage, InvalidOption
+from tilewright.errors import InvalidImage, InvalidOption, NotReadable
 
 from .metadata import Ome, composed, read_ome, steps
 from .reader import OmeZarrReader
 from .store import inside, open_node
 
-__all__ = ["as_element", "check_element", "image_element", "is_element", "relative"]
+__all__ = ["as_element", "check_element", "image_element", "is_element", "is_store", "relative"]
 
 STORE = "spatialdata_attrs"
 FOLDERS = ("images", "labels", "points", "shapes", "tables")
@@ -30,7 +30,15 @@ NAME = re.compile(r"(?!__|[.]{1,2}$)[\w.-]+")  # what SpatialData allows
 def is_element(path: Path, folder: str) -> bool:
     """Whether a path is `STORE/FOLDER/NAME` of a SpatialData store, whether anything is there or not."""
     store = path.parent.parent
-    return path.parent.name == folder and is_node(store) and STORE in open_node(str(store)).attrs
+    return path.parent.name == folder and is_node(store) and is_store(str(store))
+
+
+def is_store(path: str) -> bool:
+    """Whether a SpatialData store is at a path or URL."""
+    try:
+        return STORE in open_node(path).attrs
+    except NotReadable:
+        return False
 
 
 def check_element(target: Path) -> None:

@@ -25,6 +25,7 @@ PARTS = {
     *("multiscales", "plate", "well", "labels", "image-label", "series", "bioformats2raw.layout", "scene"),
     "spatialdata_attrs",
 }
+READ = ("identity", "scale", "translation")  # kinds of transformations
 LEVELS = 100  # each is an array that has to be opened, and a pyramid of 64 levels has a base of 2**64 pixels
 KNOWN = re.compile(r"v?0\.[1-6](?!\d)")  # whatever follows: 0.5.2, 0.6rc0, 0.4-dev-spatialdata
 
@@ -192,29 +193,30 @@ def _datasets(ome: Ome, raw: Mapping[str, Any], count: int) -> Iterator[Dataset]
 
 
 def _in_one_system(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A multiscale with its first transformation that changes anything, if each leads to a system of its own.
+    """A multiscale with its first transformation that is read and changes anything, if each leads to its own system.
 
-    SpatialData lists one for each coordinate system, all from the pixels.
+    SpatialData lists one for each coordinate system, all from the pixels; one may be affine, and another a scale.
     """
     listed = _mappings(raw.get("coordinateTransformations"))
     if len({str(_name_of(step.get("output"))) for step in listed if step.get("output")}) < 2:
         return raw
-    chosen = [step for step in listed if step.get("type") != "identity"] or listed
+    known = [step for step in listed if all(each.get("type") in READ for each in _parts(step))] or listed
+    chosen = [step for step in known if step.get("type") != "identity"] or known
     return {"coordinateTransformations": chosen[:1]}
 
 
 def steps(ome: Ome, owner: Mapping[str, Any], place: str) -> list[Mapping[str, Any]]:
     """The transformations in their order, those of a sequence (0.6) one by one; none where there are none."""
     listed = owner.get("coordinateTransformations")
-    found = []
-    for step in _mappings(listed):
-        if step.get("type") != "sequence":
-            found.append(step)
-        elif inner := _mappings(step.get("transformations")):
-            found += inner
+    found = [part for step in _mappings(listed) for part in _parts(step)]
     if listed and not found:
         raise ome.fault(place, "it is not a list of transformations")
     return found
+
+
+def _parts(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A transformation, or those of a sequence."""
+    return _mappings(step.get("transformations")) if step.get("type") == "sequence" else [step]
 
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:
@@ -232,7 +234,7 @@ def composed(
         kind = step.get("type")
         if kind == "identity":
             continue
-        if kind not in ("scale", "translation"):
+        if kind not in READ:
             raise ome.fault(place, f"transformation {one_line(kind)!r} is not read, only scale, translation, identity")
         numbers = _numbers(ome, f"{place}.{kind}", step.get(kind), count)
         count = len(numbers)

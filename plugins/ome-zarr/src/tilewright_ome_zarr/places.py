@@ -9,7 +9,7 @@ from typing import cast
 from tilewright.abc import Image, LabelSpec, Location, check_node, is_node, root_of
 from tilewright.errors import InvalidImage, InvalidOption, NotReadable, TilewrightError
 
-from .elements import check_element, is_element
+from .elements import check_element, is_element, is_store
 from .reader import OmeZarrReader
 from .registration import FORMATS
 from .store import AnyArray, inside, is_remote, open_node
@@ -74,6 +74,12 @@ def image_at(target: Location) -> Image | None:
     """Likewise for a path in a bucket."""
     above = target.parent
     image = above.parent if above is not None else None
+    for store in (image, image and image.parent and image.parent.parent):
+        if store and is_store(store):
+            raise InvalidOption(
+                f"{target!r} lies in the SpatialData store {store!r}, and labels are written to SpatialData in local "
+                "folders only; write a store of its own beside it, or work on a copy of the store here"
+            )
     if above is not None and image is not None and above.endswith("/labels") and _is_node(image):
         check_name(target.rpartition("/")[2])
         try:

@@ -22,6 +22,8 @@ __all__ = ["OmeZarrReader", "label_names"]
 
 ASSUMED = {2: "yx", 5: "tczyx"}  # axes by number of dimensions, where the metadata names none
 
+XARRAY = "_ARRAY_DIMENSIONS"  # the attribute in which xarray keeps the names of dimensions in zarr v2
+
 
 @dataclass(frozen=True, kw_only=True)
 class OmeZarrReader:
@@ -208,7 +210,8 @@ def _details(array: AnyArray) -> dict[str, str]:
 
 
 def _named_axes(array: AnyArray, where: str) -> str:
-    names = getattr(array.metadata, "dimension_names", None) or ()
+    stated = getattr(array.metadata, "dimension_names", None) or array.attrs.get(XARRAY)
+    names = stated if isinstance(stated, list | tuple) else ()
     if names and all(isinstance(name, str) and len(name) == 1 and name in AXES for name in names):
         return "".join(names)
     said = f"dimension names {', '.join(map(str, names))}" if names else "no dimension names"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,6 +15,8 @@ from tilewright.errors import InvalidImage, NotReadable, TilewrightError
 from .codecs import advice, check_registered
 
 __all__ = ["AnyArray", "Node", "inside", "is_remote", "node_at", "one_line", "open_node"]
+
+ARCHIVE = re.compile(r"[.](zip|ozx)(/|$)", re.IGNORECASE)
 
 AnyArray = zarr.Array[Any]
 Node = zarr.Group | AnyArray
@@ -73,6 +76,10 @@ def node_at(location: Location) -> Node:
             return array
     except FileNotFoundError as error:
         location.check()
+        if is_remote(location) and ARCHIVE.search(location):
+            raise NotReadable(
+                f"{location!r} is an archive, or lies in one, and archives are read from local folders; copy it here"
+            ) from error
         raise NotReadable(f"there is no zarr group or array at {location!r}; check the path") from error
     except TilewrightError:
         raise
