@@ -102,6 +102,7 @@ def test_law_2_touch_equals_labelling_the_whole_image(mask: NDArray[np.bool_], d
     assert result.n_objects == whole.max()
 
 
+@pytest.mark.slow
 @quick
 @given(st.data())
 def test_law_2_holds_for_a_plain_function_that_smooths_with_the_radius_as_halo_or_context(data: st.DataObject) -> None:
@@ -206,6 +207,7 @@ def _breaking(kind: str, folder: Any) -> dict[str, Any]:
     return {"writer": BreakingWriter(mended=str(folder / "mended"))} if kind == "writer" else {}
 
 
+@pytest.mark.slow
 @quick
 @given(st.integers(0, 99), st.integers(0, 2), st.data())
 def test_touch_equals_the_whole_image_for_a_segmenter_that_needs_context(

@@ -91,6 +91,7 @@ def test_the_table_is_that_of_the_whole_image_for_blocks_of_any_size(shape: tupl
     assert_same(table, whole(labels, image, nuclei))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [False, True])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_who_works_on_it_changes_nothing(workers: int, processes: bool, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def test_a_segmenter_gets_its_axes_from_an_image_in_any_order(axes: str, wanted:
         np.testing.assert_array_equal(segmenter.seen[0], in_order(chosen, axes, handed))
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.permutations("tczyx"), st.data())
 def test_every_permutation_of_any_axes_equals_the_reference(order: list[str], data: st.DataObject) -> None:

@@ -109,6 +109,7 @@ def offered() -> Any:
     tilewright.components.registry.unregister("widest")  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.data())
 def test_labels_are_those_of_the_transformed_whole_image(data: st.DataObject) -> None:

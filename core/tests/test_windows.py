@@ -63,6 +63,7 @@ def covering(draw: st.DrawFn, axes: str, shape: tuple[int, ...]) -> Windows:
     return Windows(axes="".join(own), shape=seen, starts=starts, size=(size,) * len(own), margin=(margin,) * len(own))
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.data())
 def test_the_batches_of_all_tiles_are_counted_as_those_of_each(data: st.DataObject) -> None:

@@ -72,6 +72,7 @@ def test_it_needs_nothing_but_itself(run: Result) -> None:
     assert set(re.findall(r'src="([a-z]+:)', page)) == {"data:"}
 
 
+@pytest.mark.slow
 def test_a_table_that_is_measured_gives_the_same_page_as_the_runs(run: Result, tmp_path: Path) -> None:
     own = measure(run.path, Path(run.path).parent / "image.zarr", tmp_path / "own.parquet", measure=MEASURES)
     assert report(run.path, table=own.path).html == report(run.path).html
@@ -91,6 +92,7 @@ def test_what_repeats_the_run_gives_the_same_labels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "cells.ome.zarr", mode="r")["0"][...], before)
 
 
+@pytest.mark.slow
 def test_it_says_what_tiling_did(run: Result, tmp_path: Path) -> None:
     checked = check_seams(run.path)
     made = report(run.path)
@@ -101,6 +103,7 @@ def test_it_says_what_tiling_did(run: Result, tmp_path: Path) -> None:
     assert "It was not checked: the labels do not say in which tiles" in report(tmp_path / "labels.zarr").html
 
 
+@pytest.mark.slow
 def test_objects_that_tiling_changed_are_shown(tmp_path: Path) -> None:
     pixels = np.zeros((512, 512), np.uint8)
     y, x = np.mgrid[:512, :512]

@@ -36,6 +36,7 @@ def hostile_image(folder: Path) -> Path:
     return folder / "image.ome.zarr"
 
 
+@pytest.mark.slow
 def test_what_a_file_says_is_printed_with_escapes(tmp_path: Path) -> None:
     pytest.importorskip("tilewright_ome_zarr")
     image = hostile_image(tmp_path)

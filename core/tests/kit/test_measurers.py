@@ -35,5 +35,6 @@ CAUGHT_BY = {
 }
 
 
+@pytest.mark.slow
 def test_what_breaks_the_contract_of_measurers_is_caught(catching: Catching) -> None:
     catching("broken_measurers", "MeasurerTests", "measurer", CAUGHT_BY)

@@ -49,6 +49,7 @@ CAUGHT_BY = {
 }
 
 
+@pytest.mark.slow
 def test_what_breaks_the_contract_of_networks_is_caught(catching: Catching) -> None:
     catching("broken_networks", "NetworkTests", "segmenter", CAUGHT_BY)
 

@@ -65,6 +65,7 @@ TABLES = {
 }
 
 
+@pytest.mark.slow
 def test_what_breaks_the_contract_of_tilers_is_caught(catching: Catching) -> None:
     catching("broken_tilers", "TilerTests", "tiler", TILERS)
 

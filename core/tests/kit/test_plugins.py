@@ -109,6 +109,7 @@ def packages(pytester: pytest.Pytester) -> Iterator[list[str]]:
     _installed.cache_clear()
 
 
+@pytest.mark.slow
 def test_what_breaks_the_contract_of_plugins_is_caught(packages: list[str], pytester: pytest.Pytester) -> None:
     tests = "import pytest\nfrom tilewright.testing import PluginTests\n"
     tests += "".join(CLASS.format(name=name.capitalize(), module=name) for name in packages)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tilewright.components.registry import unregister
 
 from .conftest import Catching
@@ -29,6 +31,7 @@ CAUGHT_BY = {
 }
 
 
+@pytest.mark.slow
 def test_what_breaks_the_contract_of_readers_is_caught(catching: Catching) -> None:
     offered = "import broken_readers, tilewright; tilewright.register(broken_readers)"
     made = "{module}.sample({module}.{name}(), tmp_path)"

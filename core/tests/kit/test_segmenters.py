@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .conftest import Catching
 
 CAUGHT_BY = {
@@ -32,5 +34,6 @@ CAUGHT_BY = {
 }
 
 
+@pytest.mark.slow
 def test_what_breaks_the_contract_of_segmenters_is_caught(catching: Catching) -> None:
     catching("broken_segmenters", "SegmenterTests", "segmenter", CAUGHT_BY)

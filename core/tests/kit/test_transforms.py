@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .conftest import Catching
 
 CAUGHT_BY = {
@@ -20,5 +22,6 @@ CAUGHT_BY = {
 }
 
 
+@pytest.mark.slow
 def test_what_breaks_the_contract_of_transforms_is_caught(catching: Catching) -> None:
     catching("broken_transforms", "TransformTests", "transform", CAUGHT_BY)

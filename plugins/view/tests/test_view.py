@@ -110,6 +110,7 @@ def test_pages_from_elsewhere_and_other_names_of_the_host_are_refused(
     assert asked(viewer, place, **headers)[0] == 403
 
 
+@pytest.mark.slow
 def test_a_thousand_requests_at_once_are_answered(viewer: Viewer) -> None:
     with ThreadPoolExecutor(1000) as pool:
         answers = list(pool.map(lambda _: asked(viewer, f"{layer_path(viewer)}/0/0/c/0/0/0"), range(1000)))
