@@ -246,6 +246,16 @@ def test_an_overview_has_900_pixels_at_most_and_shows_the_whole() -> None:
     np.testing.assert_array_equal(np.flatnonzero(overview.any(axis=(0, 2))), [224])
 
 
+def test_an_object_of_a_stack_is_shown_in_the_plane_that_has_most_of_it() -> None:
+    labels = np.zeros((9, 40, 40), np.uint8)
+    labels[1:8, 10, 10] = 5
+    labels[6, 8:20, 8:20] = 5
+    box = {"z": slice(1, 8), "y": slice(8, 20), "x": slice(8, 20)}
+    crop = Planes(labels=(Image(labels, "zyx"),)).crop(box, 0, 5)
+    expected = Planes(labels=(Image(labels[6], "yx"),)).crop(box, 0, 5)
+    np.testing.assert_array_equal(crop, expected)
+
+
 def test_pictures_of_the_page_are_png_files(run: Result) -> None:
     data = re.findall(r'src="data:image/png;base64,([^"]+)"', report(run.path).html)
     sizes = {Picture.open(io.BytesIO(base64.b64decode(each))).size for each in data}

@@ -61,16 +61,15 @@ class Planes:
         if height * width > MOST:
             return None
         rows, columns = (_spread(length, SIDE / max(height, width, SIDE)) for length in (height, width))
-        depth = level.size("z")
-        depths = sorted({round(z) for z in np.linspace(0, depth - 1, min(DEPTHS, depth))})
-        planes = [(z, sampled(level, {"z": z}, rows, columns)) for z in depths]
+        planes = [(z, sampled(level, {"z": z}, rows, columns)) for z in _depths(slice(0, level.size("z")))]
         z, labels = max(planes, key=lambda each: np.count_nonzero(each[1]))
-        return outlined(self._grey(level, {"z": z}, rows, columns), labels)
+        grey, times = self._grey(level, {"z": z}, rows, columns), max(1, SIDE // max(labels.shape))
+        return outlined(enlarged(grey, times), enlarged(labels, times))
 
     def crop(self, box: Mapping[str, slice], time: int, label: int) -> Picture:
         """An object of the finest level with its surroundings, of which its outline stands out.
 
-        box: around it, by axis.
+        box: around it, by axis; of its planes the one with the most of the object is shown, among nine.
         """
         level = self.labels[0]
         middle = {axis: (part.start + part.stop) // 2 for axis, part in box.items()}
@@ -78,8 +77,9 @@ class Planes:
         side = min(FIELD, max(48, round(1.6 * length)))
         step = -(-side // CROP)
         rows, columns = (_around(middle.get(axis, 0), side, level.size(axis), step) for axis in "yx")
-        at = {"t": time, "z": middle.get("z", 0)}
-        labels = sampled(level, at, rows, columns)
+        places = [{"t": time, "z": z} for z in _depths(box.get("z", slice(0, 1)))]
+        planes = [(at, sampled(level, at, rows, columns)) for at in places]
+        at, labels = max(planes, key=lambda each: np.count_nonzero(each[1] == label))
         grey, times = self._grey(level, at, rows, columns), max(1, CROP // 2 // max(labels.shape))
         return outlined(enlarged(grey, times), enlarged(labels, times), label)
 
@@ -102,6 +102,12 @@ def _spread(length: int, share: float) -> Places:
     """A share of the pixels along an axis, evenly spaced."""
     count = max(1, round(length * share))
     return np.arange(count) * length // count
+
+
+def _depths(span: slice) -> list[int]:
+    """Some planes of a span, evenly spaced."""
+    length = span.stop - span.start
+    return sorted({span.start + round(z) for z in np.linspace(0, length - 1, min(DEPTHS, length))})
 
 
 def _around(middle: int, side: int, length: int, step: int) -> Places:
