@@ -6,11 +6,14 @@ import ast
 import importlib
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+import zarr
 
 import tilewright
 import tilewright.abc
@@ -119,6 +122,25 @@ def modules_after(code: str) -> set[str]:
 )
 def test_importing_tilewright_and_listing_the_plugins_imports_no_library(code: str) -> None:
     assert modules_after(code) & set(HEAVY) == set()
+
+
+def test_a_plain_run_imports_nothing_that_only_an_extra_brings(tmp_path: Path) -> None:
+    zarr.save_array(tmp_path / "image.zarr", np.eye(64))
+    command = ["run", str(tmp_path / "image.zarr"), str(tmp_path / "labels.ome.zarr"), "--segmenter", "threshold"]
+    imported = modules_after(f"from tilewright.cli import main; main({command}, standalone_mode=False)")
+    assert {"tilewright_threshold.segmenter", "tilewright_ome_zarr.writer"} <= imported
+    assert imported & extra_modules() == set()
+
+
+def extra_modules() -> set[str]:
+    """The modules of the libraries that only extras of the core and of the plugins of a plain install bring."""
+    extras = set()
+    for name in ("core", "plugins/ome-zarr", "plugins/threshold"):
+        project = tomllib.loads((ROOT / name / "pyproject.toml").read_text())["project"]
+        extras |= {each for extra in project.get("optional-dependencies", {}).values() for each in extra}
+    names = {each.partition(">")[0] for each in extras}
+    assert names >= {"distributed", "rich", "scikit-image"}
+    return {{"pillow": "PIL", "scikit-image": "skimage"}.get(name, name) for name in names}
 
 
 def test_listing_the_plugins_imports_no_more_of_a_plugin_than_its_hooks() -> None:

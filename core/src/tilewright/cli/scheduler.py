@@ -7,7 +7,9 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
+from typing import Any
 
+from ..components.extras import library
 from ..errors import InvalidOption
 from .errors import one_line
 from .interrupt import interruptible
@@ -22,27 +24,27 @@ SLACK = 1.0  # seconds: a connection that fails by itself has a reason, which on
 def connected(address: str | None, *, timeout: float = 10) -> Iterator[None]:
     """Connect to the scheduler at an address for as long as the context lasts; nothing is done for None.
 
-    timeout: seconds. InvalidOption if nobody answers within it, or if the address is none. A scheduler without
-    workers is no error, because a cluster may start some when there is work; it is said on stderr.
+    timeout: seconds. InvalidOption if nobody answers within it, or if the address is none; PluginError without the
+    package `distributed`. A scheduler without workers is no error, because a cluster may start some when there is
+    work; it is said on stderr.
     """
     if address is None:
         yield
         return
-    from distributed import Client
-
+    distributed = library("distributed", extra="cluster", use="--scheduler")
     try:
-        asyncio.run(_asked(address, timeout))
-        client = Client(address, timeout=timeout)  # type: ignore[no-untyped-call]  # it is not typed
+        asyncio.run(_asked(distributed, address, timeout))
+        client = distributed.Client(address, timeout=timeout)
     except Exception as error:  # whatever comes from a stranger's port
         reason = one_line(error) or "what answers there is not a scheduler"
         raise InvalidOption(
             f"no dask scheduler answers at {address!r} within {timeout:g} s ({reason}); start one with 'dask "
             "scheduler', or leave --scheduler out to run on this machine, and re-run the same command"
         ) from error
-    for library in ("distributed", "distributed.client", "tornado"):  # the run itself says what is lost
-        logging.getLogger(library).setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client", "tornado"):  # the run itself says what is lost
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with client:
-        if not client.nthreads():  # type: ignore[no-untyped-call]  # likewise
+        if not client.nthreads():
             echo(f"the scheduler at {address} has no workers yet; the run waits for some", err=True)
         yield
 
@@ -59,11 +61,9 @@ def running(*, resume: bool, scheduler: str | None) -> Iterator[None]:
         yield
 
 
-async def _asked(address: str, timeout: float) -> None:
+async def _asked(distributed: Any, address: str, timeout: float) -> None:
     """Have a scheduler say who it is: a client itself waits for ever for an answer of something else on that port."""
-    from distributed import Security, rpc
-
-    arguments = Security().get_connection_args("client")  # type: ignore[no-untyped-call]  # likewise
-    asked = rpc(address, timeout=timeout, connection_args=arguments)  # type: ignore[no-untyped-call]  # likewise
+    arguments = distributed.Security().get_connection_args("client")
+    asked = distributed.rpc(address, timeout=timeout, connection_args=arguments)
     async with asyncio.timeout(timeout + SLACK), asked as scheduler:
         await scheduler.identity()

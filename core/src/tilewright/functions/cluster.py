@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..components.extras import library
 from ..components.options import checked_arguments
 from ..components.quantities import whole_number
 from ..engine.workers.main_guard import check_guarded
@@ -36,10 +37,9 @@ def make_local_cluster(
     cluster_kwargs: for `dask.distributed.LocalCluster`.
 
     InvalidOption in a script that calls this outside `if __name__ == "__main__":`. Each worker process reads the
-    script again, and would start a cluster of its own.
+    script again, and would start a cluster of its own. PluginError without the package `distributed`.
     """
-    from distributed import Client, LocalCluster
-
+    distributed = library("distributed", extra="cluster", use="make_local_cluster")
     for what, value in (("n_workers", n_workers), ("threads_per_worker", threads_per_worker)):
         if value is not None:
             whole_number(what, value, least=1)
@@ -47,28 +47,27 @@ def make_local_cluster(
     settings = {"processes": True, "threads_per_worker": threads_per_worker, "memory_limit": memory_limit}
     devices = gpus() if use_gpu else []
     if devices:
-        return _pinned(devices, n_workers or len(devices), settings | cluster_kwargs)
+        return _pinned(distributed, devices, n_workers or len(devices), settings | cluster_kwargs)
     workers = n_workers or (1 if use_gpu else min(MOST_WORKERS, cpus()))
-    cluster = LocalCluster(n_workers=workers, **(settings | cluster_kwargs))  # type: ignore[no-untyped-call]
-    return Client(cluster), cluster  # type: ignore[no-untyped-call]  # distributed is not typed
+    cluster = distributed.LocalCluster(n_workers=workers, **(settings | cluster_kwargs))
+    return distributed.Client(cluster), cluster
 
 
-def _pinned(devices: Sequence[str], count: int, settings: Mapping[str, Any]) -> tuple[Any, Any]:
+def _pinned(distributed: Any, devices: Sequence[str], count: int, settings: Mapping[str, Any]) -> tuple[Any, Any]:
     """A cluster of so many workers, each with the next of the devices as the only one that it sees."""
-    from distributed import Client, LocalCluster
 
-    class Pinned(LocalCluster):
+    class Pinned(distributed.LocalCluster):  # type: ignore[misc]  # it is not typed
         """Asked by dask for one worker after another, also when it is scaled later."""
 
         _devices = itertools.cycle(devices)
 
         def new_worker_spec(self) -> dict[Any, Any]:
-            told: dict[Any, Any] = super().new_worker_spec()  # type: ignore[no-untyped-call]  # it is not typed
+            told: dict[Any, Any] = super().new_worker_spec()
             seen = {"CUDA_VISIBLE_DEVICES": next(self._devices)}
             return {name: spec | {"options": spec["options"] | {"env": seen}} for name, spec in told.items()}
 
-    cluster = Pinned(n_workers=0, **settings)  # type: ignore[no-untyped-call]  # likewise
-    client = Client(cluster)  # type: ignore[no-untyped-call]  # likewise
-    cluster.scale(count)  # type: ignore[no-untyped-call]  # likewise
+    cluster = Pinned(n_workers=0, **settings)
+    client = distributed.Client(cluster)
+    cluster.scale(count)
     client.wait_for_workers(count)
     return client, cluster

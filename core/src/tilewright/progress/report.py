@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,18 +26,20 @@ WATCHER = "progress"
 
 @contextlib.contextmanager
 def reporting(*, quiet: bool) -> Iterator[Report | None]:
-    """The function to call with progress: bars if stderr is a terminal, else lines on stderr.
+    """The function to call with progress: bars if stderr is a terminal and rich is installed, else lines on stderr.
 
     None if quiet, and where stderr is closed or was never there, as in a service.
     """
     if quiet or sys.stderr is None or sys.stderr.closed:
         yield None
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and importlib.util.find_spec("rich"):
         from .bars import Bars
 
         with Bars() as bars:
             yield bars
     else:
+        if sys.stderr.isatty():
+            click.echo("progress bars need rich: pip install 'tilewright[progress]'", err=True)
         yield Lines(write=lambda line: click.echo(line, err=True))
 
 

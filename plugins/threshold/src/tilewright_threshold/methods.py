@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright import Image
+from tilewright.errors import PluginError
 
 from .background import background
 from .statistics import BINS, Statistics, finite
@@ -33,7 +34,8 @@ def threshold_of(image: Image, method: Method, *, dark: bool = False) -> float:
     """The value above which a pixel is foreground; with `dark`, the value up to which it is.
 
     image: of one channel. NaN and infinities are left out. In a constant image, or one without a finite pixel, nothing
-    is foreground. NotReadable if a block cannot be read.
+    is foreground. NotReadable if a block cannot be read; PluginError for a method of scikit-image where that is not
+    installed.
 
     >>> threshold_of(Image(np.array([10, 11, 12, 10, 11, 12, 90]), axes="x"), "otsu")
     12.0
@@ -72,8 +74,13 @@ def _background(blocks: list[NDArray[Any]], dark: bool) -> float:
 
 
 def _by_name(method: Method, image: Image, statistics: Statistics) -> float:
-    from skimage import filters  # a third of a second, which a number for a threshold does not cost
-
+    try:
+        from skimage import filters  # a third of a second, which a number for a threshold does not cost
+    except ImportError as error:
+        raise PluginError(
+            f"the threshold {method!r} needs scikit-image, which cannot be imported ({error}); install it: "
+            "pip install 'tilewright-threshold[methods]', or give the threshold as a number"
+        ) from error
     function = getattr(filters, f"threshold_{method}")
     with np.errstate(divide="ignore", invalid="ignore"):  # Yen's criterion is the logarithm of 0 at an end
         if method in ("otsu", "yen", "isodata"):
