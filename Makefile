@@ -1,4 +1,4 @@
-# make demo · make test · make quick · make lint · make docs · make bench: each sets up what it needs first.
+# make demo · make test · make quick · make lint · make docs · make dist · make matrix · make bench: each sets up what it needs first.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,6 +6,7 @@ DOCS_VENV := .venv-docs
 CELLPOSE3_VENV := .venv-cellpose3
 SPATIALDATA_VENV := .venv-spatialdata
 WRITERS_VENV := .venv-writers
+DIST_VENV := .venv-dist
 BIN := $(VENV)/bin
 PACKAGES := core plugins/filters plugins/geojson plugins/measure plugins/ome-zarr plugins/pictures plugins/spatialdata plugins/tiff plugins/threshold plugins/watershed
 NETWORKS := plugins/bioimageio plugins/cellpose plugins/stardist# their libraries take gigabytes, so the demo goes without
@@ -18,7 +19,7 @@ TYPED := core/src plugins/bioimageio/src plugins/bioio/src plugins/cellpose/src 
 # What tests compile is kept, whatever the shell says: else each of their many processes compiles what it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test quick test-cellpose3 test-spatialdata test-writers test-azure lint docs faults bench accuracy accuracy-cellpose accuracy-stardist format clean
+.PHONY: demo test quick test-cellpose3 test-spatialdata test-writers test-azure lint docs dist matrix faults bench accuracy accuracy-cellpose accuracy-stardist format clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python docs/demo/demo.py $(if $(IMAGE),--image "$(IMAGE)")
@@ -53,6 +54,20 @@ lint: $(VENV)/dev.stamp
 # A warning, such as a link that leads nowhere, is an error. (With --quiet none is counted.)
 docs: $(DOCS_VENV)/docs.stamp
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=core/src $(DOCS_VENV)/bin/python -m mkdocs build --strict
+
+# All distributions, into dist/: checked, and run in a fresh environment: the README's first example.
+dist: $(VENV)/dist.stamp
+	rm -rf dist
+	set -e; for package in $(PACKAGES) $(NETWORKS) $(MICROSCOPES) $(VIEWER); do $(BIN)/python -m build --no-isolation --outdir dist $$package; done
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(PYTHON) -m venv --clear $(DIST_VENV)
+	$(DIST_VENV)/bin/python -m pip install --quiet dist/tilewright-*.whl $(foreach package,$(filter plugins/%,$(PACKAGES)),dist/tilewright_$(subst -,_,$(notdir $(package)))-*.whl)
+	awk '/^```/ {if (inside) exit; inside = /python/; next} inside' README.md | $(DIST_VENV)/bin/python -
+
+# Those Pythons that are installed here, with the newest and the lowest declared dependencies; see noxfile.py.
+matrix: $(VENV)/matrix.stamp
+	$(BIN)/nox
 
 faults: $(VENV)/dev.stamp
 	$(BIN)/python -W ignore tests/faults/exactness.py --cases 2000
@@ -91,7 +106,7 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(CELLPOSE3_VENV) $(SPATIALDATA_VENV) $(WRITERS_VENV) $(DOCS_VENV) demo-output site
+	rm -rf $(VENV) $(CELLPOSE3_VENV) $(SPATIALDATA_VENV) $(WRITERS_VENV) $(DOCS_VENV) $(DIST_VENV) .nox dist demo-output site
 
 # pip older than 25.1 knows no dependency groups, and one -e makes only one package editable.
 $(VENV)/pip.stamp:

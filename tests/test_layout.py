@@ -126,8 +126,9 @@ def test_importing_tilewright_and_listing_the_plugins_imports_no_library(code: s
 
 def test_a_plain_run_imports_nothing_that_only_an_extra_brings(tmp_path: Path) -> None:
     zarr.save_array(tmp_path / "image.zarr", np.eye(64))
-    command = ["run", str(tmp_path / "image.zarr"), str(tmp_path / "labels.ome.zarr"), "--segmenter", "threshold"]
-    imported = modules_after(f"from tilewright.cli import main; main({command}, standalone_mode=False)")
+    command = ["run", str(tmp_path / "image.zarr"), str(tmp_path / "labels.ome.zarr"), "--axes", "yx"]
+    command += ["--segmenter", "threshold"]
+    imported = modules_after(f"from tilewright.cli import main; assert not main({command}, standalone_mode=False)")
     assert {"tilewright_threshold.segmenter", "tilewright_ome_zarr.writer"} <= imported
     assert imported & extra_modules() == set()
 
