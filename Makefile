@@ -19,7 +19,7 @@ TYPED := core/src plugins/bioimageio/src plugins/bioio/src plugins/cellpose/src 
 # What tests compile is kept, whatever the shell says: else each of their many processes compiles what it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test quick test-cellpose3 test-spatialdata test-writers test-azure lint docs dist matrix faults bench accuracy accuracy-cellpose accuracy-stardist format clean
+.PHONY: demo test quick test-cellpose3 test-spatialdata test-writers test-azure lint mypy docs dist matrix faults bench accuracy accuracy-cellpose accuracy-stardist format clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python docs/demo/demo.py $(if $(IMAGE),--image "$(IMAGE)")
@@ -49,6 +49,9 @@ test-azure: $(VENV)/dev.stamp .cache/azurite
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(MAKE) mypy
+
+mypy: $(VENV)/dev.stamp
 	$(BIN)/mypy $(TYPED)
 
 # A warning, such as a link that leads nowhere, is an error. (With --quiet none is counted.)

@@ -37,4 +37,5 @@ def tests(session: nox.Session, dependencies: str) -> None:
     """The core's tests, but for those that take seconds each."""
     editable = [part for package in PACKAGES for part in ("--editable", package)]
     session.install(*DEPENDENCIES[dependencies], "--group", "matrix-tests", *editable)
-    session.run("pytest", *(session.posargs or ("core/tests", "-m", "not slow")))
+    # Not the script: what tests hand to new processes is found from this folder.
+    session.run("python", "-m", "pytest", *(session.posargs or ("core/tests", "-m", "not slow")))
