@@ -29,13 +29,14 @@ PACKAGES = (
     "plugins/filters",
     "plugins/measure",
 )
+TESTS = ("core/tests", "plugins/filters", "plugins/ome-zarr", "plugins/threshold", "plugins/tiff")
 
 
 @nox.session
 @nox.parametrize("python,dependencies", MATRIX)
 def tests(session: nox.Session, dependencies: str) -> None:
-    """The core's tests, but for those that take seconds each."""
+    """The tests of the core and of plugins, but for those that take seconds each."""
     editable = [part for package in PACKAGES for part in ("--editable", package)]
     session.install(*DEPENDENCIES[dependencies], "--group", "matrix-tests", *editable)
     # Not the script: what tests hand to new processes is found from this folder.
-    session.run("python", "-m", "pytest", *(session.posargs or ("core/tests", "-m", "not slow")))
+    session.run("python", "-m", "pytest", *(session.posargs or (*TESTS, "-m", "not slow")))

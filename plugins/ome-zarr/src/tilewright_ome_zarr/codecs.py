@@ -55,7 +55,9 @@ def advice(message: str) -> str | None:
     match = re.search(r"'([\w.-]+)'", message)
     name = match.group(1).removeprefix("numcodecs.") if match else ""
     if name.startswith("imagecodecs_"):
-        package = "imagecodecs-zarr" if message.startswith("Unknown codec") else "imagecodecs-numcodecs"
+        # zarr's words for a codec of v3, before 3.2 and since; any others are of a codec of v2.
+        of_zarr = message.startswith("Unknown codec") or "codec implementation with zarr" in message
+        package = "imagecodecs-zarr" if of_zarr else "imagecodecs-numcodecs"
     else:
         package = next((PACKAGES[start] for start in PACKAGES if name.startswith(start)), "")
     if package:

@@ -127,7 +127,7 @@ def _page(tif: tifffile.TiffFile, number: int) -> tifffile.TiffPage:
 
 
 def _planes(series: tifffile.TiffPageSeries) -> int:
-    return math.prod(series.get_shape(squeeze=False)) // max(1, math.prod(series.keyframe.shape))
+    return math.prod(series.shape) // max(1, math.prod(series.keyframe.shape))
 
 
 def _samples(page: tifffile.TiffPage) -> str:

@@ -46,7 +46,7 @@ def belongs_to(series: tifffile.TiffPageSeries, main: tifffile.TiffPageSeries) -
 
 def _positions(series: tifffile.TiffPageSeries) -> list[tifffile.TiffPageSeries]:
     """A series for each position; the series itself where it has one, or where they are not pages of their own."""
-    axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
+    axes, shape = series.axes, series.shape
     leading = shape[: len(shape) - len(series.keyframe.shape)]
     found = [i for i in range(len(leading)) if axes[i] in POSITIONS.get(series.kind, "R") and shape[i] > 1]
     if not found or len(series.pages) != math.prod(leading):
