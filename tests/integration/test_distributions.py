@@ -116,4 +116,7 @@ def test_a_plain_install_says_which_extra_is_missing(plain: Path, tmp_path: Path
         assert f"pip install '{extra}'" in message
     code = "from tilewright import make_local_cluster; make_local_cluster()"
     assert "pip install 'tilewright[cluster]'" in call(plain / "python", "-c", code, cwd=tmp_path, code=1)
-    assert "labels: " in call(*run, cwd=tmp_path)
+    terminal = f"import pty; pty.spawn({[str(word) for word in run]})"
+    shown = call(sys.executable, "-c", terminal, cwd=tmp_path)
+    assert "labels: " in shown
+    assert "pip install 'tilewright[progress]'" in shown
