@@ -58,7 +58,7 @@ mypy: $(VENV)/dev.stamp
 docs: $(DOCS_VENV)/docs.stamp
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=core/src $(DOCS_VENV)/bin/python -m mkdocs build --strict
 
-# All distributions, into dist/: checked, and run in a fresh environment: the README's first example.
+# Builds all distributions into dist/, checks them, and runs the README's first example on their wheels in a fresh environment.
 dist: $(VENV)/dist.stamp
 	rm -rf dist
 	set -e; for package in $(PACKAGES) $(NETWORKS) $(MICROSCOPES) $(VIEWER); do $(BIN)/python -m build --no-isolation --outdir dist $$package; done

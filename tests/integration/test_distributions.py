@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = [ROOT / "core", *sorted(each.parent for each in ROOT.glob("plugins/*/pyproject.toml"))]
 PLAIN = [ROOT / "core", ROOT / "plugins" / "ome-zarr", ROOT / "plugins" / "threshold"]
 PACKAGES = 28  # of others, that a plain install may bring
+SIZE = 310_000_000  # bytes, of all that it installs
+OF_VENV = ("pip", "setuptools", "pkg_resources", "_distutils_hack")
 
 each_distribution = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 
@@ -99,6 +101,14 @@ def test_a_plain_install_is_small_and_runs_the_example_of_the_readme(plain: Path
     listed = set(re.findall(r"^([\w.-]+)==", call(plain / "pip", "list", "--format", "freeze", cwd=tmp_path), re.M))
     others = {name for name in listed if not name.startswith("tilewright")} - {"pip", "setuptools"}
     assert len(others) <= PACKAGES, sorted(others)
+    (packages,) = (plain.parent / "lib").glob("*/site-packages")
+    installed = [
+        path
+        for folder in packages.iterdir()
+        if not folder.name.startswith(OF_VENV)
+        for path in (folder, *folder.rglob("*"))
+    ]
+    assert sum(path.stat().st_size for path in installed) <= SIZE
     code, printed = (block.text for block in blocks_of(ROOT / "README.md")[:2])
     assert call(plain / "python", "-c", code, cwd=tmp_path) == printed
 
