@@ -65,6 +65,8 @@ faults: $(VENV)/dev.stamp
 	$(BIN)/python tests/faults/workflow.py --kills 20
 	$(BIN)/python tests/faults/plate.py --kills 20
 	$(BIN)/python tests/faults/workers.py --rounds 10
+	$(BIN)/python tests/faults/jobs.py --rounds 10
+	$(BIN)/python tests/faults/jobs.py --rounds 5 --segmenter slow-network
 	$(BIN)/python tests/faults/full.py
 	$(BIN)/python tests/faults/full.py --writer zarr-array
 	$(BIN)/python -W ignore tests/faults/changes.py

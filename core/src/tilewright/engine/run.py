@@ -27,7 +27,6 @@ from ..tiling.grid import TileGrid
 from .checkpoint.log import Place
 from .checkpoint.records import Head, Ids, Recorded, read
 from .checkpoint.tables import Table
-from .checkpoint.traces import TRACES
 from .joining import Joining
 from .plan import Plan
 from .reading import combined
@@ -102,7 +101,6 @@ class Run:
     def __post_init__(self) -> None:
         self.source = self.plan.source  # the plan of later steps does without
         self.given = {name: each.source for name, each in self.plan.given.items()}
-        discard(self.plan.checkpoint_path / TRACES)  # of workers that an earlier run lost
         self.within = self.plan.within
         self._full = False
         self._earlier: dict[str, dict[int, Place]] = {}
@@ -131,6 +129,10 @@ class Run:
         for run, plan in zip((self, *others), plans, strict=True):
             run.plan, run.segmented, run.skipped = plan, self.segmented, self.skipped
             run.failed, run.predicted = self.failed, self.predicted
+
+    def segment_block(self, numbers: Sequence[int]) -> None:
+        """Segment those of some tiles that are not recorded yet, and leave the rest of the run to another one."""
+        self._segmented(numbers, {})
 
     def _growths(self, others: Sequence[Run]) -> list[Growth]:
         """What follows objects of a region from tile to tile, for each output."""
