@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -31,10 +31,28 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def wait_for(process: subprocess.Popen[str], folder: Path) -> None:
-    """Wait until a task is at tiles."""
-    while calls(folder) < WORKERS:
-        assert process.poll() is None, process.communicate()
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(variables: Mapping[str, str]) -> Iterator[Start]:
+    """Start a task of a job, which is killed at the end of the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(checkpoint: Path, *words: str) -> subprocess.Popen[str]:
+        started.append(task(checkpoint, variables, *words))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        with each:
+            each.kill()
+
+
+def wait_for(folder: Path, *tasks: subprocess.Popen[str]) -> None:
+    """Wait until all these tasks are at tiles."""
+    while calls(folder) < WORKERS * len(tasks):
+        assert all(each.poll() is None for each in tasks)
         time.sleep(0.01)
 
 
@@ -54,27 +72,37 @@ def test_a_job_of_which_a_task_is_killed_makes_the_labels_of_a_local_run(segment
     assert f"{rounds} of {rounds} right" in done.stdout
 
 
-def test_a_run_ends_a_job_whose_tasks_have_all_died(folder: Path, variables: Mapping[str, str]) -> None:
+@pytest.mark.parametrize("by", ["run", "submit"])
+def test_a_run_or_another_job_ends_a_job_whose_tasks_have_all_died(
+    folder: Path, variables: Mapping[str, str], start: Start, by: str
+) -> None:
     checkpoint = submit(folder, variables)
-    only = task(checkpoint, variables)
-    wait_for(only, folder)
+    only = start(checkpoint)
+    wait_for(folder, only)
     (folder / "hold").unlink()
     while calls(folder) < TILES // 2:
         time.sleep(0.01)
     only.kill()
-    only.communicate()
-    done = run(folder, variables)
-    assert done.returncode == 0, done.stderr
+    only.wait()
+    if by == "submit":
+        again = start(submit(folder, variables))
+        _, said = again.communicate()
+        assert again.returncode == 0, said
+    else:
+        done = run(folder, variables)
+        assert done.returncode == 0, done.stderr
     assert TILES <= calls(folder) <= TILES + WORKERS
     assert run(folder, variables, "local.ome.zarr").returncode == 0
     assert contents(folder / "labels.ome.zarr") == contents(folder / "local.ome.zarr")
     assert not checkpoint.exists()
 
 
-def test_while_a_task_is_at_work_nobody_else_takes_the_checkpoint(folder: Path, variables: Mapping[str, str]) -> None:
+def test_while_a_task_is_at_work_nobody_else_takes_the_checkpoint(
+    folder: Path, variables: Mapping[str, str], start: Start
+) -> None:
     checkpoint = submit(folder, variables)
-    only = task(checkpoint, variables)
-    wait_for(only, folder)
+    only = start(checkpoint)
+    wait_for(folder, only)
     for words in (
         ["run", *chosen(folder, "labels.ome.zarr")],
         ["submit", *chosen(folder, "labels.ome.zarr"), "--tasks", 1],
@@ -93,23 +121,28 @@ def test_while_a_task_is_at_work_nobody_else_takes_the_checkpoint(folder: Path, 
     assert calls(folder) == TILES
 
 
-def test_a_task_that_finds_the_run_ended_by_another_ends_too(folder: Path, variables: Mapping[str, str]) -> None:
+def test_a_task_that_finds_the_run_ended_by_another_ends_too(
+    folder: Path, variables: Mapping[str, str], start: Start
+) -> None:
     checkpoint = submit(folder, variables)
-    tasks = [task(checkpoint, variables), task(checkpoint, variables, "--wait")]
+    tasks = [start(checkpoint), start(checkpoint, "--wait")]
+    wait_for(folder, *tasks)
     (folder / "hold").unlink()
     late = [each.communicate()[1] for each in tasks]
-    late.append(task(checkpoint, variables).communicate()[1])
+    late.append(start(checkpoint).communicate()[1])
     assert [each.returncode for each in tasks] == [0, 0]
     assert sum("no block is left for this task" in said for said in late) == 1
     assert f"the job in {checkpoint} has ended" in late[-1]
 
 
-def test_a_task_that_would_make_other_labels_does_not_take_part(folder: Path, variables: Mapping[str, str]) -> None:
+def test_a_task_that_would_make_other_labels_does_not_take_part(
+    folder: Path, variables: Mapping[str, str], start: Start
+) -> None:
     checkpoint = submit(folder, variables)
     for old in ("image.ome.zarr", "labels.zarr"):
         shutil.rmtree(folder / old)
     make_image(folder, (64, 96))
-    only = task(checkpoint, variables)
+    only = start(checkpoint)
     _, said = only.communicate()
     assert only.returncode == 2
     assert "this task would not make the labels of the job" in said

@@ -100,7 +100,7 @@ class Execution:
             yield ready.plan
 
     @contextmanager
-    def segmenting(self, source: Any, destination: str | Path | None, checkpoint: Path) -> Iterator[Callable[[], Run]]:
+    def segmenting(self, source: Any, destination: str | Path | None, checkpoint: Path) -> Iterator[Callable[..., Run]]:
         """What makes runs on the checkpoint of a job, of which a task has each segment blocks of tiles alone.
 
         A run knows what was recorded when it was made. WorkerDiffers if this process would make other labels than the

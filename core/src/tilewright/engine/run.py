@@ -79,6 +79,7 @@ class Run:
     `predicted` counts the windows that went through a network, `kept` the bytes of what it says that are kept.
     `content` tells the labels that are written from others; `digesting` is whether that is wanted, and costs a little.
     `source`, `given` and `within` are the plan's, which drops them once all tiles are segmented.
+    `resuming` is whether something may be recorded already.
     `output` is the name of the output; empty if the segmenter returns one label image alone.
     `partial` is whether tiles are missing beside those that are wanted, so that what these leave out says nothing.
     """
@@ -97,6 +98,7 @@ class Run:
     content: Content | None = None
     digesting: bool = False
     partial: bool = False
+    resuming: bool = True
 
     def __post_init__(self) -> None:
         self.source = self.plan.source  # the plan of later steps does without
@@ -104,7 +106,7 @@ class Run:
         self.within = self.plan.within
         self._full = False
         self._earlier: dict[str, dict[int, Place]] = {}
-        for record in self.plan.checkpoint.records():
+        for record in self.plan.checkpoint.records() if self.resuming else ():
             self._earlier.setdefault(record.kind, {})[record.number] = record.place
 
     def segment(self, others: Sequence[Run] = ()) -> None:

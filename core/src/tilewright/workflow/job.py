@@ -36,7 +36,8 @@ class Job:
 
     folder: the one in which the job was submitted, to which its paths are relative.
     pipeline, options: as `Pipeline.to_dict` makes them, and as `Pipeline.run` takes them.
-    tiles: how many there are to segment. size: how many of them make a block.
+    tiles: how many there are to segment. size: how many of them make a block. resumed: whether some may be recorded
+        from before.
     """
 
     checkpoint: Path
@@ -47,6 +48,7 @@ class Job:
     options: Mapping[str, Any]
     tiles: int
     size: int
+    resumed: bool
 
     @classmethod
     def submit(
@@ -74,6 +76,7 @@ class Job:
                 options={**options, "resume": True},  # the tasks resume from what is there now
                 tiles=len(plan.wanted),
                 size=_block(plan, tasks),
+                resumed=(plan.checkpoint_path / "packs").exists(),
             )
             discard(job.checkpoint / TASKS)
             (job.checkpoint / TASKS).mkdir()
@@ -135,12 +138,12 @@ class Job:
                 if claim.block == claims.end:
                     return claim
                 if execution.options.progress is not None:
-                    done = min(claims.counts().done * self.size, self.tiles)
+                    done = min(claims.done() * self.size, self.tiles)
                     execution.options.progress("segment", done, self.tiles)
                 with claims.held(claim):
                     begin = begin or stack.enter_context(execution.segmenting(self.image, self.output, self.checkpoint))
                     if run is None or claim.before:  # what a dead task has recorded is not done again
-                        run = begin()
+                        run = begin(resuming=self.resumed or claim.before > 0)
                     first = claim.block * self.size
                     run.segment_block(run.plan.wanted[first : first + self.size])
         return None

@@ -63,16 +63,16 @@ class Claims:
         """
         begun = self._begun()
         left = [block for block in self._order() if begun.get(block) != DONE] or [self.end]
-        free = [block for block in left if not self._is_busy(block, begun)]
-        for block in free:
-            before = begun.get(block, 0)
-            if before < LOSSES and self._make(block, before):
-                self._next = block + 1
-                return TaskClaim(block, before)
-        lost = [block for block in free if begun.get(block, 0) == LOSSES]
-        if lost and lost == left:
+        for block in left:  # most are claimed so, without a look at what the other tasks do
+            if block not in begun and self._make(block, 0):
+                return TaskClaim(block, 0)
+        dead = [block for block in left if block in begun and not self._is_busy(block, begun)]
+        for block in dead:
+            if begun[block] < LOSSES and self._make(block, begun[block]):
+                return TaskClaim(block, begun[block])
+        if dead == left and all(begun[block] == LOSSES for block in left):
             raise WorkerLost(
-                f"{LOSSES} tasks began {self._named(lost[0])} and did not end it; their logs say why. What is done is "
+                f"{LOSSES} tasks began {self._named(left[0])} and did not end it; their logs say why. What is done is "
                 "kept: submit the same job again, or give `tilewright run` its arguments, to resume"
             )
         return None
@@ -101,10 +101,13 @@ class Claims:
         with suppress(FileNotFoundError):  # likewise
             self._file(claim.block, "done").touch()
 
+    def done(self) -> int:
+        """How many blocks are done."""
+        return sum(count == DONE and block != self.end for block, count in self._begun().items())
+
     def counts(self) -> Counts:
         """How far the job is."""
-        begun = self._begun()
-        done = sum(begun.get(block) == DONE for block in range(self.end))
+        begun, done = self._begun(), self.done()
         claimed = sum(block != self.end and self._is_busy(block, begun) for block in begun)
         return Counts(done, claimed, self.end - done - claimed, self._is_busy(self.end, begun))
 
@@ -149,6 +152,7 @@ class Claims:
                 file.write(json.dumps(this_process()))
         except FileExistsError:
             return False
+        self._next = block + 1
         return True
 
     def _file(self, block: int, which: int | str) -> Path:
