@@ -101,9 +101,9 @@ def play(folder: Path, variables: Mapping[str, str], expected: Mapping[str, byte
         time.sleep(0.01)
     victim.kill()
     for each in [*tasks, task(checkpoint, variables)]:
-        _, said = each.communicate()
+        _, errors = each.communicate()
         if each.returncode and each is not victim:
-            wrong.append(f"a task ended with {each.returncode}: {said}")
+            wrong.append(f"a task ended with {each.returncode}: {errors}")
     if contents(folder / "labels.ome.zarr") != expected:
         wrong.append("the labels are not those of a local run")
     if segmenter == "slow" and not TILES <= calls(folder) <= TILES + WORKERS:

@@ -86,8 +86,8 @@ def test_a_run_or_another_job_ends_a_job_whose_tasks_have_all_died(
     only.wait()
     if by == "submit":
         again = start(submit(folder, variables))
-        _, said = again.communicate()
-        assert again.returncode == 0, said
+        _, errors = again.communicate()
+        assert again.returncode == 0, errors
     else:
         done = run(folder, variables)
         assert done.returncode == 0, done.stderr
@@ -131,7 +131,7 @@ def test_a_task_that_finds_the_run_ended_by_another_ends_too(
     late = [each.communicate()[1] for each in tasks]
     late.append(start(checkpoint).communicate()[1])
     assert [each.returncode for each in tasks] == [0, 0]
-    assert sum("no block is left for this task" in said for said in late) == 1
+    assert sum("no block is left for this task" in errors for errors in late) == 1
     assert f"the job in {checkpoint} has ended" in late[-1]
 
 
@@ -143,7 +143,7 @@ def test_a_task_that_would_make_other_labels_does_not_take_part(
         shutil.rmtree(folder / old)
     make_image(folder, (64, 96))
     only = start(checkpoint)
-    _, said = only.communicate()
+    _, errors = only.communicate()
     assert only.returncode == 2
-    assert "this task would not make the labels of the job" in said
-    assert "shape of the image" in said
+    assert "this task would not make the labels of the job" in errors
+    assert "shape of the image" in errors

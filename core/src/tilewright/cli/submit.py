@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,9 +18,6 @@ from .errors import debuggable, one_line
 from .parts import pipeline_of
 from .results import counted
 from .terminal import echo
-
-if TYPE_CHECKING:
-    from ..workflow.job import Job
 
 __all__ = ["submit"]
 
@@ -34,7 +31,7 @@ __all__ = ["submit"]
 @click.option("--dry-run", is_flag=True, help="Prepare the job, and print the commands that would start its tasks.")
 @click.option("--status", metavar="CHECKPOINT", help="Say how far a job is, instead.")
 @debuggable
-def submit(image: str | None, output: str | None, **said: Any) -> None:
+def submit(image: str | None, output: str | None, **choices: Any) -> None:
     """Have SLURM do a run on IMAGE in a job array of N tasks, which share the work through the checkpoint.
 
     Parts and options are those of `tilewright run`. All machines must see the same files at the same paths. A job of
@@ -45,42 +42,34 @@ def submit(image: str | None, output: str | None, **said: Any) -> None:
     tilewright submit cells.ome.zarr --segmenter threshold --tasks 20 --sbatch "--cpus-per-task=8 --mem=32G"
     tilewright submit --status cells.ome.zarr.labels.labels.tilewright
     """
-    if said["status"] is not None:
-        echo(_status(Path(said["status"])))
+    if choices["status"] is not None:
+        echo(_status(Path(choices["status"])))
         return
-    if image is None or said["tasks"] is None:
+    if image is None or choices["tasks"] is None:
         raise click.UsageError("give IMAGE and --tasks, or --status CHECKPOINT")
-    if said["workflow"] or collection_of(image, output, {**said, "only": None}) is not None:
+    if choices["workflow"] or collection_of(image, output, {**choices, "only": None}) is not None:
         raise click.UsageError(
             "a job is one run on one image; submit each image, and each step of a workflow, by itself"
         )
-    if not said["dry_run"] and shutil.which("sbatch") is None:
+    if not choices["dry_run"] and shutil.which("sbatch") is None:
         raise click.UsageError(
             "sbatch is not installed here; submit where SLURM is, or give --dry-run and start the tasks yourself"
         )
     from ..workflow.job import Job
 
-    job = Job.submit(pipeline_of(said, image), image, output, run_options(said), tasks=said["tasks"])
-    array, last = _commands(job, said["tasks"], shlex.split(said["sbatch"]))
-    if said["dry_run"]:
-        echo(f"job=$({shlex.join(array)})\n{shlex.join(last).replace('JOB', '${job%;*}')}")
+    job = Job.submit(pipeline_of(choices, image), image, output, run_options(choices), tasks=choices["tasks"])
+    work = shlex.join([sys.executable, "-m", "tilewright.cli", "work", str(job.checkpoint)])
+    words = ["sbatch", "--parsable", "--job-name=tilewright", f"--wrap={work}", *shlex.split(choices["sbatch"])]
+    array, after = [*words, f"--array=0-{choices['tasks'] - 1}"], "--dependency=afterany:"
+    if choices["dry_run"]:
+        echo(f"job=$({shlex.join(array)})\n{shlex.join(words)} {after}${{job%;*}}")
         return
-    number = _called(array)
-    _called([word.replace("JOB", number) for word in last])
+    number = _queued(array)
+    _queued([*words, f"{after}{number}"])
     echo(f"job {number}: {counted(job.tiles, 'tile')} in {counted(job.claims.end, 'block')}; {job.checkpoint}")
 
 
-def _commands(job: Job, tasks: int, options: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The commands for the job array, and for the task that follows job JOB however that ended."""
-    work = shlex.join([sys.executable, "-m", "tilewright.cli", "work", str(job.checkpoint)])
-    ordered = ["sbatch", "--parsable", "--job-name=tilewright", *options]
-    return (
-        [*ordered, f"--array=0-{tasks - 1}", f"--wrap={work}"],
-        [*ordered, "--dependency=afterany:JOB", f"--wrap={work}"],
-    )
-
-
-def _called(command: Sequence[str]) -> str:
+def _queued(command: Sequence[str]) -> str:
     """The number of the job that sbatch has queued. WorkerLost, with what it says, if it refuses the job."""
     from ..errors import WorkerLost
 
@@ -95,7 +84,7 @@ def _status(checkpoint: Path) -> str:
 
     job = Job.open(checkpoint)
     if job is None:
-        return f"there is no job in {checkpoint}: it has ended, or the path is another one"
+        return f"there is no job in {checkpoint}: it has ended, or the path is wrong"
     counts = job.claims.counts()
     blocks = counted(job.claims.end, "block")
     text = f"{counts.done:,} of {blocks} done, {counts.claimed:,} claimed, {counts.open:,} open"

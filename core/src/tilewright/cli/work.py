@@ -33,7 +33,7 @@ def work(checkpoint: Path, wait: bool, quiet: bool) -> None:
 
     job = Job.open(checkpoint)
     if job is None:
-        echo(f"there is nothing to do: the job in {checkpoint} has ended, or the path is another one", err=True)
+        echo(f"there is nothing to do: the job in {checkpoint} has ended, or the path is wrong", err=True)
         return
     workers = int(os.environ[ALLOCATED]) if os.environ.get(ALLOCATED, "").isdecimal() else None
     with running(resume=True, scheduler=None), reporting(quiet=quiet) as report:

@@ -25,12 +25,10 @@ from ..storage.disk import discard, writing_to
 from ..storage.identity import Identity
 from ..storage.location import Location
 from ..storage.machine import cpus, gpus, open_standard_streams
-from ..tiling.grid import TileGrid
 from .checkpoint.claims import TASKS
 from .checkpoint.differences import differences, same
 from .checkpoint.lock import Claim, claimed, empty, has_record, is_placing, keep, note_placing, record_of
 from .checkpoint.predictions import PREDICTIONS
-from .checkpoint.records import Recorded
 from .checkpoint.traces import TRACES
 from .fingerprint import fingerprint, identity, noting_changes, of_predictions, with_windows_of
 from .no_table import Tabling, check_no_table
@@ -92,7 +90,7 @@ class Execution:
 
     @contextmanager
     def submitting(self, source: Any, destination: str | Path | None) -> Iterator[Plan]:
-        """Hold a checkpoint that the tasks of a job may go on from, after all checks of a run."""
+        """Hold a checkpoint for the tasks of a job to resume from, after all checks of a run."""
         with self._ready(source, destination) as ready, self._holding(ready):
             with _unused_removed(ready.plan, _all_folders(ready.outputs)):
                 for part, each in enumerate(ready.outputs):
@@ -118,7 +116,7 @@ class Execution:
                 plan = replace(plan, predictions_path=checkpoint / TASKS / secrets.token_hex(8))
             with writing_to(checkpoint, _paths([each.home for each in ready.outputs])), self._crew(plan) as workers:
                 try:
-                    yield partial(Run, plan=plan, crew=workers, report=_unreported)
+                    yield partial(Run, plan=plan, crew=workers)
                 finally:
                     plan.checkpoint.close()
 
@@ -441,17 +439,6 @@ def _unused_removed(plan: Plan, folders: Iterable[Path]) -> Iterator[None]:
             for folder in {*folders}:
                 empty(folder)
         raise
-
-
-def _unreported(
-    step: str,
-    done: int,
-    total: int,
-    recorded: Sequence[Recorded] = (),
-    grid: TileGrid | None = None,
-    output: str = "",
-) -> None:
-    """A task knows its own blocks only, so that none of this is how far the job is."""
 
 
 def _table_folders(outputs: Sequence[Output]) -> list[Path]:

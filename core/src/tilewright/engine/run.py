@@ -61,6 +61,10 @@ class Report(Protocol):
     ) -> None: ...
 
 
+def _unreported(*_: Any, **__: Any) -> None:
+    """Nobody watches a part of a run."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What is known once the labels are numbered."""
@@ -86,7 +90,7 @@ class Run:
 
     plan: Plan
     crew: Crew
-    report: Report
+    report: Report = _unreported
     output: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     segmented: int = 0
