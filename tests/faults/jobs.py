@@ -36,6 +36,10 @@ def tilewright_segmenters():
         Spec(name="slow", target="victim:Slow", summary="Takes its time."),
         Spec(name="slow-network", target="victim:SlowNetwork", summary="Takes its time for each window."),
     ]
+
+@hookimpl
+def tilewright_mergers():
+    return [Spec(name="slow-touch", target="victim:SlowTouch", summary="Takes its time for each seam.")]
 """
 
 
@@ -59,9 +63,11 @@ def chosen(folder: Path, output: str, *, segmenter: str = "slow") -> list[object
     return [folder / "image.ome.zarr", folder / output, *parts, "--tile", TILE, "--workers", WORKERS]
 
 
-def submit(folder: Path, variables: Mapping[str, str], *, segmenter: str = "slow", tasks: int = TASKS) -> Path:
+def submit(folder: Path, variables: Mapping[str, str], *more: str, segmenter: str = "slow", tasks: int = TASKS) -> Path:
     """Submit a job to nobody, and return its checkpoint."""
-    words = command("submit", *chosen(folder, "labels.ome.zarr", segmenter=segmenter), "--tasks", tasks, "--dry-run")
+    words = command(
+        "submit", *chosen(folder, "labels.ome.zarr", segmenter=segmenter), *more, "--tasks", tasks, "--dry-run"
+    )
     subprocess.run(words, env=variables, check=True, stdout=subprocess.DEVNULL)
     return folder / "labels.ome.zarr.tilewright"
 

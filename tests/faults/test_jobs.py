@@ -13,6 +13,8 @@ import pytest
 from jobs import SHAPE, TILES, WORKERS, calls, chosen, command, contents, installed, submit, task
 from stores import make_image
 
+from tilewright.workflow.job import Job
+
 pytestmark = pytest.mark.slow
 
 
@@ -133,6 +135,29 @@ def test_a_task_that_finds_the_run_ended_by_another_ends_too(
     assert [each.returncode for each in tasks] == [0, 0]
     assert sum("no block is left for this task" in errors for errors in late) == 1
     assert f"the job in {checkpoint} has ended" in late[-1]
+
+
+def test_a_task_that_stands_by_ends_the_run_once_the_task_at_its_end_is_killed(
+    folder: Path, variables: Mapping[str, str], start: Start
+) -> None:
+    (folder / "hold").rename(folder / "held")
+    checkpoint = submit(folder, variables, "--merger", "slow-touch", "--merger-set", f"hold={folder / 'held'}")
+    job = Job.open(checkpoint)
+    assert job is not None
+    tasks = {each.pid: each for each in (start(checkpoint, "--wait"), start(checkpoint, "--wait"))}
+    while not job.claims.counts().ending:
+        time.sleep(0.01)
+    while (holder := job.claims.holder()) is None or not holder.process:  # it has not written its name yet
+        time.sleep(0.01)
+    tasks.pop(holder.process["process"]).kill()
+    (folder / "held").unlink()
+    (other,) = tasks.values()
+    _, errors = other.communicate()
+    assert other.returncode == 0, errors
+    assert "no block is left" not in errors
+    assert calls(folder) == TILES
+    assert run(folder, variables, "local.ome.zarr").returncode == 0
+    assert contents(folder / "labels.ome.zarr") == contents(folder / "local.ome.zarr")
 
 
 def test_a_task_that_would_make_other_labels_does_not_take_part(
