@@ -19,7 +19,7 @@ TYPED := core/src plugins/bioimageio/src plugins/bioio/src plugins/cellpose/src 
 # What tests compile is kept, whatever the shell says: else each of their many processes compiles what it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test quick test-cellpose3 test-spatialdata test-writers test-azure lint mypy docs dist matrix faults bench accuracy accuracy-cellpose accuracy-stardist format clean
+.PHONY: demo test quick test-cellpose3 test-spatialdata test-writers test-azure lint mypy docs dist matrix faults cluster bench accuracy accuracy-cellpose accuracy-stardist format clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/python docs/demo/demo.py $(if $(IMAGE),--image "$(IMAGE)")
@@ -83,12 +83,19 @@ faults: $(VENV)/dev.stamp
 	$(BIN)/python tests/faults/workflow.py --kills 20
 	$(BIN)/python tests/faults/plate.py --kills 20
 	$(BIN)/python tests/faults/workers.py --rounds 10
+	$(BIN)/python tests/faults/jobs.py --rounds 10
+	$(BIN)/python tests/faults/jobs.py --rounds 5 --segmenter slow-network
 	$(BIN)/python tests/faults/full.py
 	$(BIN)/python tests/faults/full.py --writer zarr-array
 	$(BIN)/python -W ignore tests/faults/changes.py
 	$(BIN)/python -W ignore tests/faults/table_changes.py
 	$(BIN)/python -W ignore tests/faults/labels_at_once.py --rounds 200
 	TILEWRIGHT_EXAMPLES=2000 $(BIN)/python -m pytest --timeout 0 tests/test_fuzz_metadata.py tests/test_fuzz_tiff.py
+
+# A SLURM on this machine, as root; test_slurm.py is its short form.
+cluster: $(VENV)/dev.stamp
+	apt-get install --yes slurm-wlm munge
+	$(BIN)/python tests/cluster/slurm_jobs.py --rounds $(or $(ROUNDS),10)
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python tests/benchmarks --runs $(or $(RUNS),5)

@@ -155,6 +155,7 @@ def test_joins_made_on_other_ids_of_a_tile_do_not_count(pixels: NDArray[Any], tm
     """A tile may be staged twice (its worker was lost), with other ids (networks on a GPU differ from call to call)."""
     with pytest.raises(Stopped):
         run(tmp_path, progress=stopping_at("write"))
+    (tmp_path / "again").mkdir()
     stage, again = Checkpoint(checkpoint_of(tmp_path)), Checkpoint(tmp_path / "again")
     for record in stage.records():
         if record.kind == "tile":

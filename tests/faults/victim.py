@@ -70,10 +70,14 @@ class SlowNetwork(Slow):
 
 @dataclass(frozen=True, kw_only=True)
 class SlowTouch:
-    """Touch, slowly."""
+    """Touch, slowly; while the file `hold` is there, no seam ends."""
+
+    hold: str = ""
 
     def __call__(self, seam: Seam) -> NDArray[Any]:
         time.sleep(0.003)
+        while self.hold and Path(self.hold).exists():
+            time.sleep(0.003)
         return Touch()(seam)
 
 

@@ -18,6 +18,8 @@ __all__ = ["main"]
     cls=Reporting,
     commands_in={
         "run": ".run",
+        "submit": ".submit",
+        "work": ".work",
         "measure": ".measure",
         "plan": ".plan",
         "preview": ".preview",
@@ -42,6 +44,8 @@ def main() -> None:
     tilewright plugins                               what is installed
     tilewright info image.ome.zarr                   what an image holds
     tilewright run image.ome.zarr --segmenter NAME   segment it
+    tilewright submit image.ome.zarr … --tasks N     the same in N tasks of a SLURM job, or in N shells
+    tilewright work CHECKPOINT                       be one of these tasks
     tilewright measure LABELS TABLE --measure NAME   measure the objects of a label image
     tilewright plan image.ome.zarr --segmenter NAME  tiles, memory, disk and time of that run
     tilewright preview IMAGE --segmenter NAME        a picture of what it finds in a part

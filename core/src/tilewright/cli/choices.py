@@ -27,9 +27,11 @@ __all__ = [
     "previewing",
     "run_options",
     "settings",
+    "submitting",
 ]
 
 IN_PYTHON = {"progress"}  # what no text can be
+_ALL = [each.name for each in dataclasses.fields(RunOptions) if each.name not in IN_PYTHON]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,12 +61,16 @@ def _component_text(text: str) -> tuple[str, Texts]:
 
 def choices(command: F) -> F:
     """Give the command `run` all of its options."""
-    names = [each.name for each in dataclasses.fields(RunOptions) if each.name not in IN_PYTHON]
     aliases = [
         click.option(_flag(old), old, hidden=True, is_flag=types_of(RunOptions)[new] is bool)
         for old, new in RENAMED.items()
     ]
-    return _with(command, [*_PARTS, *_options(names), *aliases, *_RUN])
+    return _with(command, [*_PARTS, *_options(_ALL), *aliases, *_RUN])
+
+
+def submitting(command: F) -> F:
+    """Give the command `submit` the parts and options of `run`."""
+    return _with(command, [*_PARTS, *_options(_ALL)])
 
 
 def planning(command: F) -> F:

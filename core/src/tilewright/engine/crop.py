@@ -32,7 +32,7 @@ def labels_of(plan: Plan, region: Region, workers: int) -> NDArray[np.unsignedin
         if not plan.keep_predictions:
             here = replace(here, predictions_path=folder / PREDICTIONS)
         plans = [here, *(here.output(part, folder) for part in range(1, len(plan.outputs)))]
-        runs = [Run(plan=each, crew=crew, report=_unreported, partial=True) for each in plans]
+        runs = [Run(plan=each, crew=crew, partial=True) for each in plans]
         first = runs[0]
         try:
             first.segment(runs[1:])
@@ -58,7 +58,3 @@ def tiles_of(plan: Plan, region: Region) -> tuple[int, ...]:
         near = tuple(max(steps) for steps in zip(near, joining, strict=True))
     tiles = {other.number for tile in grid.touching(region) for _, other in grid.around(tile, near)}
     return tuple(sorted(tiles.difference(grid.left_out)))
-
-
-def _unreported(*_: Any, **__: Any) -> None:
-    """Nobody watches a crop."""

@@ -17,7 +17,7 @@ from ..abc.traits import outputs_of
 from ..abc.writer import Sink
 from ..components.blame import name_of, whose
 from ..components.events import RunPlanned
-from ..errors import InvalidOption, TilewrightError
+from ..errors import InvalidOption, TilewrightError, WorkerDiffers
 from ..io.destination import Destination, for_output
 from ..io.source import Source, open_source
 from ..run_options import RunOptions
@@ -25,8 +25,11 @@ from ..storage.disk import discard, writing_to
 from ..storage.identity import Identity
 from ..storage.location import Location
 from ..storage.machine import cpus, gpus, open_standard_streams
+from .checkpoint.claims import TASKS
+from .checkpoint.differences import differences, same
 from .checkpoint.lock import Claim, claimed, empty, has_record, is_placing, keep, note_placing, record_of
 from .checkpoint.predictions import PREDICTIONS
+from .checkpoint.traces import TRACES
 from .fingerprint import fingerprint, identity, noting_changes, of_predictions, with_windows_of
 from .no_table import Tabling, check_no_table
 from .plan import Plan
@@ -36,7 +39,7 @@ from .result import Result, remove_with
 from .run import Outcome, Run
 from .steps.write import label_spec, opened, try_writer
 from .watchers import Watchers
-from .workers.crew import crew, in_task
+from .workers.crew import Crew, crew, in_task
 from .workers.main_guard import check_guarded
 
 if TYPE_CHECKING:
@@ -57,6 +60,15 @@ class Output:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ready:
+    """A run that may begin: its plan, its record, and its outputs."""
+
+    plan: Plan
+    record: dict[str, Any]
+    outputs: Sequence[Output]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Execution:
     """The parts of a pipeline with the options of one run.
 
@@ -68,12 +80,50 @@ class Execution:
     options: RunOptions
     noted: Callable[[], Mapping[str, Any]] | None = None
 
-    def run(self, source: Any, destination: str | Path | None) -> Result:
-        """Plan, segment, join, write and finish."""
+    def run(self, source: Any, destination: str | Path | None, *, task: bool = False) -> Result:
+        """Plan, segment, join, write and finish. task: whether this is the task of a job that ends it."""
         open_standard_streams()
         if self.options.processes:
             check_guarded(sys._getframe(), "leave processes out: a run uses threads by itself")
-        opened, options = self.open(source), self.options
+        with self._ready(source, destination) as ready, self._holding(ready, task=task) as claim:
+            return self._claimed(ready.plan, ready.outputs, claim)
+
+    @contextmanager
+    def submitting(self, source: Any, destination: str | Path | None) -> Iterator[Plan]:
+        """Hold a checkpoint for the tasks of a job to resume from, after all checks of a run."""
+        with self._ready(source, destination) as ready, self._holding(ready):
+            with _unused_removed(ready.plan, _all_folders(ready.outputs)):
+                for part, each in enumerate(ready.outputs):
+                    self._try_formats(each, ready.plan.output(part, each.home.workdir))
+            yield ready.plan
+
+    @contextmanager
+    def segmenting(self, source: Any, destination: str | Path | None, checkpoint: Path) -> Iterator[Callable[..., Run]]:
+        """What makes runs on the checkpoint of a job, of which a task has each segment blocks of tiles alone.
+
+        A run knows what was recorded when it was made. WorkerDiffers if this process would make other labels than the
+        job is to make.
+        """
+        with self._ready(source, destination) as ready, noting_changes(ready.plan, ready.record):
+            plan, theirs = ready.plan, record_of(checkpoint) or {}
+            if not same(theirs, ready.record):
+                raise WorkerDiffers(
+                    f"this task would not make the labels of the job in {checkpoint}: "
+                    f"{differences(theirs, ready.record)}. Give it the same image and the same packages, or submit the "
+                    "job again"
+                )
+            if plan.windows and not plan.keep_predictions:  # which go when no tile of the task's own blocks needs them
+                plan = replace(plan, predictions_path=checkpoint / TASKS / secrets.token_hex(8))
+            with writing_to(checkpoint, _paths([each.home for each in ready.outputs])), self._crew(plan) as workers:
+                try:
+                    yield partial(Run, plan=plan, crew=workers)
+                finally:
+                    plan.checkpoint.close()
+
+    @contextmanager
+    def _ready(self, source: Any, destination: str | Path | None) -> Iterator[Ready]:
+        """The run, planned and checked. Nothing is left of a temporary output if it fails."""
+        opened = self.open(source)
         given, area = self._given(opened), self._area(opened)
         homes = [self.destination(opened, destination, name) for name in outputs_of(self.parts.segmenter) or ("",)]
         images = [each.whole.identity for each in (opened, *given.values())] + (area.identities if area else [])
@@ -86,32 +136,39 @@ class Execution:
             self._check_places(tables, images, home)
             _check_distinct([*homes, *tables])
             plan, record = self._recorded(plan, homes)
-            predictions = partial(of_predictions, decode_options=plan.decode_options)
-            plan = self._keeping(plan, home, predictions(record))
-            with (
-                writing_to(plan.checkpoint_path, _paths(homes)),
-                _held(homes) as far,
-                claimed(
-                    (*(each.beside for each in homes), *_table_folders(outputs), home.checkpoint),
-                    record,
-                    resume=options.resume,
-                    lasting=predictions if plan.keep_predictions else None,
-                ) as taken,
-                noting_changes(plan, record),
-            ):
-                if not (options.overwrite or is_placing(home.beside)):
-                    for each in homes:
-                        each.check_free()
-                if plan.keep_predictions:
-                    keep(home.predictions, predictions(record))
-                claim = replace(taken, holds=(*taken.holds, *far))
-                for each in homes if claim.new else ():
-                    discard(each.workdir)  # of a checkpoint that is gone, if it lay outside it
-                return self._claimed(plan, outputs, claim)
+            plan = self._keeping(plan, home, of_predictions(record, plan.decode_options))
+            yield Ready(plan=plan, record=record, outputs=outputs)
         except BaseException:
             for folder in filter(None, (each.temporary for each in homes)):
                 shutil.rmtree(folder, ignore_errors=True)  # nobody knows of it, so nobody can resume from it
             raise
+
+    @contextmanager
+    def _holding(self, ready: Ready, *, task: bool = False) -> Iterator[Claim]:
+        """Hold the folders of a run that may begin."""
+        plan, record, outputs, options = ready.plan, ready.record, ready.outputs, self.options
+        homes = [each.home for each in outputs]
+        home, predictions = homes[0], partial(of_predictions, decode_options=plan.decode_options)
+        with (
+            writing_to(plan.checkpoint_path, _paths(homes)),
+            _held(homes) as far,
+            claimed(
+                (*(each.beside for each in homes), *_table_folders(outputs), home.checkpoint),
+                record,
+                resume=options.resume,
+                lasting=predictions if plan.keep_predictions else None,
+                task=task,
+            ) as taken,
+            noting_changes(plan, record),
+        ):
+            if not (options.overwrite or is_placing(home.beside)):
+                for each in homes:
+                    each.check_free()
+            if plan.keep_predictions:
+                keep(home.predictions, predictions(record))
+            for each in homes if taken.new else ():
+                discard(each.workdir)  # of a checkpoint that is gone, if it lay outside it
+            yield replace(taken, holds=(*taken.holds, *far))
 
     def forecast(self, source: Any, sample: int) -> Forecast:
         """Plan, and segment a sample of tiles."""
@@ -242,42 +299,45 @@ class Execution:
 
     def _through(self, plan: Plan, outputs: Sequence[Output], claim: Claim, watchers: Watchers) -> Result:
         started = datetime.datetime.now(datetime.UTC)
-        home, tables = outputs[0].home, _table_folders(outputs)
-        folders = (*tables, *(each.home.beside for each in outputs[1:]), home.checkpoint, home.beside)
-        count = min(self.options.workers or (1 if in_task() else cpus()), max(1, len(plan.grid)))
-        try:
-            devices = gpus()[: len(plan.batches)] if plan.gpu and self.options.processes else []
-            with crew(count, processes=self.options.processes, gpus=devices) as workers:
-                runs = [
-                    Run(
-                        plan=plan.output(part, each.home.workdir) if part else plan,
-                        crew=workers,
-                        report=watchers.tile_done,
-                        output=each.name,
-                        digesting=self.noted is not None,
-                    )
-                    for part, each in enumerate(outputs)
-                ]
-                plans = [run.plan for run in runs]
-                for each, run in zip(outputs, runs, strict=True):  # while processes start
-                    try_writer(each.home.writer, each.home.path, run.plan, each.name or self.options.name)
-                    each.tabling.check_format()
-                result = self._stepped(runs, outputs, claim, watchers, started)
-        except TilewrightError:
-            if not (plan.checkpoint_path / "packs").exists():  # nothing is done that a run could resume from
-                for folder in {*folders}:
-                    empty(folder)
-            raise
+        home, folders = outputs[0].home, _all_folders(outputs)
+        discard(plan.checkpoint_path / TRACES)  # of workers that an earlier run lost
+        with _unused_removed(plan, folders), self._crew(plan) as workers:
+            runs = [
+                Run(
+                    plan=plan.output(part, each.home.workdir) if part else plan,
+                    crew=workers,
+                    report=watchers.tile_done,
+                    output=each.name,
+                    digesting=self.noted is not None,
+                )
+                for part, each in enumerate(outputs)
+            ]
+            plans = [run.plan for run in runs]
+            for each, run in zip(outputs, runs, strict=True):  # while processes start
+                self._try_formats(each, run.plan)
+            result = self._stepped(runs, outputs, claim, watchers, started)
         for made in (*plans, *(run.plan for run in runs)):  # NFS and FUSE keep a folder whose files are open
             made.checkpoint.close()
         kept = {home.checkpoint} if self.options.keep_checkpoint or result.failed else set()
-        # Last is the one that may say that the outputs are this run's.
         for folder in dict.fromkeys(folders):
             if folder in kept:
                 note_placing(folder, placing=False)
             else:
                 empty(folder)
         return result
+
+    @contextmanager
+    def _crew(self, plan: Plan) -> Iterator[Crew]:
+        """Who does the tasks of a plan."""
+        count = min(self.options.workers or (1 if in_task() else cpus()), max(1, len(plan.grid)))
+        devices = gpus()[: len(plan.batches)] if plan.gpu and self.options.processes else []
+        with crew(count, processes=self.options.processes, gpus=devices) as workers:
+            yield workers
+
+    def _try_formats(self, output: Output, plan: Plan) -> None:
+        """Have the writer and the format of the table say before any work what they would refuse."""
+        try_writer(output.home.writer, output.home.path, plan, output.name or self.options.name)
+        output.tabling.check_format()
 
     def _stepped(
         self,
@@ -361,6 +421,24 @@ def _planned(plan: Plan, destination: str, pipeline: Mapping[str, Any]) -> RunPl
         halo=grid.halo,
         merger=name_of("merger", plan.merger),
     )
+
+
+def _all_folders(outputs: Sequence[Output]) -> list[Path]:
+    """The folders that a run holds. Last is the one that may say that the outputs are this run's."""
+    home = outputs[0].home
+    return [*_table_folders(outputs), *(each.home.beside for each in outputs[1:]), home.checkpoint, home.beside]
+
+
+@contextmanager
+def _unused_removed(plan: Plan, folders: Iterable[Path]) -> Iterator[None]:
+    """Leave no checkpoint behind an error before which nothing was done that a run could resume from."""
+    try:
+        yield
+    except TilewrightError:
+        if not (plan.checkpoint_path / "packs").exists():
+            for folder in {*folders}:
+                empty(folder)
+        raise
 
 
 def _table_folders(outputs: Sequence[Output]) -> list[Path]:

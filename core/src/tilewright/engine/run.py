@@ -27,7 +27,6 @@ from ..tiling.grid import TileGrid
 from .checkpoint.log import Place
 from .checkpoint.records import Head, Ids, Recorded, read
 from .checkpoint.tables import Table
-from .checkpoint.traces import TRACES
 from .joining import Joining
 from .plan import Plan
 from .reading import combined
@@ -62,6 +61,10 @@ class Report(Protocol):
     ) -> None: ...
 
 
+def _unreported(*_: Any, **__: Any) -> None:
+    """Nobody watches a part of a run."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What is known once the labels are numbered."""
@@ -80,13 +83,14 @@ class Run:
     `predicted` counts the windows that went through a network, `kept` the bytes of what it says that are kept.
     `content` tells the labels that are written from others; `digesting` is whether that is wanted, and costs a little.
     `source`, `given` and `within` are the plan's, which drops them once all tiles are segmented.
+    `resuming` is whether something may be recorded already.
     `output` is the name of the output; empty if the segmenter returns one label image alone.
     `partial` is whether tiles are missing beside those that are wanted, so that what these leave out says nothing.
     """
 
     plan: Plan
     crew: Crew
-    report: Report
+    report: Report = _unreported
     output: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     segmented: int = 0
@@ -98,15 +102,15 @@ class Run:
     content: Content | None = None
     digesting: bool = False
     partial: bool = False
+    resuming: bool = True
 
     def __post_init__(self) -> None:
         self.source = self.plan.source  # the plan of later steps does without
         self.given = {name: each.source for name, each in self.plan.given.items()}
-        discard(self.plan.checkpoint_path / TRACES)  # of workers that an earlier run lost
         self.within = self.plan.within
         self._full = False
         self._earlier: dict[str, dict[int, Place]] = {}
-        for record in self.plan.checkpoint.records():
+        for record in self.plan.checkpoint.records() if self.resuming else ():
             self._earlier.setdefault(record.kind, {})[record.number] = record.place
 
     def segment(self, others: Sequence[Run] = ()) -> None:
@@ -131,6 +135,10 @@ class Run:
         for run, plan in zip((self, *others), plans, strict=True):
             run.plan, run.segmented, run.skipped = plan, self.segmented, self.skipped
             run.failed, run.predicted = self.failed, self.predicted
+
+    def segment_block(self, numbers: Sequence[int]) -> None:
+        """Segment those of some tiles that are not recorded yet, and leave the rest of the run to another one."""
+        self._segmented(numbers, {})
 
     def _growths(self, others: Sequence[Run]) -> list[Growth]:
         """What follows objects of a region from tile to tile, for each output."""

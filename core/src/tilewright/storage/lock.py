@@ -26,7 +26,7 @@ from typing import Any
 from ..errors import AlreadyExists, OutputBusy
 from .machine import is_alive, this_process
 
-__all__ = ["LOCK", "Hold", "held", "hold", "leave", "released"]
+__all__ = ["LOCK", "Hold", "Holder", "Pulse", "held", "hold", "holder_of", "leave", "released"]
 
 LOCK = "lock"
 BEAT, LEASE = 1.5, 15.0  # seconds: a holder of another machine that is not seen to touch its file for LEASE is dead
@@ -39,7 +39,7 @@ logger = logging.getLogger("tilewright")
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Who holds a folder: the name of its file there, when it touched it (ns), and what it wrote into it."""
+    """Who holds a folder: the name of its file, when it touched the file (ns), and what it wrote into the file."""
 
     token: str
     touched: int
@@ -55,8 +55,7 @@ class Hold:
     """A folder that this process holds until `release`, or until it dies."""
 
     def __init__(self, file: Path) -> None:
-        self._file, self._ended = file, threading.Event()
-        threading.Thread(target=self._touch, daemon=True, name="tilewright-lock").start()
+        self._file, self._pulse = file, Pulse(file, BEAT)
 
     def check(self) -> None:
         """OutputBusy if another process took the folder, because this one was stopped for too long."""
@@ -67,15 +66,26 @@ class Hold:
             )
 
     def release(self) -> None:
-        self._ended.set()
+        self._pulse.stop()
         self._file.unlink(missing_ok=True)
         with suppress(OSError):  # the next holder's already
             self._file.parent.rmdir()
 
-    def _touch(self) -> None:
-        while not self._ended.wait(BEAT):
+
+class Pulse:
+    """Touches a file every `beat` seconds until it is stopped, so that others see that this process lives."""
+
+    def __init__(self, file: Path, beat: float) -> None:
+        self._ended = threading.Event()
+        threading.Thread(target=self._touch, args=(file, beat), daemon=True, name="tilewright-lock").start()
+
+    def stop(self) -> None:
+        self._ended.set()
+
+    def _touch(self, file: Path, beat: float) -> None:
+        while not self._ended.wait(beat):
             with suppress(OSError):  # the folder was taken, or the file system is away for a moment
-                os.utime(self._file)
+                os.utime(file)
 
 
 @contextmanager
@@ -179,14 +189,19 @@ def _holder(lock: Path) -> Holder | None:
     """Who holds a folder; None if it was let go just now."""
     with suppress(FileNotFoundError, NotADirectoryError):
         for file in lock.iterdir():
-            # Opened and not only looked at: a network file system shows a cached time otherwise.
-            opened = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-            try:
-                touched, text = os.fstat(opened).st_mtime_ns, os.read(opened, 4096)
-            finally:
-                os.close(opened)
-            return Holder(token=file.name, touched=touched, process=_parsed(text))
+            return holder_of(file)
     return None
+
+
+def holder_of(file: Path) -> Holder:
+    """Who wrote a file that holds something, and when it was touched."""
+    # Opened and not only looked at: a network file system shows a cached time otherwise.
+    opened = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        touched, text = os.fstat(opened).st_mtime_ns, os.read(opened, 4096)
+    finally:
+        os.close(opened)
+    return Holder(token=file.name, touched=touched, process=_parsed(text))
 
 
 def _parsed(text: bytes) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import AlreadyExists, CheckpointMismatch, OutputBusy
 from ...storage.disk import discard, read_whole, write_whole
 from ...storage.lock import LOCK, Hold, hold, released
+from .claims import JOB, TASKS, task_at_work
 from .differences import differences, same
 from .log import Checkpoint
 from .predictions import PREDICTIONS
@@ -61,10 +62,12 @@ def claimed(
     *,
     resume: bool,
     lasting: Callable[[Mapping[str, Any]], Any] | None = None,
+    task: bool = False,
 ) -> Iterator[Claim]:
     """Hold the folders of a run, of which the last is its checkpoint; a folder is made if it is not there.
 
-    OutputBusy while another run that lives holds one. AlreadyExists for a folder that tilewright did not make, that
+    OutputBusy while another run that lives holds one, and while tasks of a job are at work there, unless this is one
+    of them (`task`). AlreadyExists for a folder that tilewright did not make, that
     another user made, or that holds a link. CheckpointMismatch, which says what differs, if a run with another record
     left tiles there. The folders are emptied if there is no tile, without `resume`, and if what outlasts a checkpoint
     is the same for both records, and kept elsewhere (`lasting`).
@@ -73,16 +76,20 @@ def claimed(
     with ExitStack() as stack:
         for folder in folders:
             folder.parent.mkdir(parents=True, exist_ok=True)  # what may be made was checked before
-        holds = tuple(stack.enter_context(_held(folder)) for folder in folders)
+        holds = tuple(stack.enter_context(_held(folder, task=task)) for folder in folders)
         for folder in folders:
             _check_own(folder)
         yield Claim(new=_take(folders, record, resume=resume, lasting=lasting), holds=holds)
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[Hold]:
+def _held(folder: Path, *, task: bool = False) -> Iterator[Hold]:
     taken = hold(folder)
     try:
+        if not task and (holder := task_at_work(folder)) is not None:
+            raise OutputBusy(
+                f"a task of a job is at work in {folder} ({holder}); wait until the job has ended, or cancel its tasks"
+            )
         yield taken
     finally:
         released(folder, taken)
@@ -183,7 +190,8 @@ def empty(checkpoint: Path) -> None:
 
     Files that are not of a run stay, and then so does the folder.
     """
-    for name in ("packs", "output", TRACES, PREDICTIONS):
+    (checkpoint / JOB).unlink(missing_ok=True)  # first, so that no task of a job begins what is half removed
+    for name in ("packs", "output", TRACES, PREDICTIONS, TASKS):
         discard(checkpoint / name)
     for folder in checkpoint.glob("*.gone"):
         shutil.rmtree(folder, ignore_errors=True)

@@ -158,7 +158,7 @@ class _Pack:
     """The pack that this process appends to."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)  # a task whose job has ended must not make the checkpoint anew
         self.process = os.getpid()
         self.number = secrets.randbits(32)
         self._file = (folder / f"{self.number:08x}.pack").open("xb", buffering=0)

@@ -37,7 +37,7 @@ class Predictions:
     def write(self, batch: int, guard: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep the arrays of a batch."""
         table, data = encode(arrays)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(exist_ok=True)
         aside = self.folder / f"{batch}.{secrets.token_hex(4)}.partial"
         aside.write_bytes(b"".join([len(table).to_bytes(8, "little"), guard.to_bytes(8, "little"), table, data]))
         aside.replace(self._path(batch))
@@ -59,7 +59,7 @@ class Predictions:
 
     def fail(self, batch: int, reason: str) -> None:
         """Note why a batch could not be predicted, for the tiles that need it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(exist_ok=True)
         write_whole(self._path(batch).with_suffix(FAILED), reason)
 
     def size(self, batch: int) -> int:
