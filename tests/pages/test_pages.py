@@ -37,6 +37,7 @@ def test_the_component_of_a_tutorial_has_at_most_25_lines(page: str) -> None:
     "page",
     [
         "README.md",
+        "docs/after.md",
         "docs/collections.md",
         "docs/does-tiling-change-my-result.md",
         "docs/install.md",
