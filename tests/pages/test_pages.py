@@ -37,9 +37,11 @@ def test_the_component_of_a_tutorial_has_at_most_25_lines(page: str) -> None:
     "page",
     [
         "README.md",
+        "docs/after.md",
         "docs/cluster.md",
         "docs/collections.md",
         "docs/does-tiling-change-my-result.md",
+        "docs/index.md",
         "docs/install.md",
         "docs/measure.md",
         "docs/preview.md",
@@ -64,4 +66,4 @@ def test_what_a_page_says_of_images_is_so(page: str, environment: Environment, t
 
 def test_the_first_page_shows_the_example_of_the_readme() -> None:
     shown = [block.text for block in blocks_of(ROOT / "docs" / "index.md")]
-    assert shown == [block.text for block in blocks_of(ROOT / "README.md")][: len(shown)]
+    assert shown[-2:] == [block.text for block in blocks_of(ROOT / "README.md")][:2]
