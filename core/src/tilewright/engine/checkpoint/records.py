@@ -283,9 +283,11 @@ def keep(checkpoint: Checkpoint, number: int, record: Any) -> Place:
     """Append a record of one of the kinds above."""
     arrays: dict[str, NDArray[Any]] = {}
     for name, value in zip(record._fields, record, strict=True):
+        if value is None:  # most fields of an empty tile's
+            continue
         if isinstance(value, np.ndarray):
             arrays[name] = value
-        elif value is not None:
+        else:
             arrays |= value
     return checkpoint.append(KINDS[type(record)], number, arrays)
 
