@@ -500,3 +500,18 @@ def test_info_lists_the_images_of_a_plate_with_their_sizes(tmp_path: Path) -> No
     assert told["images"]["A/1/1"]["shape"] == [64, 64]
     assert "error" in told["images"]["A/2/0"]
     assert command("info", image / "A/1/0").output.startswith("image")
+
+
+def test_labels_of_several_series_of_a_file_need_a_folder(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "two.ome.tif", ome=True) as file:
+        for side in (64, 80):
+            file.write(np.kron(np.eye(2), np.full((side // 2, side // 2), 99)).astype(np.uint8))
+    images = Collection.open(tmp_path / "two.ome.tif")
+    threshold = Pipeline(segmenter="threshold")
+    with pytest.raises(InvalidOption, match=r"labels of the 2 images in .*two\.ome\.tif would be at one path"):
+        images.run(threshold)
+    assert [each.name for each in tmp_path.iterdir()] == ["two.ome.tif"]
+    assert [each.images for each in images.plan(threshold).steps.values()] == [2]
+    done = images.run(threshold, tmp_path / "labels")
+    assert [each.error for each in done] == [None, None]
+    assert images.only("Image0").run(threshold)[0].error is None

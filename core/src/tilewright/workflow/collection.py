@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..components.quantities import whole_number
 from ..errors import AlreadyExists, InvalidOption, TilewrightError
+from ..io.formats import image_in
 from ..pipeline import Pipeline
 from ..run_options import SHARED, RunOptions
+from ..storage.location import Location
 from ..storage.machine import cpus
 from . import OWN, Step, Workflow
 from .done import ImageDone
@@ -118,6 +120,8 @@ class Collection:
         if jobs > 1 and shared.get("workers") is None:
             shared["workers"] = max(1, cpus() // jobs)
         _check_tables(self, workflow, destination)
+        if destination is None:
+            _check_own_places(self.images)
         check_table(table, workflow, table_format)
         if shared_prepare:
             workflow = self._prepared(workflow, shared)
@@ -226,6 +230,18 @@ def _homes(images: Mapping[str, str], destination: str | Path | None, *, make_pa
             "(--make-parents) to have it made"
         )
     return {name: home / name for name in images}
+
+
+def _check_own_places(images: Mapping[str, str]) -> None:
+    """InvalidOption if several images lie in one file: beside it there is one place for labels."""
+    chosen = (image_in(Location.of(path)) for path in images.values())
+    files = Counter(place for place, image in chosen if image and place.local is not None and place.local.is_file())
+    for file, count in files.items():
+        if count > 1:
+            raise InvalidOption(
+                f"the labels of the {count} images in {file} would be at one path beside it; give an output folder, in "
+                "which each image has a folder of its own, or choose one image (--only)"
+            )
 
 
 def _done(workflow: Workflow, name: str, path: str, home: Path | None, options: Mapping[str, Any]) -> ImageDone:
