@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import webbrowser
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import InvalidOption, NotReadable, PluginError, UnknownComponent
+from ..errors import InvalidOption, PluginError
 from .choices import opening
 from .errors import debuggable
 from .parts import Texts
@@ -61,7 +61,9 @@ def view(
     except ImportError as error:
         raise PluginError(f"the viewer cannot be imported: {error}; install it: pip install tilewright-view") from error
 
-    opened = {each: _levels(each, reader, storage) for each in (path, *labels)}
+    from ..io.formats import open_levels
+
+    opened = {each: open_levels(each, reader=reader, storage=storage) for each in (path, *labels)}
     image = opened[path][0]
     layers = [*_channels(opened[path], channels)]
     for each in labels:
@@ -74,15 +76,6 @@ def view(
         threading.Event().wait()
     except KeyboardInterrupt:
         viewer.stop()
-
-
-def _levels(path: str, reader: str | None, storage: Texts | None) -> tuple[Image, ...]:
-    """An image at all of its resolutions, the finest first."""
-    from ..io.formats import open_image
-
-    finest = open_image(path, reader=reader, storage=storage)
-    coarser = (open_image(path, reader=reader, storage=storage, level=n) for n in range(1, len(finest.levels)))
-    return (finest, *coarser)
 
 
 def _channels(levels: Sequence[Image], chosen: Sequence[str]) -> Iterator[Layer]:
@@ -105,21 +98,13 @@ def _labels(path: str, levels: Sequence[Image]) -> Iterator[Layer]:
     """The layer of a label image, and that of the tiles of the run that made it, if it says so."""
     from tilewright_view import Layer, seams
 
+    from ..engine.recipe import provenance_at
+
     levels = [level.select(0) if level.size("c") == 1 and "c" in level.axes else level for level in levels]
     yield Layer(name=levels[0].name, kind="labels", levels=tuple(levels))
-    tiles = _provenance(path).get("tiles", {})
+    tiles = provenance_at(path).get("tiles", {})
     if tiles.get("axes") == levels[0].axes and len(tiles.get("largest", ())) == len(levels[0].axes):
         yield seams(levels, tiles["largest"])
-
-
-def _provenance(path: str) -> Mapping[str, Any]:
-    from ..abc.traits import WriterTraits
-    from ..io.formats import choose_writer
-
-    try:
-        return WriterTraits.of(choose_writer(path)).provenance(path) or {}
-    except (NotReadable, UnknownComponent):  # labels that another tool wrote
-        return {}
 
 
 def _middle(image: Image, at: Sequence[int]) -> dict[str, int]:

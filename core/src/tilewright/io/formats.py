@@ -29,6 +29,7 @@ __all__ = [
     "image_in",
     "is_pattern",
     "open_image",
+    "open_levels",
     "read",
     "suffix_of",
 ]
@@ -48,6 +49,14 @@ def open_image(
     place, image = image_in(Location.of(path, checked_storage(storage or {})))
     opener = component("reader", reader) if reader is not None else choose_reader(place)
     return read(ReaderTraits.with_options(opener, image=image, level=level), place)
+
+
+def open_levels(path: str | Path, *, reader: Any = None, storage: Mapping[str, Any] | None = None) -> tuple[Image, ...]:
+    """An image as `open_image` opens it, and at all coarser resolutions, the finest first."""
+    finest = open_image(path, reader=reader, storage=storage)
+    first = reader.get("configuration", {}).get("level", 0) if isinstance(reader, Mapping) else 0
+    numbers = range(first + 1, first + len(finest.levels))
+    return (finest, *(open_image(path, reader=reader, storage=storage, level=n) for n in numbers))
 
 
 def image_in(path: Location) -> tuple[Location, str | None]:

@@ -24,7 +24,7 @@ from ..functions.measure import measure
 from ..functions.seams import check_seams
 from ..image import Image
 from ..image.drawing import colored, data_url, enlarged
-from ..io.formats import choose_table, open_image
+from ..io.formats import choose_table, open_levels
 from ..metrics.seams import SeamCheck
 from ..storage.disk import write_whole
 from .charts import histogram, number
@@ -106,7 +106,7 @@ class _Sources:
 
     @classmethod
     def of(cls, path: str, image: str | None, storage: Mapping[str, Any] | None) -> _Sources:
-        opened = _levels(path, None, storage)
+        opened = open_levels(path, storage=storage)
         if not {"y", "x"} <= set(opened[0].axes):
             raise InvalidImage(f"{path!r} has axes {opened[0].axes!r}, but a report shows planes of y and x")
         provenance = provenance_at(path)
@@ -115,7 +115,10 @@ class _Sources:
         if named:
             reader = None if image else provenance.get("pipeline", {}).get("reader")
             try:
-                made = tuple(_channel(each, provenance.get("channels")) for each in _levels(named, reader, storage))
+                made = tuple(
+                    _channel(each, provenance.get("channels"))
+                    for each in open_levels(named, reader=reader, storage=storage)
+                )
             except TilewrightError as error:
                 if image:
                     raise
@@ -172,14 +175,6 @@ class _Sources:
             "seconds": dict(provenance.get("seconds", {})),
             "pipeline": provenance.get("pipeline", {}),
         }
-
-
-def _levels(path: str, reader: Any, storage: Mapping[str, Any] | None) -> tuple[Image, ...]:
-    """An image at this resolution and all coarser ones."""
-    finest = open_image(path, reader=reader, storage=storage)
-    first = reader.get("configuration", {}).get("level", 0) if isinstance(reader, Mapping) else 0
-    numbers = range(first + 1, first + len(finest.levels))
-    return (finest, *(open_image(path, reader=reader, storage=storage, level=n) for n in numbers))
 
 
 def _channel(image: Image, chosen: Any) -> Image:
